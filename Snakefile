@@ -1,0 +1,5 @@
+# Lets `snakemake` work from the repository's root; the workflow itself stands in workflow/.
+include: "workflow/Snakefile"
+
+
+workflow.default_target = "all"

@@ -1,0 +1,15 @@
+# ERFNet (Romera et al., 2018) as mmseg builds it.
+model = dict(
+    type='EncoderDecoder',
+    backbone=dict(type='ERFNet'),
+    decode_head=dict(
+        type='FCNHead',
+        in_channels=16,
+        channels=128,
+        num_convs=1,
+        concat_input=False,
+        norm_cfg=dict(type='BN'),
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss')),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))

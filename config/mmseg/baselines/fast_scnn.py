@@ -1,0 +1,25 @@
+# Fast-SCNN (Poudel et al., 2019) as mmseg builds it, with its two auxiliary heads.
+norm_cfg = dict(type='BN', momentum=0.01)
+auxiliary = dict(
+    type='FCNHead',
+    channels=32,
+    num_convs=1,
+    concat_input=False,
+    norm_cfg=norm_cfg,
+    align_corners=False,
+    loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4))
+model = dict(
+    type='EncoderDecoder',
+    backbone=dict(type='FastSCNN', norm_cfg=norm_cfg),
+    decode_head=dict(
+        type='DepthwiseSeparableFCNHead',
+        in_channels=128,
+        channels=128,
+        in_index=-1,
+        concat_input=False,
+        norm_cfg=norm_cfg,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss')),
+    auxiliary_head=[dict(auxiliary, in_channels=128, in_index=-2), dict(auxiliary, in_channels=64, in_index=-3)],
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'))

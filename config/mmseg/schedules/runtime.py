@@ -1,0 +1,10 @@
+# What every run shares. The size of the input, the classes and their weights, the length of the training and the
+# seed come from the experiment's YAML; everything else about a training stands in these files.
+default_scope = 'mmseg'
+custom_imports = dict(imports=['ssr_mmseg.registration'])
+log_level = 'INFO'
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+default_hooks = dict(logger=dict(type='LoggerHook', interval=20), checkpoint=None, sampler_seed=None)
+custom_hooks = [dict(type='HistoryHook')]
+loader = dict(num_workers=0)  # loader processes; any number gives the same batches
+normalisation = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # RGB, of 0 to 255

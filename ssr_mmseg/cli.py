@@ -1,0 +1,148 @@
+"""The command line: one subcommand per stage, and no traceback for a user's mistake."""
+
+import argparse
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ssr_mmseg import __version__, layout, settings
+from ssr_mmseg.errors import UserError
+
+# Modules that compute are imported by the command that needs them: `ssr-mmseg --help` must not wait for torch.
+
+
+def _prepare(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.datasets.prepare import prepare
+
+    manifest = Path(layout.MANIFEST.format(dataset=arguments.dataset))
+    prepare(settings.for_dataset(config, arguments.dataset)["dataset"], manifest.parent)
+
+
+def _search(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.search import search
+
+    search(config, arguments.dataset, arguments.seed, stage=getattr(arguments, "stage", 0))
+
+
+def _discretize(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.discretize import discretize
+
+    discretize(config, arguments.dataset, arguments.seed)
+
+
+def _sample(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.discretize import sample
+
+    sample(config, arguments.dataset, arguments.seed)
+
+
+def _retrain(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.retrain import retrain
+
+    retrain(config, arguments.dataset, arguments.seed, arguments.network)
+
+
+def _evaluate(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.evaluate import evaluate
+
+    evaluate(config, arguments.dataset, arguments.seed, arguments.network)
+
+
+def _profile(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.profile import profile
+
+    profile(config, arguments.dataset, arguments.seed, arguments.network)
+
+
+def _table(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.table import write_table
+
+    write_table(config)
+
+
+def _space(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.search_space import SearchSpace
+    from ssr_mmseg.stages.describe import describe_space
+
+    own = settings.for_dataset(config, arguments.dataset)
+    space = SearchSpace.from_settings(own["search"])
+    size = arguments.size or tuple(own["dataset"]["size"])
+    print(json.dumps(describe_space(space, arguments.classes, size), indent=2))
+
+
+def _cost(arguments: argparse.Namespace, _: dict) -> None:
+    from ssr_mmseg.genotype import Genotype
+    from ssr_mmseg.stages.describe import network_cost
+
+    print(json.dumps(network_cost(Genotype.read(arguments.genotype), arguments.classes, arguments.size), indent=2))
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, separator, width = text.partition("x")
+    if not (separator and height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 512x1024, found {text!r}")
+    return int(height), int(width)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=summary, description=summary)
+        command.set_defaults(run=run, config=None)
+        if "config" in options:
+            command.set_defaults(config=layout.project_file(settings.DEFAULTS))
+            command.add_argument("--config", help=f"experiment configuration ({settings.DEFAULTS})")
+        if "dataset" in options:
+            command.add_argument("--dataset", required=True, help="name of a configured dataset")
+        if "seed" in options:
+            command.add_argument("--seed", type=int, default=0, help="seed of search and training (%(default)s)")
+        if "network" in options:
+            command.add_argument("--network", required=True, help="searched, random, a genotype's or a baseline's name")
+        return command
+
+    one_dataset = ("config", "dataset")
+    one_search = (*one_dataset, "seed")
+    one_network = (*one_search, "network")
+    add("prepare", _prepare, "fetch or render a dataset, verify it and measure its classes", *one_dataset)
+    add("search", _search, "train the supernet with every option alive at the start", *one_search)
+    shrink = add("shrink", _search, "compact the supernet and search on", *one_search)
+    shrink.add_argument("--stage", type=int, required=True, help="number of the shrinking stage, from 1")
+    add("discretize", _discretize, "write the genotype that survived", *one_search)
+    add("sample", _sample, "draw a random genotype of about the searched one's cost", *one_search)
+    add("retrain", _retrain, "train a network from scratch", *one_network)
+    add("evaluate", _evaluate, "measure mIoU and draw predictions", *one_network)
+    add("profile", _profile, "measure parameters, multiply-adds and latency", *one_network)
+    add("table", _table, "join all results into results/table.csv", "config")
+    space = add("space", _space, "describe the search space as JSON", *one_dataset)
+    space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
+    space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")
+    cost = add("cost", _cost, "count parameters and multiply-adds of a genotype as JSON")
+    cost.add_argument("--genotype", type=Path, required=True, help="genotype file")
+    cost.add_argument("--classes", type=int, required=True, help="number of classes")
+    cost.add_argument("--size", type=_size, required=True, help="input size, HEIGHTxWIDTH")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; return the exit status: 0 done, 2 a user's mistake, 75 stopped and to be resumed."""
+    arguments = _parser().parse_args(argv)
+    try:
+        config = settings.read_config(arguments.config) if arguments.config else {}
+        if config.get("device") == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
+        arguments.run(arguments, config)
+    except UserError as error:
+        print(f"ssr-mmseg: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        print(f"ssr-mmseg: could not write {error.filename or ''}: {error.strerror}; free space there", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,132 @@
+"""Multiply-adds: expected under the gates, exact for a genotype, from one set of formulas.
+
+Options of different groups are drawn independently, so the expectation of a product of widths is the product of the
+expectations, and one-hot gates give the exact count. Only convolutions count, as in the published figures.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.operators import POOL_GRIDS
+from ssr_mmseg.search_space import GATES, STEM_CHANNELS, SearchSpace
+
+Count = TypeVar("Count", int, Tensor)  # of a genotype, or its expectation, which carries gradients
+
+
+def search_head_macs(width: Count, classes: int, size: tuple[int, int]) -> Count:
+    """1×1 classifier on the last feature of `width` channels at 1/8 of `size`."""
+    return width * classes * _pixels(size, 8)
+
+
+def aggregation_macs(
+    widths: tuple[Count, Count],
+    classes: int,
+    size: tuple[int, int],
+    channels: int = 128,
+    skip_channels: int = 64,
+    branch_channels: int = 40,
+) -> Count:
+    """The derived network's aggregation on stages that end with `widths` channels (method §2)."""
+    quarter, eighth = _pixels(size, 4), _pixels(size, 8)
+    pooled = sum(grid * grid for grid in POOL_GRIDS) * widths[1] * branch_channels
+    pyramid = pooled + (widths[1] + len(POOL_GRIDS) * branch_channels) * channels * eighth
+    skip = 9 * (widths[0] + STEM_CHANNELS) * skip_channels * quarter
+    return pyramid + skip + (channels + skip_channels) * channels * quarter + channels * classes * quarter
+
+
+def expected_macs(
+    space: SearchSpace, probabilities: Mapping[str, Tensor], classes: int, size: tuple[int, int], head: str = "search"
+) -> Tensor:
+    """E[multiply-adds] of the derived network for one image of `size` (height, width), a scalar with gradients.
+
+    Args:
+        probabilities: Of the gates, as `ArchitectureParameters.probabilities` gives them.
+        head: `search` for the search head, `aggregation` for the derived network's.
+
+    Raises:
+        UserError: height or width is no multiple of 8.
+    """
+    check_size(size)
+    p_operator = probabilities["operator"]  # (blocks, operators)
+    total = p_operator.new_tensor(float(_stem_macs(space.stages[0].channels, size)))
+    stage_widths = []
+    first = 0
+    for index, stage in enumerate(space.stages):
+        height, width = (side // (4 << index) for side in size)
+        options = p_operator.new_tensor(space.widths(index))
+        area = p_operator.new_tensor([(height // s) * (width // s) for _, s in space.operators])
+        p_depth = probabilities["depth"][index, : stage.blocks]
+        reached = p_depth.flip(0).cumsum(0).flip(0)  # (blocks,): the probability that depth includes a block
+        rows = slice(first, first + stage.blocks)
+        p_out = probabilities["out_width"][rows]
+        mid = probabilities["mid_width"][rows] @ options  # (blocks, operators)
+        out = p_out @ options
+        block_out = (p_operator[rows] * out).sum(dim=-1)  # (blocks,)
+        inputs = torch.cat([block_out.new_full((1,), float(stage.channels)), block_out[:-1]])
+        per_operator = 3 * area * mid * (inputs.unsqueeze(-1) + out)
+        total = total + (reached * (p_operator[rows] * per_operator).sum(dim=-1)).sum()
+        if index + 1 < len(space.stages):  # the reduction block behind the stage: 9·a·(b − a), quadratic in a
+            following = space.stages[index + 1].channels
+            reduction = 9 * options * (following - options) * _pixels(size, 8 << index)
+            behind = (p_operator[rows] * (p_out @ reduction)).sum(dim=-1)
+            total = total + (p_depth * behind).sum()
+        stage_widths.append((p_depth * block_out).sum())
+        first += stage.blocks
+    if head == "search":
+        return total + search_head_macs(stage_widths[-1], classes, size)
+    return total + aggregation_macs((stage_widths[0], stage_widths[1]), classes, size)
+
+
+def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head: str = "aggregation") -> int:
+    """Multiply-adds of one image of `size` (height, width) through the network of a genotype, counted block by block.
+
+    Raises:
+        UserError: height or width is no multiple of 8.
+    """
+    check_size(size)
+    total = _stem_macs(genotype.stages[0].channels, size)
+    widths = []
+    for index, stage in enumerate(genotype.stages):
+        height, width = (side // (4 << index) for side in size)
+        inputs = stage.channels
+        for block in stage.blocks:
+            area = (height // block.resolution) * (width // block.resolution)
+            total += 3 * area * block.mid * (inputs + block.out)
+            inputs = block.out
+        widths.append(inputs)
+    total += 9 * widths[0] * (genotype.stages[1].channels - widths[0]) * _pixels(size, 8)
+    if head == "search":
+        return total + search_head_macs(widths[1], classes, size)
+    return total + aggregation_macs((widths[0], widths[1]), classes, size)
+
+
+def reference_macs(space: SearchSpace, classes: int, size: tuple[int, int]) -> float:
+    """M₀ of the cost loss (method §5): every block at full width and resolution 1, with the search head."""
+    probabilities = {gate: torch.zeros(space.gate_shape(gate), dtype=torch.float64) for gate in GATES}
+    for index, stage in enumerate(space.stages):
+        probabilities["depth"][index, stage.blocks - 1] = 1
+    probabilities["operator"][:, space.operators.index((space.dilations[0], 1))] = 1
+    probabilities["mid_width"][..., -1] = 1
+    probabilities["out_width"][..., -1] = 1
+    return float(expected_macs(space, probabilities, classes, size))
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise `UserError` unless height and width are positive multiples of 8, the stride of stage 2."""
+    if any(side <= 0 or side % 8 for side in size):
+        raise UserError(f"input size {size[0]}x{size[1]}: expected a height and a width that are multiples of 8")
+
+
+def _pixels(size: tuple[int, int], stride: int) -> int:
+    return (size[0] // stride) * (size[1] // stride)
+
+
+def _stem_macs(channels: int, size: tuple[int, int]) -> int:
+    """The two reduction blocks before stage 1: 3 → 16 at 1/2 and 16 → `channels` at 1/4."""
+    to_stem = 9 * 3 * (STEM_CHANNELS - 3) * _pixels(size, 2)
+    return to_stem + 9 * STEM_CHANNELS * (channels - STEM_CHANNELS) * _pixels(size, 4)

@@ -1,0 +1,73 @@
+"""Download a file over HTTPS: whole or not at all."""
+
+import hashlib
+import http.client
+import re
+import urllib.request
+from pathlib import Path
+
+from ssr_mmseg.datasets.archive import MAX_BYTES
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import atomic_path
+
+TIMEOUT = 60  # seconds without an answer
+CHUNK = 2**20
+
+
+def download(url: str, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
+    """Fetch `url` into `folder`, or return the file that an earlier call fetched whole.
+
+    Args:
+        url: starts with https://; redirects to anything else are refused.
+        folder: where the file is kept, under a name made of the URL.
+        max_bytes: the largest file to accept.
+
+    Raises:
+        UserError: the URL is not https, the transfer fails or ends early, the file is too large, or it cannot be
+            written.
+    """
+    _require_https(url)
+    name = re.sub(r"[^A-Za-z0-9._-]", "_", url.rstrip("/").rpartition("/")[2])[-100:]
+    path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"
+    if not path.is_file():
+        with atomic_path(path) as temporary:
+            _fetch(url, temporary, max_bytes)
+    return path
+
+
+def _fetch(url: str, path: Path, max_bytes: int) -> None:
+    try:
+        response = _open(url)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        raise UserError(f"could not download {url}: {error}; check the address and the network") from error
+    received = 0
+    with response, open(path, "wb") as out:
+        announced = response.headers.get("Content-Length")
+        while True:
+            try:
+                chunk = response.read(CHUNK)
+            except (OSError, http.client.HTTPException) as error:
+                raise UserError(f"the download of {url} broke off ({error}); run again") from error
+            if not chunk:
+                break
+            received += len(chunk)
+            if received > max_bytes:
+                raise UserError(f"{url} is larger than {max_bytes} bytes; if you trust it, raise options.max_bytes")
+            out.write(chunk)
+    if announced is not None and str(received) != announced.strip():
+        raise UserError(f"the download of {url} ended after {received} of {announced} bytes; run again")
+
+
+def _require_https(url: str) -> None:
+    if not url.lower().startswith("https://"):
+        raise UserError(f"{url} is not an https address; give an https:// URL, or download it and give its path")
+
+
+class _HttpsRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        _require_https(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open(url: str):
+    return urllib.request.build_opener(_HttpsRedirects).open(url, timeout=TIMEOUT)

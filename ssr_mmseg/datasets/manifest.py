@@ -1,0 +1,47 @@
+"""The manifest of a prepared dataset, `dataset.json`, and what is computed from it."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json
+
+NAME = "dataset.json"
+KEYS = ("dataset", "type", "root", "classes", "palette", "size", "splits", "digest", "notes")
+
+
+def read_manifest(path: Path) -> dict:
+    """Read the manifest that `prepare` wrote.
+
+    Raises:
+        UserError: the file is missing or no manifest, or its data are gone.
+    """
+    manifest = read_json(path)
+    missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
+    if missing:
+        raise UserError(f"{path} is no dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
+    if not Path(manifest["root"]).is_dir():
+        raise UserError(
+            f"the data of {manifest['dataset']} are gone: {manifest['root']} is no folder; "
+            f"put them back, or delete {path} and prepare the dataset again"
+        )
+    return manifest
+
+
+def class_weights(manifest: dict, at: Literal["full", "eighth"], splits: Sequence[str]) -> list[float]:
+    """Weights of the classes in the cross-entropy (released code of the paper): 1 / ln(c + frequency).
+
+    The frequency is a class's share of the labelled pixels of `splits`, those trained on, measured on the labels that
+    the loss sees: c is 1.10 at full size, 1.20 at 1/8. A class that never occurs has the largest weight, 1 / ln(c).
+
+    Raises:
+        UserError: no pixel of `splits` is labelled.
+    """
+    key, constant = {"full": ("pixels", 1.10), "eighth": ("pixels_eighth", 1.20)}[at]
+    counts = [sum(of_class) for of_class in zip(*(manifest["splits"][split][key] for split in splits), strict=True)]
+    total = sum(counts)
+    if total == 0:
+        raise UserError(f"dataset {manifest['dataset']}: every training pixel is ignored; check its labels")
+    return [1 / math.log(constant + count / total) for count in counts]

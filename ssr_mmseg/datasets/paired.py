@@ -1,0 +1,53 @@
+"""The mmseg dataset behind all of the project's own ones."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+
+from ssr_mmseg.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+class PairedDataset(BaseSegDataset):
+    """Images in PNG or JPEG, also mixed, each with a PNG label of the same stem in another folder.
+
+    Args:
+        ignore: label values in the files that training and evaluation ignore (they become 255).
+        kwargs: those of mmseg's `BaseSegDataset`.
+    """
+
+    def __init__(self, ignore: Iterable[int] = (255,), **kwargs) -> None:
+        self.ignore = tuple(ignore)
+        super().__init__(**kwargs)
+
+    def get_label_map(self, new_classes: Sequence[str] | None = None) -> dict[int, int] | None:
+        """mmseg's map from a file's label values to the network's, with every ignored value to 255."""
+        mapped = dict(super().get_label_map(new_classes) or {})
+        mapped |= {value: self.ignore_index for value in self.ignore if value != self.ignore_index}
+        return mapped or None
+
+    def load_data_list(self) -> list[dict]:
+        """Pairs of paths, sorted by the image's.
+
+        Raises:
+            UserError: two images have the same stem, so that one label would serve both.
+        """
+        images = Path(self.data_prefix["img_path"])
+        labels = Path(self.data_prefix["seg_map_path"])
+        pairs: dict[Path, dict] = {}
+        for image in sorted(images.rglob("*")):
+            if image.suffix.lower() not in IMAGE_SUFFIXES or image.name.startswith(".") or not image.is_file():
+                continue
+            label = (labels / image.relative_to(images)).with_suffix(self.seg_map_suffix)
+            if label in pairs:
+                raise UserError(f"{pairs[label]['img_path']} and {image} share the label {label.name}; remove one")
+            pairs[label] = {
+                "img_path": str(image),
+                "seg_map_path": str(label),
+                "label_map": self.label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
+            }
+        return list(pairs.values())

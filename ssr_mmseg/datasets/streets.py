@@ -1,0 +1,51 @@
+"""Street scenes that the project renders itself, with CamVid's 11 classes: data for anyone, without a download."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from ssr_mmseg.datasets.camvid import CLASSES, PALETTE
+from ssr_mmseg.datasets.configs import SPLITS
+from ssr_mmseg.datasets.paired import PairedDataset
+from ssr_mmseg.datasets.staging import staged_folder
+from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.errors import UserError
+
+OPTIONS = frozenset({*SPLITS, "seed"})
+
+
+@DATASETS.register_module()
+class StreetsDataset(PairedDataset):
+    """Rendered scenes with CamVid's classes and colours."""
+
+    METAINFO: ClassVar = {"classes": CLASSES, "palette": PALETTE}
+
+
+def acquire(settings: dict, out: Path) -> Path:
+    """Render the frames of all splits to `out / "data"`, at the configured size.
+
+    Split number k of three takes the scenes 3i + k: no scene is in two splits, and more frames for one split
+    change no other.
+
+    Raises:
+        UserError: an option is no sound number, or the folder cannot be written.
+    """
+    options = settings.get("options") or {}
+    for key in (*SPLITS, "seed"):
+        value, least = options.get(key), 0 if key == "seed" else 1
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UserError(
+                f"dataset {settings['name']}: options.{key} must be a whole number from {least}, not {value}"
+            )
+    height, width = settings["size"]
+    with staged_folder(out / "data") as folder:
+        for k, split in enumerate(SPLITS):
+            for kind in ("images", "labels"):
+                (folder / split / kind).mkdir(parents=True)
+            for i in range(options[split]):
+                image, label = render_scene(options["seed"], len(SPLITS) * i + k, (height, width))
+                Image.fromarray(image).save(folder / split / "images" / f"{i:05d}.png")
+                Image.fromarray(label).save(folder / split / "labels" / f"{i:05d}.png")
+    return out / "data"

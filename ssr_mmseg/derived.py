@@ -1,0 +1,65 @@
+"""The derived network: a genotype as a plain backbone, trained from scratch (method §2, §7)."""
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ssr_mmseg.genotype import Block, Genotype
+from ssr_mmseg.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
+from ssr_mmseg.search_space import STEM_CHANNELS
+
+
+class DerivedBlock(nn.Module):
+    """y = ReLU(f(x) + x), the residual on the leading channels that input and output share.
+
+    Shapes: (B, inputs, H, W) → (B, block.out, H, W).
+    """
+
+    def __init__(self, inputs: int, block: Block, dropout: float) -> None:
+        super().__init__()
+        self.resolution = block.resolution
+        self.operator = CandidateOperator(inputs, block.mid, block.out, block.dilation, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.resolution == 1:
+            y = self.operator(x)
+        else:
+            y = upsample(self.operator(F.max_pool2d(x, self.resolution)), x.shape[2:])
+        return F.relu(y + fit_channels(x, y.shape[1]))
+
+
+@MODELS.register_module()
+class SSRNet(BaseModule):
+    """Backbone of a genotype.
+
+    Shapes: (B, 3, H, W) → features at 1/2 (16 channels), 1/4 and 1/8 (the out width of the stage's last block).
+
+    Args:
+        genotype: The value of a genotype file (`Genotype.to_dict`), or the path of one.
+    """
+
+    def __init__(self, genotype: dict | str) -> None:
+        super().__init__()
+        self.genotype = Genotype.read(genotype) if isinstance(genotype, str) else Genotype.from_dict(genotype)
+        self.stem = ReductionBlock(3, STEM_CHANNELS)
+        self.reductions, self.stages = nn.ModuleList(), nn.ModuleList()
+        width = STEM_CHANNELS
+        for stage, dropout in zip(self.genotype.stages, DROPOUT, strict=True):
+            self.reductions.append(ReductionBlock(width, stage.channels))
+            blocks, width = nn.Sequential(), stage.channels
+            for block in stage.blocks:
+                blocks.append(DerivedBlock(width, block, dropout))
+                width = block.out
+            self.stages.append(blocks)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the three features."""
+        return (STEM_CHANNELS, *(stage.blocks[-1].out for stage in self.genotype.stages))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        features = [self.stem(images)]
+        for reduction, stage in zip(self.reductions, self.stages, strict=True):
+            features.append(stage(reduction(features[-1])))
+        return tuple(features)

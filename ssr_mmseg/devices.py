@@ -1,0 +1,40 @@
+"""Which device a stage runs on, and the memory it took there."""
+
+import resource
+import sys
+
+import torch
+
+from ssr_mmseg.errors import UserError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Turn a device name of the configuration into a device of this machine.
+
+    Args:
+        name: `auto` (CUDA where there is a usable GPU, else the CPU), `cpu` or `cuda`.
+
+    Raises:
+        UserError: another name, or `cuda` on a machine where torch can use no GPU.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"expected device auto, cpu or cuda, found {name!r}; correct the device setting")
+    if name == "cpu":
+        return torch.device("cpu")
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if name == "cuda":
+        build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+        raise UserError(
+            f"device cuda was asked for, but torch {torch.__version__} ({build}) finds no usable GPU here; "
+            "use device auto or cpu, or check the driver and the torch build"
+        )
+    return torch.device("cpu")
+
+
+def peak_memory_gb() -> float:
+    """Peak memory of this process in 10⁹ bytes: of the GPU if one was used, else resident."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 1e9
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak * (1 if sys.platform == "darwin" else 1024) / 1e9  # Linux counts in KiB, macOS in bytes

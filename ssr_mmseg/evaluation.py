@@ -1,0 +1,54 @@
+"""Segmentation quality: mIoU, per-class IoU and pixel accuracy, at the labels' own size."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from mmengine.model import BaseModel
+from mmseg.evaluation import IoUMetric
+from torch.utils.data import DataLoader
+
+from ssr_mmseg.transforms import IGNORED
+
+
+@torch.no_grad()
+def evaluate_model(
+    model: BaseModel, loader: DataLoader, classes: list[str], watch: Callable[[int, object], None] | None = None
+) -> dict:
+    """Segment every image of a loader and compare with its labels.
+
+    Args:
+        model: An mmseg segmentor; it is left in evaluation mode.
+        loader: Batches of a dataset with labels.
+        classes: Class names, in the order of the label values.
+        watch: Called with each image's number and its `SegDataSample`.
+
+    Returns:
+        `miou`, `pixel_accuracy` and `iou` per class, in percent; a class that is neither in the labels nor in the
+        predictions has None and does not count.
+    """
+    model.eval()
+    areas = []
+    number = 0
+    for batch in loader:
+        for sample in model.test_step(batch):
+            prediction = sample.pred_sem_seg.data.squeeze(0)
+            label = sample.gt_sem_seg.data.squeeze(0).to(prediction)
+            areas.append(IoUMetric.intersect_and_union(prediction, label, len(classes), IGNORED))
+            if watch is not None:
+                watch(number, sample)
+            number += 1
+    intersect, union, predicted, labelled = (torch.stack(area).sum(dim=0).double() for area in zip(*areas, strict=True))
+    metrics = IoUMetric.total_area_to_metrics(intersect, union, predicted, labelled)
+    iou = {name: _percent(value) for name, value in zip(classes, metrics["IoU"].tolist(), strict=True)}
+    counted = [value for value in iou.values() if value is not None]
+    return {
+        "images": number,
+        "miou": round(sum(counted) / len(counted), 4),
+        "pixel_accuracy": _percent(float(metrics["aAcc"])),
+        "iou": iou,
+    }
+
+
+def _percent(share: float) -> float | None:
+    return None if math.isnan(share) else round(100 * share, 4)

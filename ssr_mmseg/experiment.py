@@ -1,0 +1,249 @@
+"""The one place where a row of the workflow becomes an mmengine config.
+
+From the YAML come sizes, lengths, seeds and what to train; from `config/mmseg/` the models, optimizers, losses and
+augmentations; from the manifest the data and their class weights.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ssr_mmseg import layout, registration, settings
+from ssr_mmseg.cost import check_size
+from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
+from ssr_mmseg.derived import SSRNet
+from ssr_mmseg.devices import resolve_device
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.transforms import IGNORED
+
+__all__ = ["Experiment", "registration"]
+
+
+class Experiment:
+    """One dataset and seed of a configuration, ready to build models, loaders and runners.
+
+    Args:
+        config: A completed experiment configuration.
+        dataset: Name of a prepared dataset.
+        seed: Seed of initialisation, order and augmentation.
+
+    Raises:
+        UserError: the dataset is not configured or not prepared.
+    """
+
+    def __init__(self, config: dict, dataset: str, seed: int) -> None:
+        init_default_scope("mmseg")
+        self.config = config
+        self.settings = settings.for_dataset(config, dataset)
+        self.dataset = dataset
+        self.seed = seed
+        self.device = resolve_device(self.settings["device"])
+        self.manifest = read_manifest(Path(layout.MANIFEST.format(dataset=dataset)))
+        self.size: tuple[int, int] = tuple(self.settings["dataset"]["size"])
+        check_size(self.size)
+        self.classes = len(self.manifest["classes"])
+        self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
+
+    def work_folder(self, stage: str, identity: str) -> Path:
+        """Where an unfinished training keeps its state: named by everything that its result depends on."""
+        name = settings.identity([identity, self.manifest["digest"]])
+        return Path(layout.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
+
+    def close_work(self, work: Path, target: Path) -> None:
+        """Move a finished training's log beside its results and drop its work folder."""
+        if (work / "log").is_dir():
+            shutil.rmtree(target / "log", ignore_errors=True)
+            shutil.move(work / "log", target / "log")
+        shutil.rmtree(work, ignore_errors=True)
+
+    def limit_threads(self, part: str) -> None:
+        """Give torch the CPU threads configured for `search` or `retrain`, or fewer where the scheduler says so."""
+        allowed = os.environ.get("OMP_NUM_THREADS", "")
+        threads = self.settings["threads"][part]
+        torch.set_num_threads(min(threads, int(allowed)) if allowed.isdecimal() else threads)
+
+    def training_images(self, splits: Sequence[str]) -> int:
+        """Number of images in the given splits."""
+        return sum(self.manifest["splits"][split]["images"] for split in splits)
+
+    def halves(self) -> tuple[list[int], list[int]]:
+        """Indices of two disjoint halves of the training split, drawn by the seed."""
+        order = np.random.default_rng(self.seed).permutation(self.training_images(["train"]))
+        middle = len(order) // 2
+        return sorted(order[:middle].tolist()), sorted(order[middle:].tolist())
+
+    def supernet(self, structure: list | None) -> dict:
+        """Model config of the supernet, as large as `structure` says."""
+        search = self.settings["search"]
+        model = _read(settings.SUPERNET)["model"]
+        model["backbone"] |= {"search": search, "structure": structure}
+        model["decode_head"]["in_channels"] = search["space"]["stages"][-1]["channels"]
+        return self._complete(model, class_weights(self.manifest, "eighth", ["train"]), search["schedule"])
+
+    def network(self, network: str, genotype: Genotype | None) -> dict:
+        """Model config of a network to train from scratch: a genotype's, or a baseline's if there is none."""
+        if genotype is None:
+            model = _read(settings.defining_file(network))["model"]
+        else:
+            model = _read(settings.DERIVED)["model"]
+            model["backbone"]["genotype"] = genotype.to_dict()
+            model["decode_head"]["in_channels"] = list(SSRNet(genotype.to_dict()).widths)
+        weights = class_weights(self.manifest, "full", self.train_splits)
+        return self._complete(model, weights, self.settings["retrain"]["schedule"])
+
+    @property
+    def space(self) -> SearchSpace:
+        """The configured search space."""
+        return SearchSpace.from_settings(self.settings["search"])
+
+    @property
+    def train_splits(self) -> list[str]:
+        """The splits that a retraining learns from."""
+        return self.settings["dataset"]["train_split"].split("+")
+
+    def _complete(self, model: dict, weights: list[float], schedule: str) -> dict:
+        """Fill in what the data decide: input size, number of classes and class weights of every head."""
+        model["data_preprocessor"] = {
+            "type": "SegDataPreProcessor",
+            **_read(schedule)["normalisation"],
+            "bgr_to_rgb": True,
+            "pad_val": 0,
+            "seg_pad_val": IGNORED,
+            "size": self.size,
+        }
+        auxiliary = model.get("auxiliary_head") or []
+        for head in [model["decode_head"], *(auxiliary if isinstance(auxiliary, list) else [auxiliary])]:
+            head["num_classes"] = self.classes
+            for loss in head["loss_decode"] if isinstance(head["loss_decode"], list) else [head["loss_decode"]]:
+                if loss["type"] == "CrossEntropyLoss":
+                    loss.setdefault("class_weight", weights)
+        return model
+
+    def loader(
+        self, splits: Sequence[str], schedule: Config, batch_size: int, indices: list[int] | None = None
+    ) -> dict:
+        """Dataloader config for training on `splits`."""
+        available = len(indices) if indices is not None else self.training_images(splits)
+        if available < batch_size:
+            raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
+        pipeline = [
+            {"type": "LoadImageFromFile"},
+            {"type": "LoadAnnotations"},
+            {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
+            *schedule["augmentation"],
+            {"type": "PackSegInputs"},
+        ]
+        parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
+        data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
+        return {
+            "batch_size": batch_size,
+            **schedule["loader"],
+            "drop_last": True,
+            "sampler": {"type": "PositionSampler"},
+            "dataset": {"type": "SeededDataset", "dataset": data, "seed": self.seed, "indices": indices},
+        }
+
+    def evaluation_loader(self, split: str) -> DataLoader:
+        """Images of a split, one by one and in order, at the network's input size."""
+        pipeline = [
+            {"type": "LoadImageFromFile"},
+            {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
+            {"type": "LoadAnnotations"},  # behind the resize: labels keep their own size
+            {"type": "PackSegInputs"},
+        ]
+        return Runner.build_dataloader(
+            {
+                "batch_size": 1,
+                "num_workers": 0,
+                "sampler": {"type": "DefaultSampler", "shuffle": False},
+                "dataset": {**self._split(split), "pipeline": pipeline},
+            }
+        )
+
+    def search_runner(self, structure: list | None, last: int, total: int, work: Path) -> Runner:
+        """Runner of a stage that ends with epoch `last` of a search of `total` epochs."""
+        search = self.settings["search"]
+        config = _read(search["schedule"])
+        halves = self.halves() if search["split"] == "halves" else (None, None)
+        loaders = [self.loader(["train"], config, search["batch_size"], indices) for indices in halves]
+        objective = {
+            "weights": config.pop("objective"),
+            "regularizer": search["regularizer"],
+            "target": search["cost"]["target"],
+            "classes": self.classes,
+            "size": self.size,
+        }
+        loop = {"type": "SearchLoop", "architecture_dataloader": loaders[1], "max_epochs": last, "objective": objective}
+        hooks = [*config["custom_hooks"]]
+        if search["shrink"]:
+            hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
+        hooks.append({"type": "GateHistoryHook"})
+        return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
+
+    def retrain_runner(self, network: str, genotype: Genotype | None, work: Path) -> Runner:
+        """Runner that trains a network from scratch."""
+        retrain = self.settings["retrain"]
+        config = _read(retrain["schedule"])
+        loader = self.loader(self.train_splits, config, retrain["batch_size"])
+        loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
+        model = self.network(network, genotype)
+        return self._runner(config, model, loader, loop, [*config["custom_hooks"]], retrain["epochs"], work)
+
+    def _split(self, split: str) -> dict:
+        """Dataset config of a split but its pipeline."""
+        found = self.splits[split]
+        if found is None:
+            raise UserError(f"dataset {self.dataset} has no labels for {split}; use train and val")
+        return found
+
+    def _runner(
+        self, config: Config, model: dict, loader: dict, loop: dict, hooks: list, epochs: int, work: Path
+    ) -> Runner:
+        for scheduler in _schedulers(config["param_scheduler"]):
+            # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
+            scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
+        hooks.append({"type": "StateHook", "path": str(work / "state.pth")})
+        config.merge_from_dict(
+            {
+                "model": model,
+                "train_dataloader": loader,
+                "train_cfg": loop,
+                "custom_hooks": hooks,
+                "work_dir": str(work / "log"),
+                "randomness": {"seed": self.seed, "deterministic": False},
+                "experiment_name": f"{work.name}",
+            }
+        )
+        return Runner.from_cfg(config)
+
+    def build(self, model: dict) -> nn.Module:
+        """Build a segmentor from its config, on the CPU."""
+        torch.manual_seed(self.seed)
+        return MODELS.build(model)
+
+
+def _read(path: str | Path) -> Config:
+    """Read an mmengine config of the project."""
+    file = layout.project_file(path)
+    try:
+        return Config.fromfile(file)
+    except Exception as error:  # the file is Python: it may raise anything
+        raise UserError(f"{file} is not a valid mmengine config: {error}") from error
+
+
+def _schedulers(value: Any) -> Iterator[dict]:
+    for entry in value.values() if isinstance(value, dict) and "type" not in value else [value]:
+        yield from entry if isinstance(entry, list) else [entry]

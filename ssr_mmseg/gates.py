@@ -1,0 +1,142 @@
+"""Architecture parameters: α and the survivors of every gate group, and what follows from them.
+
+In each gate the last axis holds the options and the axes before it the groups. A removed group (of a dropped block
+or a dead operator) has no survivor, and that is all there is to the hierarchy.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.search_space import GATES, SearchSpace
+
+
+def _sigmoid_scores(alpha: Tensor) -> Tensor:
+    return alpha.sigmoid()
+
+
+def _softmax_scores(alpha: Tensor) -> Tensor:
+    return (alpha - alpha.amax(dim=-1, keepdim=True)).exp()
+
+
+SCORES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": _sigmoid_scores, "softmax": _softmax_scores}
+
+
+class ArchitectureParameters(nn.Module):
+    """α (parameters, from 0) and `alive` (buffers) of the gates `depth`, `operator`, `mid_width` and `out_width`.
+
+    Args:
+        space: The search space; options that it does not search are dead from the start.
+        scores: `sigmoid` for the paper's p = σ(α) / Σ_alive σ(α) (method §4), `softmax` to compare with.
+    """
+
+    def __init__(self, space: SearchSpace, scores: str = "sigmoid") -> None:
+        super().__init__()
+        if scores not in SCORES:
+            raise UserError(f"unknown gate {scores}; known are: {', '.join(SCORES)}")
+        self.space = space
+        self.scores = SCORES[scores]
+        self.alpha = nn.ParameterDict({gate: torch.zeros(space.gate_shape(gate)) for gate in GATES})
+        for gate in GATES:
+            self.register_buffer(f"alive_{gate}", torch.from_numpy(space.allowed(gate)))
+
+    @property
+    def alive(self) -> dict[str, Tensor]:
+        """Survivors of each gate, boolean, (*groups, options)."""
+        return {gate: getattr(self, f"alive_{gate}") for gate in GATES}
+
+    def probabilities(self) -> dict[str, Tensor]:
+        """p of each gate, (*groups, options): 0 for dead options, summing to 1 in every group that has a survivor."""
+        result = {}
+        for gate, alive in self.alive.items():
+            scores = self.scores(self.alpha[gate]) * alive
+            total = scores.sum(dim=-1, keepdim=True)
+            result[gate] = scores / torch.where(total > 0, total, torch.ones_like(total))
+        return result
+
+    @torch.no_grad()
+    def choice(self) -> dict[str, np.ndarray]:
+        """Index of the most probable survivor of each group, (*groups,); 0 for a removed group."""
+        return {gate: p.argmax(dim=-1).cpu().numpy() for gate, p in self.probabilities().items()}
+
+    def options_alive(self) -> dict[str, int]:
+        """Survivors of each gate, over all groups."""
+        return {gate: int(alive.sum()) for gate, alive in self.alive.items()}
+
+    def groups(self) -> dict[str, dict[str, int]]:
+        """Per gate, how many groups `exist` (have a survivor) and how many of them are `decided` (have just one)."""
+        counts = {gate: alive.sum(dim=-1) for gate, alive in self.alive.items()}
+        return {gate: {"exist": int((n > 0).sum()), "decided": int((n == 1).sum())} for gate, n in counts.items()}
+
+    @property
+    def decided(self) -> bool:
+        """Whether every group has at most one survivor."""
+        return all(count["exist"] == count["decided"] for count in self.groups().values())
+
+    def gates_decided(self) -> float:
+        """Share of the existing groups that have one survivor."""
+        counts = self.groups().values()
+        return sum(count["decided"] for count in counts) / sum(count["exist"] for count in counts)
+
+    @torch.no_grad()
+    def entropy(self) -> dict[str, float]:
+        """Mean over a gate's existing groups of −Σ p ln p, in nats; 0 once all are decided."""
+        probabilities = self.probabilities()
+        result = {}
+        for gate, alive in self.alive.items():
+            p = probabilities[gate][alive.any(dim=-1)]
+            result[gate] = float(-torch.special.xlogy(p, p).sum(dim=-1).mean())
+        return result
+
+    @torch.no_grad()
+    def shrink(self, threshold: float) -> int:
+        """Remove the options with p ≤ threshold · max p of their group, and what depends on them (method §6).
+
+        Returns:
+            The number of options removed.
+
+        Raises:
+            FloatingPointError: a group has no finite probability, so that nothing could be said to survive.
+        """
+        before = sum(self.options_alive().values())
+        for gate, p in self.probabilities().items():
+            if not bool(torch.isfinite(p).all()):
+                raise FloatingPointError(f"the probabilities of gate {gate} are not finite; the search has diverged")
+            self.alive[gate].logical_and_(p > threshold * p.amax(dim=-1, keepdim=True))
+        self.remove_dependents()
+        return before - sum(self.options_alive().values())
+
+    def remove_dependents(self) -> None:
+        """Take the operators from blocks beyond the deepest surviving depth, and the widths from dead operators."""
+        alive, first = self.alive, 0
+        for index, stage in enumerate(self.space.stages):
+            deepest = int(alive["depth"][index].nonzero().max())
+            alive["operator"][first + deepest + 1 : first + stage.blocks] = False
+            first += stage.blocks
+        for gate in ("mid_width", "out_width"):
+            alive[gate].logical_and_(alive["operator"].unsqueeze(-1))
+
+    @contextmanager
+    def one_hot(self, choice: Mapping[str, np.ndarray] | None = None) -> Iterator[None]:
+        """Within the block only the chosen option of each group is alive; by default the most probable one.
+
+        The supernet then computes exactly the discrete network, and its expected cost is that network's cost.
+        """
+        before = {gate: alive.clone() for gate, alive in self.alive.items()}
+        chosen = self.choice() if choice is None else choice
+        try:
+            with torch.no_grad():
+                for gate, alive in self.alive.items():
+                    index = torch.as_tensor(chosen[gate], device=alive.device).unsqueeze(-1)
+                    exists = before[gate].any(dim=-1, keepdim=True)
+                    alive.copy_(torch.zeros_like(alive).scatter_(-1, index, True) & exists)
+                self.remove_dependents()
+            yield
+        finally:
+            with torch.no_grad():
+                for gate, alive in self.alive.items():
+                    alive.copy_(before[gate])

@@ -1,0 +1,155 @@
+"""The discrete architecture: what discretization yields, what retraining builds, what people share."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json, write_text
+from ssr_mmseg.search_space import GATES, SearchSpace
+
+FORMAT = "ssr-genotype-1"
+
+Choice = Mapping[str, np.ndarray]  # gate → index of the chosen option per group, shape (*groups,)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block: its operator (dilation, resolution) and its mid and out widths in channels."""
+
+    dilation: int
+    resolution: int
+    mid: int
+    out: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """`channels` enter a stage's first block; every further block takes the out width of the one before."""
+
+    channels: int
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Genotype:
+    """A network of the space, as two stages of blocks.
+
+    Example:
+        >>> Genotype.read("config/genotypes/paper_cityscapes.json").stages[0].blocks[1].out
+        52
+    """
+
+    stages: tuple[Stage, ...]
+    comment: str = ""
+
+    @classmethod
+    def from_dict(cls, value: Any, origin: str = "genotype") -> "Genotype":
+        """Validate parsed JSON against `schemas/genotype.schema.json` and build the genotype.
+
+        Raises:
+            UserError: the value does not fit the schema, or a block is wider than its stage.
+        """
+        schema = read_json(Path(__file__).parent / "schemas" / "genotype.schema.json")
+        error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
+        if error is not None:
+            where = ".".join(str(part) for part in error.absolute_path) or "top level"
+            message = error.message if len(error.message) < 200 else f"{error.message[:200]} …"
+            raise UserError(f"{origin} is not a genotype: {where}: {message}")
+        stages = tuple(
+            Stage(stage["channels"], tuple(Block(**block) for block in stage["blocks"])) for stage in value["stages"]
+        )
+        for number, stage in enumerate(stages, start=1):
+            for position, block in enumerate(stage.blocks, start=1):
+                widest = max(block.mid, block.out)
+                if widest > stage.channels:
+                    raise UserError(
+                        f"{origin} is not a genotype: block {position} of stage {number} has a width of {widest}, "
+                        f"expected at most the stage's {stage.channels} channels"
+                    )
+        if stages[1].channels <= stages[0].channels:
+            raise UserError(
+                f"{origin} is not a genotype: stage 2 has {stages[1].channels} channels, "
+                f"expected more than the {stages[0].channels} of stage 1"
+            )
+        return cls(stages, value.get("comment", ""))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Genotype":
+        """Read and validate a genotype file."""
+        return cls.from_dict(read_json(Path(path)), str(path))
+
+    def to_dict(self) -> dict:
+        """JSON value of the genotype, as `from_dict` takes it."""
+        stages = [{"channels": stage.channels, "blocks": [asdict(b) for b in stage.blocks]} for stage in self.stages]
+        return {"format": FORMAT, **({"comment": self.comment} if self.comment else {}), "stages": stages}
+
+    def write(self, path: Path) -> None:
+        """Write the genotype with one line per block, so that two of them can be compared by a line diff."""
+        lines = ["{", f'  "format": {json.dumps(FORMAT)},']
+        if self.comment:
+            lines.append(f'  "comment": {json.dumps(self.comment)},')
+        stages = []
+        for stage in self.stages:
+            blocks = ",\n".join(f"      {json.dumps(asdict(block))}" for block in stage.blocks)
+            stages.append(f'    {{"channels": {stage.channels}, "blocks": [\n{blocks}\n    ]}}')
+        write_text(path, "\n".join([*lines, '  "stages": [', ",\n".join(stages), "  ]", "}"]) + "\n")
+
+
+def genotype_of(space: SearchSpace, choice: Choice, comment: str = "") -> Genotype:
+    """The network that `choice` picks from the space; choices of dropped blocks and operators are ignored."""
+    stages, first = [], 0
+    for index, stage in enumerate(space.stages):
+        widths, blocks = space.widths(index), []
+        for number in range(first, first + int(choice["depth"][index]) + 1):
+            option = int(choice["operator"][number])
+            dilation, resolution = space.operators[option]
+            mid = widths[int(choice["mid_width"][number, option])]
+            out = widths[int(choice["out_width"][number, option])]
+            blocks.append(Block(dilation, resolution, mid, out))
+        stages.append(Stage(stage.channels, tuple(blocks)))
+        first += stage.blocks
+    return Genotype(tuple(stages), comment)
+
+
+def choice_of(space: SearchSpace, genotype: Genotype) -> dict[str, np.ndarray]:
+    """The choice that yields `genotype`; groups that do not matter get their last option.
+
+    Raises:
+        UserError: the genotype is not in the space.
+    """
+    choice = {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+    first = 0
+    for index, (stage_space, stage) in enumerate(zip(space.stages, genotype.stages, strict=True)):
+        if stage.channels != stage_space.channels or len(stage.blocks) > stage_space.blocks:
+            raise UserError(
+                f"genotype is not in the space: stage {index + 1} has {len(stage.blocks)} blocks of {stage.channels} "
+                f"channels, expected at most {stage_space.blocks} of {stage_space.channels}"
+            )
+        choice["depth"][index] = len(stage.blocks) - 1
+        widths = space.widths(index)
+        for number, block in enumerate(stage.blocks, start=first):
+            operator = (block.dilation, block.resolution)
+            if operator not in space.operators or block.mid not in widths or block.out not in widths:
+                raise UserError(f"genotype is not in the space: no option for {block} in stage {index + 1}")
+            option = space.operators.index(operator)
+            choice["operator"][number] = option
+            choice["mid_width"][number, option] = widths.index(block.mid)
+            choice["out_width"][number, option] = widths.index(block.out)
+        first += stage_space.blocks
+    return choice
+
+
+def random_choice(space: SearchSpace, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw one allowed option per group, uniformly and independently."""
+    choice = {}
+    for gate in GATES:
+        allowed = space.allowed(gate)
+        scores = np.where(allowed, generator.random(allowed.shape), -1.0)
+        choice[gate] = scores.argmax(axis=-1)
+    return choice

@@ -1,0 +1,74 @@
+"""Decode heads: the cheap one of the search and the aggregation of the derived network (method §2)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import accuracy
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ssr_mmseg.operators import PyramidPooling, conv_bn_relu, upsample
+
+
+@MODELS.register_module()
+class SearchHead(BaseDecodeHead):
+    """A 1×1 classifier on the last feature, trained against labels reduced to its size by nearest neighbour.
+
+    Shapes: features as of `SSRSupernet` → logits (B, num_classes, H/8, W/8).
+    """
+
+    def __init__(self, in_channels: int, **options) -> None:
+        super().__init__(in_channels=in_channels, channels=in_channels, in_index=-1, dropout_ratio=0.0, **options)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        return self.cls_seg(inputs[-1])
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        labels = self._stack_batch_gt(batch_data_samples)  # (B, 1, H, W)
+        labels = F.interpolate(labels.float(), size=seg_logits.shape[2:], mode="nearest").long().squeeze(1)
+        loss = self.loss_decode(seg_logits, labels, ignore_index=self.ignore_index)
+        return {"loss_ce": loss, "acc_seg": accuracy(seg_logits, labels, ignore_index=self.ignore_index)}
+
+
+@MODELS.register_module()
+class AggregationHead(BaseDecodeHead):
+    """Context of the 1/8 feature joined with detail of the 1/4 and 1/2 features.
+
+    Shapes: features (B, c₂, H/2, W/2), (B, c₄, H/4, W/4), (B, c₈, H/8, W/8) → logits (B, num_classes, H/4, W/4).
+
+    Args:
+        in_channels: (c₂, c₄, c₈).
+        channels: Width of the fused features.
+        skip_channels: Width of the branch that carries detail.
+        branch_channels: Width of each pooled grid.
+        dropout_ratio: Channel dropout behind both fusions.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        channels: int = 128,
+        skip_channels: int = 64,
+        branch_channels: int = 40,
+        dropout_ratio: float = 0.1,
+        **options,
+    ) -> None:
+        super().__init__(
+            in_channels=list(in_channels),
+            channels=channels,
+            in_index=[0, 1, 2],
+            input_transform="multiple_select",
+            dropout_ratio=0.0,  # the fusions bring their own
+            **options,
+        )
+        self.context = PyramidPooling(in_channels[2], channels, branch_channels, dropout_ratio)
+        self.skip = conv_bn_relu(in_channels[0] + in_channels[1], skip_channels, 3)
+        self.fuse = conv_bn_relu(channels + skip_channels, channels, 1, dropout_ratio)
+
+    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+        half, quarter, eighth = inputs
+        context = upsample(self.context(eighth), quarter.shape[2:])
+        detail = self.skip(torch.cat([quarter, F.avg_pool2d(half, 2)], dim=1))
+        return self.cls_seg(self.fuse(torch.cat([context, detail], dim=1)))

@@ -1,0 +1,51 @@
+"""Where everything lies: project files that a config names, and the outputs of each stage.
+
+The patterns carry Snakemake's wildcards, so that the rules and the command line read one and the same list.
+"""
+
+from pathlib import Path
+
+from ssr_mmseg.errors import UserError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+MANIFEST = "results/{dataset}/prepare/dataset.json"
+SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
+SEARCH_METRICS = "results/{dataset}/seed{seed}/search/metrics.json"
+SHRINK_STATE = "results/{dataset}/seed{seed}/shrink{stage}/state.pth"
+SHRINK_METRICS = "results/{dataset}/seed{seed}/shrink{stage}/metrics.json"
+GENOTYPE = "results/{dataset}/seed{seed}/discretize/genotype.json"
+DISCRETIZATION = "results/{dataset}/seed{seed}/discretize/discretization.json"
+RANDOM_GENOTYPE = "results/{dataset}/seed{seed}/sample/genotype.json"
+WEIGHTS = "results/{dataset}/seed{seed}/retrain/{network}/weights.pth"
+TRAINING = "results/{dataset}/seed{seed}/retrain/{network}/training.json"
+EVALUATION = "results/{dataset}/seed{seed}/evaluate/{network}/evaluation.json"
+PREDICTIONS = "results/{dataset}/seed{seed}/evaluate/{network}/predictions"
+PROFILE = "results/{dataset}/seed{seed}/profile/{network}/profile.json"
+TABLE = "results/table.csv"
+WORK = "results/work/{dataset}-seed{seed}-{stage}-{identity}"
+
+
+def state_path(dataset: str, seed: int, stage: int) -> Path:
+    """State of a search stage: 0 is `search`, 1 … K are the shrinking stages."""
+    pattern = SHRINK_STATE if stage else SEARCH_STATE
+    return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
+
+
+def stage_metrics_path(dataset: str, seed: int, stage: int) -> Path:
+    """Metrics of a search stage, numbered as in `state_path`."""
+    pattern = SHRINK_METRICS if stage else SEARCH_METRICS
+    return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
+
+
+def project_file(name: str | Path) -> Path:
+    """Find a file that a config names: relative to the working directory, else to the project's own folder.
+
+    Raises:
+        UserError: it is in neither place.
+    """
+    for candidate in (Path(name), PROJECT / name):
+        if candidate.is_file():
+            return candidate
+    folders = " or ".join(sorted({str(Path.cwd()), str(PROJECT)}))
+    raise UserError(f"file {name} not found in {folders}; check its name in the configuration")

@@ -1,0 +1,99 @@
+"""The parts of a network, used by the supernet and by the derived network alike (method §2)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPSILON = 1e-3  # of every batch normalisation
+DROPOUT = (0.03, 0.3)  # of the operators in stage 1 and in stage 2
+POOL_GRIDS = (1, 2, 3, 6, 9)
+
+
+class ReductionBlock(nn.Module):
+    """Halve the resolution: a 3×3 convolution of stride 2 beside a 2×2 max-pool, then BN and ReLU.
+
+    Shapes: (B, inputs, H, W) → (B, outputs, H/2, W/2), H and W even, outputs > inputs.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs - inputs, 3, stride=2, padding=1)
+        self.bn = nn.BatchNorm2d(outputs, eps=EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(torch.cat([self.conv(x), F.max_pool2d(x, 2)], dim=1)))
+
+
+def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None) -> Tensor:
+    """`scale · bn(x)` per channel, with the scale folded into the affine parameters: a mask costs no pass over x."""
+    if scale is None:
+        return bn(x)
+    weight, bias, momentum = bn.weight * scale, bn.bias * scale, bn.momentum or 0.0
+    return F.batch_norm(x, bn.running_mean, bn.running_var, weight, bias, bn.training, momentum, bn.eps)
+
+
+class CandidateOperator(nn.Module):
+    """3×1 convolution, BN, mid mask, ReLU, 1×3 convolution, BN, out scale, channel dropout.
+
+    Pooling before it, upsampling behind it and the residual belong to the block, which shares them among operators.
+
+    Shapes: (B, inputs, h, w) → (B, outputs, h, w); `mid_scale` (mid,) and `out_scale` (outputs,) weigh channels.
+    """
+
+    def __init__(self, inputs: int, mid: int, outputs: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.mid, self.dropout = mid, dropout
+        self.conv1 = nn.Conv2d(inputs, mid, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
+        self.bn1 = nn.BatchNorm2d(mid, eps=EPSILON)
+        self.conv2 = nn.Conv2d(mid, outputs, (1, 3), padding=(0, dilation), dilation=(1, dilation))
+        self.bn2 = nn.BatchNorm2d(outputs, eps=EPSILON)
+
+    def forward(self, x: Tensor, mid_scale: Tensor | None = None, out_scale: Tensor | None = None) -> Tensor:
+        x = F.relu(scaled_batch_norm(self.bn1, self.conv1(x), mid_scale))
+        x = scaled_batch_norm(self.bn2, self.conv2(x), out_scale)
+        return F.dropout2d(x, self.dropout, self.training)
+
+
+def upsample(x: Tensor, size: torch.Size) -> Tensor:
+    """Bilinear resize of (B, C, h, w) to (B, C, *size)."""
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def fit_channels(x: Tensor, channels: int) -> Tensor:
+    """The leading `channels` of (B, C, H, W), with zeros behind where C is smaller."""
+    if x.shape[1] > channels:
+        return x[:, :channels]
+    return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1])) if x.shape[1] < channels else x
+
+
+class PyramidPooling(nn.Module):
+    """Context at several scales (PSP): pooled grids, 1×1 convolutions, and a 1×1 convolution over all of them.
+
+    Shapes: (B, inputs, H, W) → (B, channels, H, W).
+    """
+
+    def __init__(self, inputs: int, channels: int, branch_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(grid),
+                nn.Conv2d(inputs, branch_channels, 1, bias=False),
+                nn.BatchNorm2d(branch_channels, eps=EPSILON),
+            )
+            for grid in POOL_GRIDS
+        )
+        self.fuse = conv_bn_relu(inputs + len(POOL_GRIDS) * branch_channels, channels, 1, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = x.shape[2:]
+        return self.fuse(torch.cat([*(upsample(branch(x), size) for branch in self.branches), x], dim=1))
+
+
+def conv_bn_relu(inputs: int, outputs: int, kernel: int, dropout: float = 0.0) -> nn.Sequential:
+    """Convolution without bias, BN, ReLU and, if asked for, channel dropout."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs, eps=EPSILON),
+        nn.ReLU(),
+    ]
+    return nn.Sequential(*layers, *([nn.Dropout2d(dropout)] if dropout else []))

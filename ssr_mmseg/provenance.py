@@ -1,0 +1,39 @@
+"""Who made a figure: commit, versions and machine, noted beside every result."""
+
+import platform
+import subprocess
+from importlib import metadata
+
+from ssr_mmseg.layout import PROJECT
+
+PACKAGES = ("torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "numpy")
+
+
+def commit() -> str:
+    """Commit of the project's checkout, with `+` behind it if files differ from it; empty outside of git."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PROJECT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+
+def provenance() -> dict:
+    """Commit, package versions, Python and processor of this process."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = ""
+    return {
+        "commit": commit(),
+        "versions": versions,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }

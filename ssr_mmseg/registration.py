@@ -1,0 +1,19 @@
+"""Import this to have every component in mmsegmentation's registries (`custom_imports` in an mmengine config)."""
+
+from ssr_mmseg import datasets, derived, heads, supernet, transforms
+from ssr_mmseg.search import hooks as search_hooks
+from ssr_mmseg.search import loop as search_loop
+from ssr_mmseg.training import data, hooks, loop
+
+__all__ = [
+    "data",
+    "datasets",
+    "derived",
+    "heads",
+    "hooks",
+    "loop",
+    "search_hooks",
+    "search_loop",
+    "supernet",
+    "transforms",
+]

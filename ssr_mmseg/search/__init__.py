@@ -1,0 +1,1 @@
+"""The search: two-phase steps, shrinking after epochs, compaction between stages."""

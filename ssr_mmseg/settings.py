@@ -1,0 +1,278 @@
+"""The experiment's configuration: read, completed, validated, and cut down to what each stage depends on.
+
+Light on purpose (no torch, no mmengine): the workflow imports it whenever it is parsed, also in every cluster job.
+"""
+
+import ast
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from ssr_mmseg import layout
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json
+
+DEFAULTS = "config/config.yaml"
+DATASET_TYPES = "config/mmseg/datasets"
+SUPERNET = "config/mmseg/models/supernet.py"
+DERIVED = "config/mmseg/models/ssr_net.py"
+SECTIONS = ("search", "discretize", "retrain", "evaluate", "profile")
+
+# A stage whose code changes its result gets the next number here: caches made by the old code are then remade.
+RECIPES = {
+    "prepare": 1,
+    "search": 1,
+    "discretize": 1,
+    "sample": 1,
+    "retrain": 1,
+    "evaluate": 1,
+    "profile": 1,
+    "table": 1,
+}
+
+
+def read_config(path: str | Path, changes: dict | None = None) -> dict:
+    """Read an experiment configuration (YAML or JSON), complete and validate it.
+
+    `changes` are laid over the file first: those that Snakemake's `--config` gives.
+
+    Raises:
+        UserError: the file is missing, no mapping, or has an unknown key or an invalid value.
+    """
+    try:
+        user = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"could not read the configuration {path}: {error.strerror}; check the path") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = " ".join(str(error).split())
+        raise UserError(f"{path} is not valid YAML: {problem}") from error
+    if changes and isinstance(user, dict):
+        return complete(merge(user, changes), f"{path} and --config")
+    return complete(user, str(path))
+
+
+def complete(user: Any, origin: str = "configuration") -> dict:
+    """Fill the keys that `user` leaves out with those of the project's `config/config.yaml` and validate the whole.
+
+    `datasets` is never merged with the default's: a configuration names its own data. Every file that a stage would
+    read for its settings is read here, so that a wrong name ends a run before it starts.
+
+    Raises:
+        UserError: no mapping, an unknown key or name, an invalid value, or a file that is missing or malformed.
+    """
+    if not isinstance(user, dict):
+        raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
+    defaults = yaml.safe_load((layout.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
+    config = merge(defaults, user)
+    config["datasets"] = copy.deepcopy(user.get("datasets", defaults["datasets"]))
+    _validate(config, origin)
+    for name in config["datasets"]:
+        _validate(merge(config, _overrides(config, name)), f"{origin}: datasets.{name}")
+        stage_identity(config, "search", name)
+        for network in config["networks"]:
+            stage_identity(config, "evaluate", name, network=network)
+    return config
+
+
+def merge(base: dict, changes: dict) -> dict:
+    """`base` with `changes` laid over it, mapping by mapping; lists and scalars are replaced."""
+    merged = copy.deepcopy(base)
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def typed(value: Any) -> Any:
+    """`value` with its strings read as YAML scalars.
+
+    Snakemake's `--config retrain='{epochs: 3}'` yields the string "3".
+    """
+    if isinstance(value, dict):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if isinstance(value, str):
+        scalar = yaml.safe_load(value) if re.fullmatch(r"[\w.+-]*", value) else value
+        return scalar if isinstance(scalar, bool | int | float | None) else value
+    return value
+
+
+def _overrides(config: dict, dataset: str) -> dict:
+    return {key: value for key, value in config["datasets"][dataset].items() if key in SECTIONS}
+
+
+def _validate(config: dict, origin: str) -> None:
+    schema = read_json(Path(__file__).parent / "schemas" / "config.schema.json")
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    if not errors:
+        return
+    error = jsonschema.exceptions.best_match(errors)
+    where = ".".join(str(part) for part in error.absolute_path) or "top level"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        unknown = sorted(set(error.instance) - set(known))
+        raise UserError(f"{origin}: unknown key {', '.join(unknown)} at {where}; known keys: {', '.join(known)}")
+    raise UserError(f"{origin}: {where}: {error.message}; see config/README.md")
+
+
+def dataset_names(config: dict) -> list[str]:
+    """Names of the configured datasets, in the file's order."""
+    return list(config["datasets"])
+
+
+def for_dataset(config: dict, dataset: str) -> dict:
+    """Settings in force for one dataset: its own entry as `dataset`, and every section with its overrides.
+
+    Raises:
+        UserError: the configuration has no such dataset.
+    """
+    if dataset not in config["datasets"]:
+        raise UserError(f"dataset {dataset} is not configured; configured are: {', '.join(config['datasets'])}")
+    settings = merge(config, _overrides(config, dataset))
+    entry = settings.pop("datasets")[dataset]
+    defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
+    own = {key: value for key, value in entry.items() if key not in SECTIONS}
+    settings["dataset"] = {"name": dataset, **defaults, **own}
+    return settings
+
+
+def network_kind(network: str) -> str:
+    """What stands behind a network's name: searched, random, published (a genotype) or baseline (an mmseg model).
+
+    Raises:
+        UserError: there is neither a genotype nor a baseline of that name.
+    """
+    if network in ("searched", "random"):
+        return network
+    folders = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
+    for kind, (folder, suffix) in folders.items():
+        if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), layout.PROJECT)):
+            return kind
+    known = {
+        path.stem
+        for root in (Path(), layout.PROJECT)
+        for folder, suffix in folders.values()
+        for path in (root / folder).glob(f"*{suffix}")
+    }
+    raise UserError(f"unknown network {network}; known are: searched, random, {', '.join(sorted(known))}")
+
+
+def network_file(network: str) -> Path | None:
+    """The genotype or mmengine file that defines a network, or None for one that a search or a draw yields."""
+    kind = network_kind(network)
+    if kind == "published":
+        return layout.project_file(f"config/genotypes/{network}.json")
+    if kind == "baseline":
+        return layout.project_file(f"config/mmseg/baselines/{network}.py")
+    return None
+
+
+def dataset_file(dataset_type: str) -> Path:
+    """The mmengine file that says how a type of dataset is read.
+
+    Raises:
+        UserError: there is no such type.
+    """
+    try:
+        return layout.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
+    except UserError:
+        known = {path.stem for root in (Path(), layout.PROJECT) for path in (root / DATASET_TYPES).glob("*.py")}
+        raise UserError(f"unknown dataset type {dataset_type}; known are: {', '.join(sorted(known))}") from None
+
+
+def defining_file(network: str) -> Path:
+    """The file that defines a published network or a baseline.
+
+    Raises:
+        UserError: the network is defined by a search or a draw.
+    """
+    file = network_file(network)
+    if file is None:
+        raise UserError(f"network {network} is not defined by a file; it comes from the search")
+    return file
+
+
+def mmengine_digest(path: Path) -> str:
+    """Digest of what an mmengine config file says, with its `_base_` files: comments and layout do not count.
+
+    A base inside an installed package (`mmseg::…`) counts by its name.
+    """
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        parts = [ast.dump(tree)]
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
+                bases = ast.literal_eval(node.value)
+                for base in [bases] if isinstance(bases, str) else bases:
+                    if "::" in base:
+                        continue
+                    if not (path.parent / base).is_file():
+                        raise UserError(f"{path} has the base {base}, which is not there; check its _base_")
+                    parts.append(mmengine_digest(path.parent / base))
+    except UserError:
+        raise
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{path} is not a valid mmengine config: {error}") from error
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def identity(value: Any) -> str:
+    """Twelve hexadecimal digits that name a JSON value, independent of the order of its keys."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> str:
+    """Name of everything that a stage's result depends on: its own settings and those of the stages before it.
+
+    The rules pass it as a parameter, so that Snakemake reruns a stage when, and only when, this changes.
+    Left out on purpose: output paths, thread counts and the device of a training stage.
+    """
+    settings = for_dataset(config, dataset)
+    parts: dict[str, Any] = {"recipe": RECIPES[stage]}
+    data = settings["dataset"]
+
+    def before(other: str) -> str:
+        return stage_identity(config, other, dataset, seed, network)
+
+    if stage == "prepare":
+        parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
+        parts["mmseg"] = mmengine_digest(dataset_file(data["type"]))
+    elif stage == "search":
+        parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
+        parts["model"] = mmengine_digest(layout.project_file(SUPERNET))
+        parts["schedule"] = mmengine_digest(layout.project_file(settings["search"]["schedule"]))
+    elif stage == "discretize":
+        parts |= {"search": before("search"), "discretize": settings["discretize"]}
+    elif stage == "sample":
+        parts |= {"seed": seed, "like": before("discretize")}
+    elif stage == "retrain":
+        parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
+        parts["prepare"] = before("prepare")
+        parts["schedule"] = mmengine_digest(layout.project_file(settings["retrain"]["schedule"]))
+        parts["network"] = _network_identity(network, before)
+    elif stage == "evaluate":
+        parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
+    elif stage == "profile":
+        parts |= {"profile": settings["profile"], "device": settings["device"]}
+        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+        parts["network"] = _network_identity(network, before)
+    return identity(parts)
+
+
+def _network_identity(network: str, before: Callable[[str], str]) -> str:
+    file = network_file(network)
+    if file is not None and file.suffix == ".py":
+        return mmengine_digest(file)
+    genotype = read_json(file) if file else before("discretize" if network == "searched" else "sample")
+    return identity([genotype, mmengine_digest(layout.project_file(DERIVED))])

@@ -1,0 +1,84 @@
+"""The stages `discretize`, from survivors to a genotype, and `sample`, a random genotype to compare with."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.datasets import read_manifest
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_json
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.training.state import load_state
+
+PREFIX = "backbone.architecture."
+DRAWS = 2000  # random genotypes to choose the one of nearest cost from
+
+
+def discretize(config: dict, dataset: str, seed: int) -> None:
+    """Write the genotype of the last stage's survivors, and what choosing it gave up.
+
+    Raises:
+        UserError: a gate group still has several survivors and `discretize.undecided` is `refuse`.
+    """
+    options = settings.for_dataset(config, dataset)
+    stages = options["search"]["shrink_stages"]
+    state = load_state(layout.state_path(dataset, seed, stages))
+    space = SearchSpace.from_settings(options["search"])
+    architecture = ArchitectureParameters(space, options["search"]["gate"])
+    gates = {name.removeprefix(PREFIX): value for name, value in state["model"].items() if name.startswith(PREFIX)}
+    architecture.load_state_dict(gates)
+    undecided = undecided_groups(architecture)
+    if undecided and options["discretize"]["undecided"] == "refuse":
+        counts = ", ".join(f"{len(groups)} of {gate}" for gate, groups in undecided.items())
+        raise UserError(
+            f"dataset {dataset}, seed {seed}: gate groups are still undecided ({counts}); search for more epochs, "
+            "raise the regularizer's weights, or set discretize.undecided to argmax"
+        )
+    genotype = genotype_of(space, architecture.choice(), f"searched on {dataset}, seed {seed}")
+    values = {"pattern": layout.GENOTYPE, "report": layout.DISCRETIZATION}
+    paths = {key: Path(value.format(dataset=dataset, seed=seed)) for key, value in values.items()}
+    report = {
+        "gates_decided": architecture.gates_decided(),
+        "given_up": undecided,  # by taking the argmax: the probability mass of the options that lose by it
+        "groups": architecture.groups(),
+    }
+    genotype.write(paths["pattern"])
+    write_json(paths["report"], report)
+
+
+def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dict]]:
+    """Per gate, each group with several survivors: its index, their number, and the probability of all but the best."""
+    result: dict[str, list[dict]] = {}
+    probabilities = architecture.probabilities()
+    for gate, alive in architecture.alive.items():
+        counts = alive.sum(dim=-1)
+        for index in torch.nonzero(counts > 1).tolist():
+            p = probabilities[gate][tuple(index)]
+            entry = {"group": index, "survivors": int(counts[tuple(index)]), "given_up": round(1 - float(p.max()), 6)}
+            result.setdefault(gate, []).append(entry)
+    return result
+
+
+def sample(config: dict, dataset: str, seed: int) -> None:
+    """Write the random genotype whose cost is nearest to the searched one's, among a fixed number of draws."""
+    options = settings.for_dataset(config, dataset)
+    manifest = read_manifest(Path(layout.MANIFEST.format(dataset=dataset)))
+    classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
+    searched = Genotype.read(layout.GENOTYPE.format(dataset=dataset, seed=seed))
+    space = SearchSpace.from_settings(options["search"])
+    genotype = random_genotype_like(space, genotype_macs(searched, classes, size), classes, size, seed)
+    genotype.write(Path(layout.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
+
+
+def random_genotype_like(
+    space: SearchSpace, macs: int, classes: int, size: tuple[int, int], seed: int, draws: int = DRAWS
+) -> Genotype:
+    """Of `draws` uniform draws from the space, the genotype whose multiply-adds are nearest to `macs`."""
+    generator = np.random.default_rng(seed)
+    drawn = [genotype_of(space, random_choice(space, generator), f"random, seed {seed}") for _ in range(draws)]
+    return min(drawn, key=lambda genotype: abs(genotype_macs(genotype, classes, size) - macs))

@@ -1,0 +1,67 @@
+"""The stage `evaluate`: quality on val and test, and a few frames to look at."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ssr_mmseg import layout
+from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import atomic_path, write_json
+from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.training.state import load_state
+from ssr_mmseg.transforms import IGNORED
+
+
+def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
+    """Measure a retrained network on val and test; write the figures and pictures of the first frames.
+
+    Raises:
+        UserError: the network has not been trained yet.
+    """
+    experiment = Experiment(config, dataset, seed)
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    experiment.limit_threads("retrain")
+    model = experiment.build(experiment.network(network, genotype_for(network, dataset, seed)))
+    model.load_state_dict(load_state(Path(layout.WEIGHTS.format(**names)))["model"])
+    model.to(experiment.device)
+    palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
+    folder = Path(layout.PREDICTIONS.format(**names))
+    shutil.rmtree(folder, ignore_errors=True)  # an earlier call may have drawn other frames
+    frames = experiment.settings["evaluate"]["frames"]
+    results: dict[str, dict | None] = {}
+    for split in ("val", "test"):
+        if experiment.splits[split] is None:  # the labels are withheld
+            results[split] = None
+            continue
+        loader = experiment.evaluation_loader(split)
+        shown = set(np.linspace(0, len(loader) - 1, frames).round().astype(int).tolist()) if frames else set()
+
+        def draw(number: int, sample, split: str = split, shown: set = shown) -> None:
+            if number in shown:
+                prediction, label = (field.data.squeeze(0).cpu() for field in (sample.pred_sem_seg, sample.gt_sem_seg))
+                picture = side_by_side(Path(sample.img_path), prediction, label, palette)
+                with atomic_path(folder / f"{split}_{number:04d}.png") as temporary:
+                    picture.save(temporary)
+
+        results[split] = evaluate_model(model, loader, experiment.manifest["classes"], draw)
+    write_json(Path(layout.EVALUATION.format(**names)), results)
+
+
+def side_by_side(image: Path, prediction: torch.Tensor, label: torch.Tensor, palette: np.ndarray) -> Image.Image:
+    """Image, coloured prediction and coloured truth beside each other, at the label's size.
+
+    Args:
+        prediction: Class per pixel, (H, W).
+        label: Likewise; ignored pixels are black.
+        palette: Red, green and blue of each class, (classes, 3), uint8.
+    """
+    height, width = label.shape
+    photo = Image.open(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    colours = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
+    colours[: len(palette)] = palette
+    panels = [np.asarray(photo), colours[prediction.numpy()], colours[label.numpy()]]
+    return Image.fromarray(np.concatenate(panels, axis=1))

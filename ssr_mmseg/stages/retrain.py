@@ -1,0 +1,46 @@
+"""The stage `retrain`: a network from scratch, by the schedule that all rows share."""
+
+from pathlib import Path
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.devices import peak_memory_gb
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import write_json
+from ssr_mmseg.profiling import environment
+from ssr_mmseg.provenance import provenance
+from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.training.state import save_state
+
+
+def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
+    """Train one network; write its weights and how it was trained.
+
+    Raises:
+        UserError: the dataset or the genotype has not been made yet, or the configuration does not fit them.
+    """
+    experiment = Experiment(config, dataset, seed)
+    genotype = genotype_for(network, dataset, seed)
+    experiment.limit_threads("retrain")
+    identity = settings.stage_identity(config, "retrain", dataset, seed, network)
+    work = experiment.work_folder(f"retrain-{network}", identity)
+    runner = experiment.retrain_runner(network, genotype, work)
+    runner.train()
+    loop = runner.train_loop
+    record = {
+        "network": network,
+        "kind": settings.network_kind(network),
+        "seed": seed,
+        "train_split": experiment.settings["dataset"]["train_split"],
+        "pretrained": "no",
+        "epochs": loop.epoch,
+        "iterations": loop.iter,
+        "hours": loop.seconds / 3600,
+        "peak_gb": peak_memory_gb(),
+        "device": environment(experiment.device)["device"],
+        "history": loop.history,
+        "provenance": provenance(),
+    }
+    weights = Path(layout.WEIGHTS.format(dataset=dataset, seed=seed, network=network))
+    save_state(weights, {"model": {name: value.cpu() for name, value in runner.model.state_dict().items()}})
+    write_json(Path(layout.TRAINING.format(dataset=dataset, seed=seed, network=network)), record)
+    experiment.close_work(work, weights.parent)

@@ -1,0 +1,105 @@
+"""The stages `search` (0) and `shrink` (1 … K): one training of the supernet, cut where it is compacted."""
+
+from mmengine.runner import Runner
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.devices import peak_memory_gb
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import write_json
+from ssr_mmseg.provenance import provenance
+from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
+from ssr_mmseg.search.loop import architecture_of, is_architecture
+from ssr_mmseg.structure import structure_of, structure_to_json
+from ssr_mmseg.training.hooks import capture
+from ssr_mmseg.training.state import load_state, save_state
+
+ALIVE = "backbone.architecture.alive_"
+
+
+def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
+    """Run one stage of the search; write its state and its metrics.
+
+    Args:
+        config: A completed experiment configuration.
+        stage: 0 for the first stage, on everything; k ≥ 1 compacts the supernet of stage k − 1 and searches on.
+
+    Raises:
+        UserError: there is no such stage, or the one before has not been run.
+    """
+    experiment = Experiment(config, dataset, seed)
+    options = experiment.settings["search"]
+    if not 0 <= stage <= options["shrink_stages"]:
+        raise UserError(
+            f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}"
+        )
+    experiment.limit_threads("search")
+    before = load_state(layout.state_path(dataset, seed, stage - 1)) if stage else None
+    name = f"shrink{stage}" if stage else "search"
+    identity = settings.stage_identity(config, "search", dataset, seed)
+    work = experiment.work_folder(name, identity)
+    total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
+    last = options["epochs"] + stage * options["shrink_epochs"]
+    structure = compacted_structure(experiment, before) if before else None
+    runner = experiment.search_runner(structure, last, total, work)
+    start = work / "state.pth"
+    if before and not start.exists():
+        save_state(start, compacted_state(before, runner))
+    architecture = architecture_of(runner.model)
+    if before and before["decided"]:
+        runner.model.load_state_dict(load_state(start)["model"])
+        final = {**load_state(start), "decided": True}
+        history: list[dict] = []
+        seconds = 0.0
+    else:
+        runner.train()
+        loop = runner.train_loop
+        final = {**capture(runner, loop.iter), "decided": architecture.decided}
+        history, seconds = loop.history, loop.seconds
+    final["structure"] = structure_to_json(runner.model.backbone.structure)
+
+    loader = experiment.evaluation_loader("val")
+    classes = experiment.manifest["classes"]
+    relaxed = evaluate_model(runner.model, loader, classes)
+    with architecture.one_hot():
+        one_hot = evaluate_model(runner.model, loader, classes)
+    metrics = {
+        "stage": stage,
+        "epochs": len(history),
+        "hours": seconds / 3600,
+        "peak_gb": peak_memory_gb(),
+        "relaxed_miou": relaxed["miou"],
+        "one_hot_miou": one_hot["miou"],
+        "gates_decided": architecture.gates_decided(),
+        "options_alive": architecture.options_alive(),
+        "entropy": architecture.entropy(),
+        "parameters": sum(p.numel() for p in runner.model.parameters()),
+        "history": history,
+        "provenance": provenance(),
+    }
+    target = layout.state_path(dataset, seed, stage)
+    save_state(target, final)
+    write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+    experiment.close_work(work, target.parent)
+
+
+def compacted_structure(experiment: Experiment, state: dict) -> list:
+    """Structure of the survivors in a stage's state, as JSON value."""
+    alive = {k.removeprefix(ALIVE): v.numpy() for k, v in state["model"].items() if k.startswith(ALIVE)}
+    return structure_to_json(structure_of(experiment.space, alive))
+
+
+def compacted_state(state: dict, runner: Runner) -> dict:
+    """A stage's last state cut to the runner's smaller supernet: where the next stage starts."""
+    named = dict(runner.model.named_parameters())
+    parts = {
+        "weights": {name: p for name, p in named.items() if not is_architecture(name)},
+        "architecture": {name: p for name, p in named.items() if is_architecture(name)},
+    }
+    optimizers = {
+        part: compact_optimizer(state["optimizers"][part], state["parameters"][part], parameters)
+        for part, parameters in parts.items()
+    }
+    model = compact_weights(state["model"], runner.model)
+    return {**state, "model": model, "optimizers": optimizers, "history": [], "sums": {}, "count": 0, "seconds": 0.0}

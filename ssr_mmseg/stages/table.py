@@ -1,0 +1,157 @@
+"""The stage `table`: every result of the experiment in one CSV file, one row per network and input size."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import atomic_path, read_json
+
+COLUMNS = (
+    "dataset",
+    "network",
+    "kind",
+    "seed",
+    "train_split",
+    "pretrained",
+    "classes",
+    "input_size",
+    "params",
+    "macs",
+    "miou_val",
+    "miou_test",
+    "pixel_accuracy",
+    "fps",
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "device",
+    "backend",
+    "precision",
+    "search_hours",
+    "search_peak_gb",
+    "train_hours",
+    "commit",
+    "discretization_gap",
+    "gates_decided",
+)
+
+# Digits behind the point, beyond which a repetition of the run would differ anyway.
+DIGITS = {
+    "miou_val": 2,
+    "miou_test": 2,
+    "pixel_accuracy": 2,
+    "fps": 2,
+    "latency_ms_p50": 3,
+    "latency_ms_p95": 3,
+    "search_hours": 4,
+    "search_peak_gb": 3,
+    "train_hours": 4,
+    "discretization_gap": 2,
+    "gates_decided": 4,
+}
+
+
+def write_table(config: dict) -> None:
+    """Join the results of all configured datasets, networks and seeds into `results/table.csv`, whole or not at all.
+
+    mIoU, pixel accuracy and the discretization gap are in percent, latency in ms per image, memory in 10⁹ bytes.
+    Accuracy belongs to the dataset's own input size and is left empty at sizes that are profiled only.
+
+    Raises:
+        UserError: a result is missing or lacks a key; the message names the command that makes it.
+    """
+    rows = [
+        row
+        for dataset in settings.dataset_names(config)
+        for seed in config["seeds"]
+        for network in config["networks"]
+        for row in network_rows(config, dataset, seed, network)
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    with atomic_path(Path(layout.TABLE)) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[dict[str, Any]]:
+    """Rows of one trained network, one per record of its profile; values by column, None where there is none."""
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    manifest = _Result(layout.MANIFEST.format(**names))
+    training = _Result(layout.TRAINING.format(**names))
+    evaluation = _Result(layout.EVALUATION.format(**names))
+    profile = _Result(layout.PROFILE.format(**names))
+    common = {
+        **names,
+        **{key: training[key] for key in ("kind", "train_split", "pretrained")},
+        "classes": len(manifest["classes"]),
+        "train_hours": training["hours"],
+        "commit": training["provenance", "commit"],
+    }
+    if common["kind"] == "searched":
+        common |= search_columns(config, dataset, seed)
+    own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
+    return [
+        _rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}))
+        for size, cost in cost_columns(profile)
+    ]
+
+
+def cost_columns(profile: "_Result") -> Iterator[tuple[list[int], dict[str, Any]]]:
+    """Input size, and the columns that stand in a profile's record, for each of its records."""
+    keys = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95", "device", "backend", "precision")
+    for number in range(len(profile["records"])):
+        height, width = profile["records", number, "size"]
+        columns = {key: profile["records", number, key] for key in keys}
+        yield [height, width], {"input_size": f"{height}x{width}", **columns}
+
+
+def accuracy_columns(evaluation: "_Result") -> dict[str, Any]:
+    """mIoU on both splits, and pixel accuracy on test, or on val where no test labels are public."""
+    best = "test" if evaluation["test"] else "val"
+    return {
+        "miou_val": evaluation["val", "miou"],
+        "miou_test": evaluation["test", "miou"] if best == "test" else None,
+        "pixel_accuracy": evaluation[best, "pixel_accuracy"],
+    }
+
+
+def search_columns(config: dict, dataset: str, seed: int) -> dict[str, Any]:
+    """What the search took over all its stages, and how discrete its last stage left the supernet."""
+    last = settings.for_dataset(config, dataset)["search"]["shrink_stages"]
+    stages = [_Result(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(last + 1)]
+    relaxed, one_hot = stages[-1]["relaxed_miou"], stages[-1]["one_hot_miou"]
+    return {
+        "search_hours": sum(stage["hours"] for stage in stages),
+        "search_peak_gb": max(stage["peak_gb"] for stage in stages),
+        "discretization_gap": None if relaxed is None or one_hot is None else relaxed - one_hot,
+        "gates_decided": stages[-1]["gates_decided"],
+    }
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: round(value, DIGITS[key]) if key in DIGITS and value is not None else value for key, value in row.items()
+    }
+
+
+class _Result:
+    """A JSON result of an earlier stage; `result[key, …]` reads a value or says which file lacks it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
+        self.value = read_json(self.path)
+
+    def __getitem__(self, keys: Any) -> Any:
+        value = self.value
+        for key in keys if isinstance(keys, tuple) else (keys,):
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError) as error:
+                raise UserError(
+                    f"{self.path} has no {key!r}; delete it and make it anew with: snakemake --cores all {self.path}"
+                ) from error
+        return value

@@ -1,0 +1,1 @@
+"""Training that can be stopped at any iteration and goes on as if it had not been."""

@@ -1,0 +1,77 @@
+"""Data whose every random choice follows from the seed and the sample's position in the training.
+
+A resumed training needs no stored generator states, and the number of loader workers changes nothing.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmseg.registry import DATA_SAMPLERS, DATASETS
+from torch.utils.data import Dataset, Sampler
+
+
+def seed_everything(*key: int) -> None:
+    """Seed Python, NumPy and torch from a tuple of non-negative integers such as (seed, iteration)."""
+    state = np.random.SeedSequence(key).generate_state(3)
+    random.seed(int(state[0]))
+    np.random.seed(int(state[1]))
+    torch.manual_seed(int(state[2]))
+
+
+@DATASETS.register_module()
+class SeededDataset(Dataset):
+    """A dataset that is asked by position: epoch · n + index. The augmentation of a position is always the same.
+
+    Args:
+        dataset: An mmseg dataset, or its config.
+        seed: Seed of the augmentation.
+        indices: The samples to use, in this order; all of them by default.
+    """
+
+    def __init__(self, dataset: Any, seed: int, indices: Sequence[int] | None = None) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.seed = seed
+        self.indices = range(len(self.dataset)) if indices is None else indices
+
+    @property
+    def metainfo(self) -> dict:
+        """Classes and palette of the wrapped dataset."""
+        return self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Any:
+        epoch, index = divmod(int(position), len(self))
+        sample = self.indices[index]
+        seed_everything(self.seed, epoch, sample)
+        return self.dataset[sample]
+
+
+@DATA_SAMPLERS.register_module()
+class PositionSampler(Sampler):
+    """Yield the positions of a training's epochs, each shuffled by (seed, epoch), from any position on.
+
+    Args:
+        dataset: The `SeededDataset` to sample from.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.length = len(dataset)  # type: ignore[arg-type]
+        self.seed = seed or 0
+        self.start(0, 0)
+
+    def start(self, epoch: int, offset: int) -> None:
+        """Let the next iteration begin at sample `offset` of `epoch`."""
+        self.epoch, self.offset = epoch, offset
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        return iter((self.epoch * self.length + order[self.offset :]).tolist())
+
+    def __len__(self) -> int:
+        return self.length

@@ -1,0 +1,130 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from mmseg.registry import DATASETS
+
+from ssr_mmseg.datasets import split_configs
+from ssr_mmseg.datasets.configs import available_types
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings import complete, for_dataset
+
+OWN = {"name": "own", "type": "folder", "classes": ["road", "car"]}
+
+
+def settings(kind: str) -> dict:
+    return {"name": "any", "type": kind}
+
+
+def test_every_project_type_yields_datasets_that_mmseg_knows():
+    assert {"bdd100k", "camvid", "cityscapes", "folder", "streets"} <= set(available_types())
+    for kind in ("bdd100k", "camvid", "cityscapes", "streets"):
+        for split, config in split_configs(settings(kind), Path("some/root")).items():
+            if config is None:
+                assert split == "test"
+                assert kind in ("bdd100k", "cityscapes")
+                continue
+            dataset = DATASETS.build({**config, "lazy_init": True})
+            assert dataset.data_prefix["img_path"].startswith("some/root/")
+            assert (
+                len(dataset.metainfo["classes"])
+                == len(dataset.metainfo["palette"])
+                == (11 if kind in ("camvid", "streets") else 19)
+            )
+
+
+def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
+    (tmp_path / "test" / "images").mkdir(parents=True)
+    palette = [[1, 2, 3], [4, 5, 6]]
+    splits = split_configs({**OWN, "palette": palette, "ignore": [7, 255]}, tmp_path)
+    for split in ("train", "val", "test"):
+        dataset = DATASETS.build({**splits[split], "lazy_init": True})
+        assert list(dataset.metainfo["classes"]) == ["road", "car"]
+        assert dataset.metainfo["palette"] == palette
+        assert dataset.label_map == {7: 255}
+
+
+def test_folder_needs_no_test_split(tmp_path):
+    splits = split_configs(OWN, tmp_path)
+    assert splits["test"] is None
+    assert splits["train"]["ignore"] == [255]
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"classes": None}, "needs the class names"),
+        ({"classes": ["road", "road"]}, "holds a name twice"),
+        ({"palette": [[0, 0, 0]]}, "1 colours for 2 classes"),
+        ({"palette": [[0, 0, 0], [0, 0, 256]]}, "256.* is no"),
+        ({"palette": [[0, 0, 0], [0, 0]]}, "is no"),
+        ({"ignore": [1]}, "ignore holds 1; expected values from 2"),
+        ({"ignore": [256]}, "ignore holds 256"),
+    ],
+)
+def test_folder_settings_that_do_not_fit(change, match, tmp_path):
+    with pytest.raises(UserError, match=match):
+        split_configs(OWN | change, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["classes", "palette", "ignore"])
+def test_classes_of_other_types_are_fixed(key):
+    with pytest.raises(UserError, match=f"{key} cannot be set for type camvid"):
+        split_configs(settings("camvid") | {key: [[1, 1, 1]]}, Path())
+
+
+@pytest.mark.parametrize("kind", ["camvids", "../camvid", "prepare", "a.b", ""])
+def test_unknown_types_list_the_known_ones(kind):
+    with pytest.raises(
+        UserError, match=r"unknown dataset type .*available: bdd100k, camvid, cityscapes, folder, streets"
+    ):
+        split_configs(settings(kind), Path())
+
+
+def write_type(text: str, tmp_path: Path, monkeypatch) -> dict:
+    folder = tmp_path / "config" / "mmseg" / "datasets"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return settings("mine")
+
+
+def test_working_directory_may_add_any_dataset_of_mmseg(tmp_path, monkeypatch):
+    part = "dict(type='ADE20KDataset', data_prefix=dict(img_path='i/{0}', seg_map_path='l/{0}'))"
+    text = "\n".join(f"{split} = {part.format(split)}" for split in ("train", "val")) + "\ntest = None\n"
+    splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
+    assert len(DATASETS.build({**splits["train"], "lazy_init": True}).metainfo["classes"]) == 150
+
+
+GOOD = "dict(type='A', data_prefix=dict())"
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("train = (", "not a valid mmengine config"),
+        ("1 / 0", "not a valid mmengine config"),
+        (f"train = {GOOD}\nval = {GOOD}", "does not define test"),
+        (f"train = {GOOD}\nval = None\ntest = None", "val must be a dict"),
+        ("train = dict(type='A')\nval = None\ntest = None", "train must be a dict with type and data_prefix"),
+        (
+            f"train = dict(pipeline=[], type='A', data_prefix=dict())\nval = {GOOD}\ntest = None",
+            "remove pipeline from train",
+        ),
+    ],
+)
+def test_unsound_files(text, match, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=match):
+        split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
+
+
+DOCUMENTATION = (PROJECT / "docs" / "datasets.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, re.DOTALL))
+def test_documented_examples_are_valid(text):
+    config = complete(yaml.safe_load(text))
+    for name in config["datasets"]:
+        assert split_configs(for_dataset(config, name)["dataset"], Path("root"))["train"]["data_root"] == "root"

@@ -1,0 +1,69 @@
+import json
+import math
+
+import pytest
+
+from ssr_mmseg.datasets import class_weights, read_manifest
+from ssr_mmseg.errors import UserError
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return {
+        "dataset": "own",
+        "type": "folder",
+        "root": str(tmp_path),
+        "classes": ["a", "b", "c"],
+        "palette": [[0, 0, 0], [1, 1, 1], [2, 2, 2]],
+        "size": [32, 64],
+        "train_split": "train",
+        "splits": {
+            "train": {"images": 1, "pixels": [6, 2, 0], "pixels_eighth": [1, 1, 0]},
+            "val": {"images": 1, "pixels": [0, 8, 0], "pixels_eighth": [0, 2, 0]},
+            "test": None,
+        },
+        "digest": "0",
+        "notes": [],
+    }
+
+
+def test_weights_follow_the_formula(manifest):
+    assert class_weights(manifest, "full", ["train"]) == pytest.approx([1 / math.log(c) for c in (1.85, 1.35, 1.10)])
+    assert class_weights(manifest, "eighth", ["train"]) == pytest.approx([1 / math.log(c) for c in (1.70, 1.70, 1.20)])
+
+
+def test_weights_of_the_joined_splits(manifest):
+    frequencies = (6 / 16, 10 / 16, 0)
+    assert class_weights(manifest, "full", ["train", "val"]) == pytest.approx(
+        [1 / math.log(1.10 + f) for f in frequencies]
+    )
+
+
+def test_no_labelled_pixel(manifest):
+    manifest["splits"]["train"]["pixels"] = [0, 0, 0]
+    with pytest.raises(UserError, match="every training pixel is ignored"):
+        class_weights(manifest, "full", ["train"])
+
+
+def test_round_trip(manifest, tmp_path):
+    (tmp_path / "dataset.json").write_text(json.dumps(manifest))
+    assert read_manifest(tmp_path / "dataset.json") == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda m: m | {"root": m["root"] + "/gone"}, "data of own are gone: .*gone is no folder.*prepare the dataset"),
+        (lambda m: {key: m[key] for key in m if key != "splits"}, "no dataset manifest: splits missing"),
+        (lambda m: [m], "no dataset manifest"),
+    ],
+)
+def test_unsound_manifests(manifest, change, match, tmp_path):
+    (tmp_path / "dataset.json").write_text(json.dumps(change(manifest)))
+    with pytest.raises(UserError, match=match):
+        read_manifest(tmp_path / "dataset.json")
+
+
+def test_missing_manifest(tmp_path):
+    with pytest.raises(UserError, match="could not read"):
+        read_manifest(tmp_path / "dataset.json")

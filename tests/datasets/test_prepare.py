@@ -1,0 +1,268 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from dataset_files import SIZE, write_pair
+from mmseg.datasets.transforms import LoadAnnotations
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from ssr_mmseg.datasets import read_manifest, split_configs
+from ssr_mmseg.datasets.prepare import files_digest, label_table, prepare
+from ssr_mmseg.datasets.verify import IGNORED, INVALID, CheckedPair
+from ssr_mmseg.errors import UserError
+
+
+@pytest.fixture
+def folder_settings(tmp_path: Path) -> Callable[..., dict]:
+    """Write a folder dataset of two classes (2 train, 1 val, 1 test frames) to `tmp_path/own`; return its settings."""
+
+    def make(**changes) -> dict:
+        root = tmp_path / "own"
+        for seed, (split, name) in enumerate(
+            [("train", "a.png"), ("train", "b.jpg"), ("val", "c.png"), ("test", "d.PNG")]
+        ):
+            values = np.random.default_rng(seed).integers(0, 2, SIZE)
+            values[0, :4] = 255
+            image = root / split / "images" / name
+            write_pair(image, (root / split / "labels" / name).with_suffix(".png"), values, seed)
+        return {
+            "name": "own",
+            "type": "folder",
+            "source": str(root),
+            "size": list(SIZE),
+            "train_split": "train",
+            "classes": ["road", "car"],
+            "options": {},
+            **changes,
+        }
+
+    return make
+
+
+def loaded_labels(settings: dict, manifest: dict, split: str) -> list[np.ndarray]:
+    """The split's labels as training loads them."""
+    config = split_configs(settings, Path(manifest["root"]))[split]
+    dataset = DATASETS.build({**config, "pipeline": []})
+    return [LoadAnnotations().transform(dataset[index])["gt_seg_map"] for index in range(len(dataset))]
+
+
+def test_manifest_counts_what_training_loads(folder_settings, tmp_path):
+    settings = folder_settings(palette=[[1, 2, 3], [4, 5, 6]])
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out" / "dataset.json")
+    assert manifest["root"] == settings["source"]
+    assert {key: manifest[key] for key in ("dataset", "type", "classes", "palette", "size")} == {
+        "dataset": "own",
+        "type": "folder",
+        "classes": ["road", "car"],
+        "palette": [[1, 2, 3], [4, 5, 6]],
+        "size": list(SIZE),
+    }
+    for split, images in (("train", 2), ("val", 1), ("test", 1)):
+        labels = loaded_labels(settings, manifest, split)
+        summary = manifest["splits"][split]
+        assert summary["images"] == len(labels) == images
+        assert summary["pixels"] == [sum(int((label == c).sum()) for label in labels) for c in (0, 1)]
+        assert summary["pixels_eighth"] == [sum(int((label[::8, ::8] == c).sum()) for label in labels) for c in (0, 1)]
+    assert manifest["notes"] == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.json"]
+
+
+def test_ignored_values_are_loaded_as_255(folder_settings, tmp_path):
+    settings = folder_settings(ignore=[200, 255])
+    label = tmp_path / "own" / "train" / "labels" / "a.png"
+    values = np.asarray(Image.open(label)).copy()
+    values[1] = 200
+    Image.fromarray(values).save(label)
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out" / "dataset.json")
+    assert (loaded_labels(settings, manifest, "train")[0][1] == 255).all()
+    assert sum(manifest["splits"]["train"]["pixels"]) == 2 * SIZE[0] * SIZE[1] - 8 - SIZE[1]
+
+
+def test_root_below_the_working_directory_is_relative(folder_settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for source in ("own", str(tmp_path / "own")):
+        prepare(folder_settings(source=source), tmp_path / "out")
+        assert read_manifest(tmp_path / "out" / "dataset.json")["root"] == "own"
+
+
+def digest(settings, out) -> str:
+    prepare(settings, out)
+    return json.loads((out / "dataset.json").read_text())["digest"]
+
+
+def test_digest_is_that_of_the_files(folder_settings, tmp_path):
+    settings = folder_settings()
+    first = digest(settings, tmp_path / "out")
+    (tmp_path / "own").rename(tmp_path / "moved")
+    assert digest(settings | {"source": str(tmp_path / "moved")}, tmp_path / "other") == first
+    image = tmp_path / "moved" / "val" / "images" / "c.png"
+    picture = Image.open(image)
+    picture.load()
+    picture.putpixel((0, 0), (1, 2, 3))
+    picture.save(image)
+    changed = digest(settings | {"source": str(tmp_path / "moved")}, tmp_path / "out")
+    assert changed != first
+    image.rename(image.with_name("e.png"))
+    label = tmp_path / "moved" / "val" / "labels" / "c.png"
+    label.rename(label.with_name("e.png"))
+    assert digest(settings | {"source": str(tmp_path / "moved")}, tmp_path / "out") not in (first, changed)
+
+
+def test_digest_tells_splits_apart(tmp_path):
+    pair = CheckedPair(tmp_path / "a.png", tmp_path / "b.png", "1", "2", np.zeros(2), np.zeros(2))
+    assert files_digest({"train": [pair]}, tmp_path) != files_digest({"val": [pair]}, tmp_path)
+
+
+def test_missing_test_split_and_shared_frames_are_noted(folder_settings, tmp_path):
+    settings = folder_settings()
+    for kind in ("images", "labels"):
+        (tmp_path / "own" / "test" / kind).rename(tmp_path / f"away-{kind}")
+    (tmp_path / "own" / "test").rmdir()
+    image = (tmp_path / "own" / "train" / "images" / "a.png").read_bytes()
+    (tmp_path / "own" / "val" / "images" / "c.png").write_bytes(image)
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out" / "dataset.json")
+    assert manifest["splits"]["test"] is None
+    assert manifest["notes"] == [
+        "1 images are in both train and val",
+        "no labelled test split: results are measured on val",
+    ]
+
+
+def remove(path: str):
+    return lambda root: (root / path).unlink()
+
+
+def overwrite(path: str, array: np.ndarray):
+    return lambda root: Image.fromarray(array).save(root / path)
+
+
+def double_stem(root: Path) -> None:
+    write_pair(root / "train" / "images" / "a.jpg", root / "unused.png", np.zeros(SIZE))
+
+
+def empty_val(root: Path) -> None:
+    for path in (root / "val").rglob("c.png"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "match"),
+    [
+        (remove("train/labels/a.png"), r"image .*a.png has no label .*labels/a.png"),
+        (remove("train/images/a.png"), r"label .*labels/a.png has no image"),
+        (empty_val, r"split val .* is empty"),
+        (lambda root: (root / "val").rename(root / "validation"), r"the folder .*val/images is missing"),
+        (lambda root: (root / "val" / "labels").rename(root / "away"), r"the folder .*val/labels is missing"),
+        (lambda root: (root / "train").rename(root / "Training"), r"no folder train/images beside train/labels"),
+        (overwrite("val/labels/c.png", np.full(SIZE, 2, np.uint8)), r"val/labels/c.png holds the value 2"),
+        (overwrite("val/labels/c.png", np.zeros((*SIZE, 3), np.uint8)), r"val/labels/c.png has pixels of mode RGB"),
+        (overwrite("val/labels/c.png", np.zeros((8, 8), np.uint8)), r"c.png is 32x64 but its label .*c.png is 8x8"),
+        (lambda root: (root / "test/images/d.PNG").write_bytes(b"\x89PNG"), r"d.PNG is damaged"),
+        (double_stem, r"a.jpg and .*a.png share the label a.png"),
+    ],
+)
+def test_unsound_data_are_refused_and_leave_no_manifest(harm, match, folder_settings, tmp_path):
+    settings = folder_settings()
+    prepare(settings, tmp_path / "out")
+    harm(tmp_path / "own")
+    with pytest.raises(UserError, match=match) as caught:
+        prepare(settings, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "out").iterdir()) == []  # nor does the earlier manifest stay
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"options": {"count": 3}}, "unknown options count; type folder knows max_bytes, max_files, sha256"),
+        ({"type": "prepare"}, "unknown dataset type 'prepare'"),
+        ({"source": None}, "needs a source"),
+        ({"classes": []}, "needs the class names"),
+    ],
+)
+def test_unsound_settings_are_refused(change, match, folder_settings, tmp_path):
+    with pytest.raises(UserError, match=match):
+        prepare(folder_settings() | change, tmp_path / "out")
+
+
+def test_full_disk(folder_settings, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    settings = folder_settings()
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match=r"could not write .*dataset.json: No space left on device"):
+        prepare(settings, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+TYPE = "{split} = dict(type='{kind}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})\n"
+
+
+def own_type(tmp_path: Path, kind: str, more: str = "") -> dict:
+    """A type of the working directory that has no module, with one grey frame in each split."""
+    folder = tmp_path / "config" / "mmseg" / "datasets"
+    folder.mkdir(parents=True)
+    text = "".join(TYPE.format(split=split, kind=kind, more=more) for split in ("train", "val"))
+    (folder / "plain.py").write_text(text + "test = None\n")
+    for seed, split in enumerate(("train", "val")):
+        write_pair(tmp_path / f"raw/i/{split}/x.jpg", tmp_path / f"raw/l/{split}/x.png", np.ones(SIZE), seed)
+    return {
+        "name": "plain",
+        "type": "plain",
+        "source": "raw",
+        "size": list(SIZE),
+        "train_split": "train",
+        "options": {},
+    }
+
+
+def test_any_dataset_of_mmseg_needs_its_config_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = own_type(tmp_path, "ADE20KDataset")  # counts from 1: label 0 is ignored
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out" / "dataset.json")
+    assert manifest["splits"]["train"]["pixels"][:2] == [SIZE[0] * SIZE[1], 0]
+    assert (loaded_labels(settings, manifest, "train")[0] == 0).all()
+
+
+@pytest.mark.parametrize(("kind", "more"), [("NoSuchDataset", ""), ("ADE20KDataset", ", colour=3")])
+def test_unsound_types_are_refused(kind, more, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"mmseg cannot build {kind}"):
+        prepare(own_type(tmp_path, kind, more), tmp_path / "out")
+
+
+class FakeDataset:
+    metainfo: ClassVar = {"classes": ("a", "b", "c")}
+
+    def __init__(self, reduce_zero_label: bool, label_map: dict | None):
+        self.reduce_zero_label, self.label_map = reduce_zero_label, label_map
+
+
+@pytest.mark.parametrize("reduce_zero_label", [False, True])
+@pytest.mark.parametrize("label_map", [None, {0: 2, 1: 255, 2: 0}, {9: 255}])
+def test_label_table_says_what_mmseg_loads(reduce_zero_label, label_map, tmp_path):
+    values = np.arange(256, dtype=np.uint8)[None]
+    Image.fromarray(values).save(tmp_path / "label.png")
+    loaded = LoadAnnotations().transform(
+        {
+            "seg_map_path": str(tmp_path / "label.png"),
+            "reduce_zero_label": reduce_zero_label,
+            "label_map": label_map,
+            "seg_fields": [],
+        }
+    )["gt_seg_map"]
+    table = label_table(FakeDataset(reduce_zero_label, label_map))
+    valid = table != INVALID
+    assert np.array_equal(table[valid], loaded.ravel()[valid])
+    assert (loaded.ravel()[~valid] >= 3).all()
+    assert (table[valid] <= 2).sum() + (table[valid] == IGNORED).sum() == valid.sum()
+    assert table[255] == IGNORED

@@ -1,0 +1,90 @@
+import hashlib
+import tarfile
+
+import pytest
+
+from ssr_mmseg.datasets import source
+from ssr_mmseg.datasets.source import find_root, obtain
+from ssr_mmseg.errors import UserError
+
+
+def settings(path, **options):
+    return {"name": "own", "type": "folder", "source": None if path is None else str(path), "options": options}
+
+
+@pytest.fixture
+def packed(tmp_path):
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a").write_text("1")
+    with tarfile.open(tmp_path / "tree.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "tree", "tree")
+    return tmp_path / "tree.tar.gz"
+
+
+def test_folder_stays_where_it_is(tmp_path):
+    assert obtain(settings(tmp_path), tmp_path / "out") == tmp_path
+    assert not (tmp_path / "out").exists()
+
+
+def test_archive_is_unpacked(packed, tmp_path):
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    folder = obtain(settings(packed, sha256=digest.upper()), tmp_path / "out")
+    assert folder == tmp_path / "out" / "data"
+    assert (folder / "tree" / "a").read_text() == "1"
+
+
+def test_wrong_sha256(packed, tmp_path):
+    with pytest.raises(UserError, match=r"SHA-256 [0-9a-f]{64} but options.sha256 is 00"):
+        obtain(settings(packed, sha256="00"), tmp_path / "out")
+    assert packed.exists()
+    assert not (tmp_path / "out").exists()
+
+
+def test_limits_are_options(packed, tmp_path):
+    with pytest.raises(UserError, match="raise options"):
+        obtain(settings(packed, max_files=1), tmp_path / "out")
+    with pytest.raises(UserError, match="raise options"):
+        obtain(settings(packed, max_bytes=0), tmp_path / "out")
+
+
+def test_unsound_download_is_fetched_anew(packed, tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+
+    def fake_download(url, folder, max_bytes):
+        kept.write_bytes(packed.read_bytes()[:-20])
+        return kept
+
+    monkeypatch.setattr(source, "download", fake_download)
+    with pytest.raises(UserError, match="damaged"):
+        obtain(settings("https://example.org/a.tar.gz"), tmp_path / "out")
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "match"),
+    [
+        (None, "type folder needs a source"),
+        ("no/such/folder", "source no/such/folder does not exist"),
+        ("http://example.org/a.zip", "not an https address"),
+    ],
+)
+def test_bad_sources(path, match, tmp_path):
+    with pytest.raises(UserError, match=match):
+        obtain(settings(path), tmp_path / "out")
+
+
+def test_nearest_root_counts(tmp_path):
+    for place in ("one/two", "one/two/three", "__MACOSX/two"):
+        (tmp_path / place / "train").mkdir(parents=True)
+        (tmp_path / place / "trainannot").mkdir()
+    (tmp_path / "train").mkdir()  # without its labels
+    assert find_root(tmp_path, ["train", "trainannot"]) == tmp_path / "one" / "two"
+
+
+def test_no_root_and_two_roots(tmp_path):
+    with pytest.raises(UserError, match=r"no folder train beside trainannot in .*docs/datasets.md"):
+        find_root(tmp_path, ["train", "trainannot"])
+    for place in ("a", "b"):
+        (tmp_path / place / "train").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"both .*a and .*b hold train"):
+        find_root(tmp_path, ["train"])

@@ -1,0 +1,73 @@
+import json
+import platform
+import types
+
+import pytest
+import torch
+
+from ssr_mmseg.profiling.machine import GPU_FIELDS, cpu_name, environment, query_gpu
+
+UNKNOWN = dict.fromkeys(GPU_FIELDS)
+
+
+@pytest.fixture
+def nvidia_smi(tmp_path, monkeypatch):
+    """Put a stand-in for nvidia-smi on the path: give it the body of a shell script."""
+
+    def install(body: str) -> None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    return install
+
+
+def test_cpu_record_is_json_and_names_this_machine():
+    found = environment(torch.device("cpu"))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["device"]
+    assert found["device_type"] == "cpu"
+    assert found["threads"] == torch.get_num_threads()
+    assert found["versions"]["torch"] == torch.__version__
+    assert found["versions"]["python"] == platform.python_version()
+    assert {key: found[key] for key in GPU_FIELDS} == UNKNOWN
+
+
+def test_cpu_name_is_the_first_model_name(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel\t\t: 79\nmodel name\t: Chip X: 2 GHz\n\nmodel name\t: Other\n")
+    assert cpu_name(cpuinfo) == "Chip X: 2 GHz"
+
+
+@pytest.mark.parametrize("text", [None, "", "processor\t: 0\nCPU part\t: 0xd0c\n", "model name\t:\n"])
+def test_cpu_name_falls_back_to_the_architecture(tmp_path, text):
+    cpuinfo = tmp_path / "cpuinfo"
+    if text is not None:
+        cpuinfo.write_text(text)
+    assert cpu_name(cpuinfo) == (platform.processor() or platform.machine())
+
+
+def test_gpu_record_reads_clocks_and_limit_of_the_right_gpu(nvidia_smi, monkeypatch):
+    nvidia_smi('[ "$1" = "--id=GPU-12-ab" ] && echo "1410, 1980, [N/A], 350.50"')
+    properties = types.SimpleNamespace(name="Some GPU", uuid="12-ab")
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    found = environment(torch.device("cuda"))
+    assert (found["device"], found["device_type"]) == ("Some GPU", "cuda")
+    assert {key: found[key] for key in GPU_FIELDS} == {
+        "sm_clock_mhz": 1410.0,
+        "sm_clock_max_mhz": 1980.0,
+        "memory_clock_mhz": None,
+        "power_limit_w": 350.5,
+    }
+
+
+@pytest.mark.parametrize("body", ["echo 'No devices were found'", "echo 1, 2, 3, 4; exit 6", "true"])
+def test_an_answer_that_is_none_leaves_the_fields_unknown(nvidia_smi, body):
+    nvidia_smi(body)
+    assert query_gpu("GPU-0") == UNKNOWN
+
+
+def test_missing_nvidia_smi_leaves_the_fields_unknown(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert query_gpu("GPU-0") == UNKNOWN

@@ -1,0 +1,172 @@
+import csv
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ssr_mmseg import files, layout, settings
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.stages.table import COLUMNS, write_table
+
+FILLED = ["dataset", "network", "kind", "seed", "train_split", "pretrained", "classes", "input_size", "params", "macs"]
+ACCURACY = ["miou_val", "miou_test", "pixel_accuracy"]
+SEARCH = ["search_hours", "search_peak_gb", "discretization_gap", "gates_decided"]
+
+
+@pytest.fixture
+def config():
+    town = {"type": "streets", "size": [64, 128], "train_split": "train+val"}
+    return settings.complete(
+        {
+            "datasets": {"town": town, "village": {**town, "search": {"shrink_stages": 0}}},
+            "networks": ["searched", "erfnet"],
+            "seeds": [0, 7],
+            "search": {"shrink_stages": 2},
+        }
+    )
+
+
+@pytest.fixture
+def results(config, tmp_path, monkeypatch):
+    """A working directory with every result that the table of `config` joins; the village has no test labels."""
+    monkeypatch.chdir(tmp_path)
+    for dataset in config["datasets"]:
+        files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car", "sky"]})
+        for seed in config["seeds"]:
+            for stage, hours in enumerate((0.5, 0.25, 0.125) if dataset == "town" else (0.5,)):
+                gap = {"relaxed_miou": 60.0 - stage, "one_hot_miou": 50.0 + 2 * stage}
+                metrics = {"hours": hours, "peak_gb": 3.0 - stage, **gap, "gates_decided": 0.5 + stage / 4}
+                files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+            for network in config["networks"]:
+                write_network(dataset, seed, network)
+    return tmp_path
+
+
+def write_network(dataset, seed, network):
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    training = {
+        "kind": settings.network_kind(network),
+        "train_split": "train+val",
+        "pretrained": "no",
+        "hours": 0.111111,
+        "provenance": {"commit": "abc"},
+    }
+    test = {"miou": 41.237, "pixel_accuracy": 81.0} if dataset == "town" else None
+    evaluation = {"val": {"miou": 44.5 + seed, "pixel_accuracy": 84.0}, "test": test}
+    cost = {"params": 10, "macs": 10**10, "device": "CPU, with a comma", "backend": "eager", "precision": "fp32"}
+    timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
+    records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]
+    files.write_json(Path(layout.TRAINING.format(**names)), training)
+    files.write_json(Path(layout.EVALUATION.format(**names)), evaluation)
+    files.write_json(Path(layout.PROFILE.format(**names)), {"records": records})
+
+
+def read_table():
+    with open(layout.TABLE, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def row(dataset, network, seed, size):
+    wanted = {"dataset": dataset, "network": network, "seed": str(seed), "input_size": size}
+    (found,) = [row for row in read_table() if wanted.items() <= row.items()]
+    return found
+
+
+def test_one_row_per_dataset_network_seed_and_size(config, results):
+    write_table(config)
+    keys = [(row["dataset"], row["network"], row["seed"], row["input_size"]) for row in read_table()]
+    assert len(keys) == len(set(keys)) == 2 * 2 * 2 * 2
+    assert tuple(read_table()[0]) == COLUMNS
+
+
+def test_columns_come_from_the_stages(config, results):
+    write_table(config)
+    searched = row("town", "searched", 7, "64x128")
+    assert [searched[key] for key in FILLED] == [
+        *("town", "searched", "searched", "7", "train+val", "no", "3", "64x128", "10", "10000000000"),
+    ]
+    assert [searched[key] for key in ACCURACY] == ["51.5", "41.24", "81.0"]
+    assert (searched["train_hours"], searched["commit"]) == ("0.1111", "abc")
+    assert (searched["fps"], searched["latency_ms_p50"], searched["latency_ms_p95"]) == ("8.0", "125.0", "130.0")
+    assert (searched["device"], searched["backend"], searched["precision"]) == ("CPU, with a comma", "eager", "fp32")
+
+
+def test_a_search_is_summed_over_its_stages_and_judged_by_its_last(config, results):
+    write_table(config)
+    town, village = (row(dataset, "searched", 0, "64x128") for dataset in ("town", "village"))
+    assert [town[key] for key in SEARCH] == ["0.875", "3.0", "4.0", "1.0"]
+    assert [village[key] for key in SEARCH] == ["0.5", "3.0", "10.0", "0.5"]
+
+
+def test_only_a_searched_network_has_a_search(config, results):
+    write_table(config)
+    erfnet = row("town", "erfnet", 0, "64x128")
+    assert erfnet["kind"] == "baseline"
+    assert [erfnet[key] for key in SEARCH] == [""] * len(SEARCH)
+
+
+def test_accuracy_belongs_to_the_size_it_was_measured_at(config, results):
+    write_table(config)
+    other = row("town", "searched", 0, "512x1024")
+    assert [other[key] for key in ACCURACY] == ["", "", ""]
+    assert other["fps"] == "8.0"
+
+
+def test_without_test_labels_accuracy_is_that_of_val(config, results):
+    write_table(config)
+    assert [row("village", "erfnet", 0, "64x128")[key] for key in ACCURACY] == ["44.5", "", "84.0"]
+
+
+def test_an_unknown_gap_stays_empty(config, results):
+    path = layout.stage_metrics_path("town", 0, 2)
+    files.write_json(path, {**files.read_json(path), "one_hot_miou": None})
+    write_table(config)
+    assert row("town", "searched", 0, "64x128")["discretization_gap"] == ""
+
+
+@pytest.mark.parametrize("pattern", [layout.MANIFEST, layout.TRAINING, layout.EVALUATION, layout.PROFILE])
+def test_a_missing_result_is_named_with_its_command_and_the_old_table_stays(config, results, pattern):
+    files.write_text(Path(layout.TABLE), "old\n")
+    missing = pattern.format(dataset="town", seed=7, network="erfnet")
+    Path(missing).unlink()
+    with pytest.raises(UserError, match=f"{missing} is missing; make it with: snakemake --cores all {missing}"):
+        write_table(config)
+    assert Path(layout.TABLE).read_text() == "old\n"
+
+
+def test_a_missing_stage_of_the_search_is_named(config, results):
+    path = layout.stage_metrics_path("town", 7, 1)
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path} is missing"):
+        write_table(config)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "key"),
+    [
+        (layout.TRAINING, {"kind": "baseline"}, "train_split"),
+        (layout.EVALUATION, {"val": None, "test": None}, "miou"),
+        (layout.PROFILE, [], "records"),
+        (layout.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
+    ],
+)
+def test_an_unsound_result_is_one_line(config, results, pattern, value, key):
+    path = pattern.format(dataset="town", seed=7, network="erfnet")
+    files.write_json(Path(path), value)
+    with pytest.raises(UserError, match=f"{path} has no '{key}'"):
+        write_table(config)
+    assert not Path(layout.TABLE).exists()
+
+
+def test_a_full_disk_leaves_the_old_table(config, results, monkeypatch):
+    files.write_text(Path(layout.TABLE), "old\n")
+
+    def full_disk(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full_disk)
+    with pytest.raises(UserError, match=r"could not write results/table\.csv: No space left"):
+        write_table(config)
+    assert Path(layout.TABLE).read_text() == "old\n"
+    assert [path.name for path in Path("results").glob(".table*")] == []

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spaces import SPACE
+from torch.utils.flop_counter import FlopCounterMode
+
+from ssr_mmseg import layout
+from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
+from ssr_mmseg.derived import SSRNet
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.search_space import GATES, SearchSpace, StageSpace
+from ssr_mmseg.stages.describe import describe_space, network_cost
+
+SIZES = st.tuples(st.integers(8, 24).map(lambda k: 8 * k), st.integers(8, 24).map(lambda k: 8 * k))
+
+
+def counted_macs(genotype: Genotype, classes: int, size: tuple[int, int]) -> int:
+    backbone = SSRNet(genotype.to_dict()).eval()
+    head = AggregationHead(backbone.widths, num_classes=classes, align_corners=False).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        head(backbone(torch.zeros(1, 3, *size)))
+    return counter.get_total_flops() // 2
+
+
+def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
+    return genotype_of(space, random_choice(space, np.random.default_rng(seed)))
+
+
+def test_the_published_network_costs_what_the_paper_says():
+    cost = network_cost(Genotype.read(layout.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
+    assert cost["params"] == 1_025_628  # the paper's row: 1.0 M
+    assert cost["macs"] == pytest.approx(10.9e9, rel=0.005)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 2**31 - 1), SIZES, st.integers(2, 30))
+def test_the_count_is_what_torch_counts_on_the_built_network(seed, size, classes):
+    genotype = random_genotype(seed)
+    assert genotype_macs(genotype, classes, size) == counted_macs(genotype, classes, size)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31 - 1), SIZES, st.sampled_from(["search", "aggregation"]))
+def test_expected_cost_at_one_hot_gates_is_the_count(seed, size, head):
+    genotype = random_genotype(seed)
+    gates = ArchitectureParameters(SPACE).double()
+    with gates.one_hot(choice_of(SPACE, genotype)):
+        expected = expected_macs(SPACE, gates.probabilities(), 11, size, head)
+    assert float(expected) == pytest.approx(genotype_macs(genotype, 11, size, head), rel=1e-12)
+
+
+def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():
+    torch.manual_seed(0)
+    gates = ArchitectureParameters(SPACE).double()
+    with torch.no_grad():
+        for alpha in gates.alpha.values():
+            alpha.normal_(0, 2)
+    gates.shrink(0.05)
+    p = {gate: value.detach().numpy() for gate, value in gates.probabilities().items()}
+    generator = np.random.default_rng(0)
+    samples = []
+    for _ in range(3000):
+        choice = {gate: (p[gate].cumsum(-1) > generator.random((*p[gate].shape[:-1], 1))).argmax(-1) for gate in GATES}
+        samples.append(genotype_macs(genotype_of(SPACE, choice), 11, (64, 96), "search"))
+    expected = float(expected_macs(SPACE, gates.probabilities(), 11, (64, 96)).detach())
+    error = np.std(samples) / np.sqrt(len(samples))
+    assert abs(np.mean(samples) - expected) < 4 * error
+    assert error < 0.01 * expected
+
+
+def test_reference_cost_is_that_of_the_full_chain():
+    space = SearchSpace((StageSpace(5, 64, 4), StageSpace(8, 128, 4)))
+    full = {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+    full["operator"][:] = 0
+    full["depth"][:] = [4, 7]
+    macs = reference_macs(space, 20, (512, 1024))
+    assert macs == genotype_macs(genotype_of(space, full), 20, (512, 1024), "search")
+    assert macs == pytest.approx(11.1e9, rel=0.005)  # the method's count for 5 + 8 blocks
+
+
+def test_cost_has_gradients_for_every_gate():
+    gates = ArchitectureParameters(SPACE)
+    expected_macs(SPACE, gates.probabilities(), 11, (64, 128)).backward()
+    for gate in GATES:
+        assert bool(gates.alpha[gate].grad.any())
+
+
+def test_cheapest_and_dearest_network_bound_random_ones():
+    described = describe_space(SPACE, 11, (64, 128))
+    low, high = described["cheapest"]["macs"], described["dearest"]["macs"]
+    costs = [genotype_macs(random_genotype(seed), 11, (64, 128)) for seed in range(200)]
+    assert low <= min(costs) < max(costs) <= high
+
+
+@pytest.mark.parametrize("size", [(60, 64), (64, 0), (-8, 64)])
+def test_sizes_that_do_not_divide_by_eight_are_refused(size):
+    with pytest.raises(UserError, match="multiples of 8"):
+        genotype_macs(random_genotype(0), 11, size)

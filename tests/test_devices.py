@@ -1,0 +1,32 @@
+import pytest
+import torch
+
+from ssr_mmseg.devices import resolve_device
+from ssr_mmseg.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "cuda", "expected"), [("auto", True, "cuda"), ("auto", False, "cpu"), ("cuda", True, "cuda")]
+)
+def test_gpu_is_taken_where_there_is_one(monkeypatch, name, cuda, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    assert resolve_device(name) == torch.device(expected)
+
+
+@pytest.mark.parametrize("cuda", [True, False])
+def test_cpu_stays_cpu(monkeypatch, cuda):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    assert resolve_device("cpu") == torch.device("cpu")
+
+
+def test_absent_gpu_is_refused_in_one_line(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="finds no usable GPU") as caught:
+        resolve_device("cuda")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:0", "", "CPU"])
+def test_other_names_are_refused(name):
+    with pytest.raises(UserError, match="expected device auto, cpu or cuda"):
+        resolve_device(name)

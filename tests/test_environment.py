@@ -1,0 +1,53 @@
+"""The environment is pinned once, in requirements.lock; the other files agree with it."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from ssr_mmseg.layout import PROJECT
+
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.]*")
+
+
+def lock_lines():
+    lines = (PROJECT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_lock_holds_exact_pins_only():
+    assert [line for line in lock_lines() if not PIN.fullmatch(line)] == []
+
+
+def test_the_lock_pins_each_package_once():
+    names = [canonical(line.split("==")[0]) for line in lock_lines()]
+    assert len(names) == len(set(names))
+
+
+def test_conda_installs_the_same_pins():
+    environment = yaml.safe_load((PROJECT / "environment.yaml").read_text(encoding="utf-8"))
+    (pip,) = [entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == lock_lines()
+
+
+def test_conda_and_the_project_agree_on_python():
+    environment = yaml.safe_load((PROJECT / "environment.yaml").read_text(encoding="utf-8"))
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (version,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
+    assert project["requires-python"] == f">={version.removeprefix('python=')}"
+
+
+@pytest.mark.parametrize("extra", [None, "dev", "slurm"])
+def test_the_lock_satisfies_what_the_project_asks_for(extra):
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    pinned = {canonical(name): version for name, version in (line.split("==") for line in lock_lines())}
+    for text in wanted:
+        requirement = Requirement(text)
+        assert pinned[canonical(requirement.name)] in requirement.specifier, text

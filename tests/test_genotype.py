@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spaces import SPACE
+
+from ssr_mmseg import layout
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.genotype import Block, Genotype, choice_of, genotype_of, random_choice
+
+PAPER = layout.PROJECT / "config/genotypes/paper_cityscapes.json"
+
+
+def a_genotype() -> Genotype:
+    return genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(3)), "drawn")
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_choice_and_its_genotype_name_the_same_network(seed):
+    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
+    assert genotype_of(SPACE, choice_of(SPACE, genotype)) == genotype
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_a_genotype_survives_its_json(seed):
+    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)), f"seed {seed}")
+    assert Genotype.from_dict(json.loads(json.dumps(genotype.to_dict()))) == genotype
+
+
+def test_a_file_reads_back_and_has_a_line_per_block(tmp_path):
+    genotype = a_genotype()
+    genotype.write(tmp_path / "g.json")
+    assert Genotype.read(tmp_path / "g.json") == genotype
+    lines = (tmp_path / "g.json").read_text().splitlines()
+    assert sum('"dilation"' in line for line in lines) == sum(len(stage.blocks) for stage in genotype.stages)
+
+
+def test_the_published_network_is_the_papers():
+    first, second = Genotype.read(PAPER).stages
+    assert [block.out for block in first.blocks] == [64, 52, 44, 48]
+    assert second.blocks[0] == Block(dilation=4, resolution=2, mid=112, out=124)
+    assert [b.dilation for b in second.blocks] == [4, 2, 1, 4, 8, 2, 8, 16, 2]
+
+
+def broken(change) -> dict:
+    value = a_genotype().to_dict()
+    change(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g.pop("stages"), "'stages' is a required property"),
+        (lambda g: g.update(format="other"), "format: 'ssr-genotype-1' was expected"),
+        (lambda g: g.update(extra=1), "Additional properties"),
+        (lambda g: g["stages"].pop(), "stages: "),
+        (lambda g: g["stages"][0]["blocks"].clear(), "stages.0.blocks: "),
+        (lambda g: g["stages"][0]["blocks"][0].update(mid=0), "stages.0.blocks.0.mid: 0 is less than"),
+        (lambda g: g["stages"][0]["blocks"][0].update(out=2.5), "stages.0.blocks.0.out: 2.5 is not of type 'integer'"),
+        (
+            lambda g: g["stages"][0]["blocks"][0].update(out=21),
+            "block 1 of stage 1 has a width of 21, expected at most",
+        ),
+        (lambda g: g["stages"][1].update(channels=20), "has a width of|expected more than the 20 of stage 1"),
+    ],
+)
+def test_what_is_no_genotype_is_refused_in_one_line(change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        Genotype.from_dict(broken(change), "file.json")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("file.json is not a genotype: ")
+
+
+def test_a_genotype_outside_the_space_is_refused():
+    with pytest.raises(UserError, match="not in the space"):
+        choice_of(SPACE, Genotype.read(PAPER))

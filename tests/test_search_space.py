@@ -1,0 +1,65 @@
+import math
+
+import numpy as np
+import pytest
+from spaces import SPACE
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.genotype import genotype_of
+from ssr_mmseg.search_space import GATES, SearchSpace, StageSpace
+
+PAPER = SearchSpace((StageSpace(6, 64, 4), StageSpace(11, 128, 4)))
+
+
+def test_width_choices_of_the_papers_space_are_the_papers_figure():
+    assert PAPER.log10_size(("mid_width", "out_width")) == pytest.approx(math.log10(9) * 20 * 17)
+    assert PAPER.describe()["log10_width_choices"] == 324.44
+
+
+def test_the_whole_space_counts_operators_and_depth_too():
+    more = 17 * math.log10(10) + math.log10(6) + math.log10(11)
+    assert PAPER.log10_size() == pytest.approx(PAPER.log10_size(("mid_width", "out_width")) + more)
+
+
+def test_widths_are_those_of_the_method():
+    assert PAPER.widths(0) == (32, 36, 40, 44, 48, 52, 56, 60, 64)
+    assert PAPER.widths(1) == tuple(128 - reduction for reduction in (32, 28, 24, 20, 16, 12, 8, 4, 0))
+
+
+def test_number_of_networks_equals_enumeration():
+    space = SearchSpace((StageSpace(2, 18, 1), StageSpace(1, 20, 1)), (1,), (1, 2), width_options=2)
+    groups = [(gate, index) for gate in GATES for index in np.ndindex(space.gate_shape(gate)[:-1])]
+    networks = set()
+    generator = np.random.default_rng(0)
+    for _ in range(20_000):  # every network is drawn about 30 times
+        choice = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
+        for gate, index in groups:
+            choice[gate][index] = generator.choice(np.flatnonzero(space.allowed(gate)[index]))
+        networks.add(genotype_of(space, choice))
+    assert len(networks) == (8 + 8 * 8) * 8
+    assert space.log10_networks() == pytest.approx(math.log10(len(networks)))
+
+
+@pytest.mark.parametrize("dimension", ["depth", "dilation", "resolution", "mid_width", "out_width"])
+def test_a_dimension_that_is_not_searched_has_one_option(dimension):
+    searched = tuple(d for d in ("depth", "dilation", "resolution", "mid_width", "out_width") if d != dimension)
+    space = SearchSpace(SPACE.stages, SPACE.dilations, SPACE.resolutions, SPACE.width_options, searched)
+    if dimension in ("dilation", "resolution"):
+        allowed = space.allowed("operator")[0]
+        left = {pair for pair, is_allowed in zip(space.operators, allowed, strict=True) if is_allowed}
+        expected = {(1, 1), (1, 2)} if dimension == "dilation" else {(1, 1), (3, 1)}
+        assert left == expected
+    else:
+        counts = space.allowed(dimension).sum(axis=-1)
+        assert set(counts[space.allowed(dimension).any(axis=-1)].tolist()) == {1}
+        assert space.allowed(dimension)[..., -1].any()
+
+
+def test_widths_below_one_are_refused():
+    with pytest.raises(UserError, match=r"stage 1 .* reach zero"):
+        SearchSpace((StageSpace(1, 24, 4), StageSpace(1, 128, 4)))
+
+
+def test_a_stage_no_wider_than_the_one_before_is_refused():
+    with pytest.raises(UserError, match=r"stage 2 .* expected more than the 64"):
+        SearchSpace((StageSpace(1, 64, 4), StageSpace(1, 64, 4)))

@@ -1,0 +1,297 @@
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.errors import UserError
+
+STAGES = ("prepare", "search", "discretize", "sample", "retrain", "evaluate", "profile")
+NESTED = st.recursive(
+    st.integers() | st.lists(st.integers(), max_size=2),
+    lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+MAPPINGS = st.dictionaries(st.sampled_from("abc"), NESTED, max_size=3)
+
+
+@pytest.fixture(scope="module")
+def config():
+    return settings.read_config(layout.PROJECT / settings.DEFAULTS)
+
+
+def changed(config, path, value):
+    """A copy of the configuration with the value at a dotted path replaced."""
+    config = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    place = config
+    for key in parents:
+        place = place.setdefault(key, {})
+    place[last] = value
+    return config
+
+
+def identities(config, dataset="streets", seed=0, network="searched"):
+    return {stage: settings.stage_identity(config, stage, dataset, seed, network) for stage in STAGES}
+
+
+@given(MAPPINGS, MAPPINGS)
+def test_merging_keeps_both_arguments_and_lets_changes_win(base, changes):
+    before = copy.deepcopy((base, changes))
+    merged = settings.merge(base, changes)
+    assert (base, changes) == before
+    assert settings.merge(merged, changes) == merged
+    assert set(merged) == set(base) | set(changes)
+    for key, value in changes.items():
+        assert isinstance(value, dict) or merged[key] == value
+
+
+def test_lists_are_replaced_and_mappings_merged():
+    base = {"a": [1, 2], "b": {"c": 1, "d": 2}}
+    assert settings.merge(base, {"a": [3], "b": {"d": {"e": 4}}}) == {"a": [3], "b": {"c": 1, "d": {"e": 4}}}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in (layout.PROJECT / "config").glob("*.yaml")))
+def test_shipped_configurations_are_sound_and_complete_in_themselves(name):
+    path = layout.PROJECT / "config" / name
+    completed = settings.read_config(path)
+    assert completed == yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert settings.complete(completed) == completed
+
+
+def test_what_a_configuration_leaves_out_is_the_default(config):
+    own = {"yard": {"type": "folder", "source": "data/yard", "size": [64, 64], "classes": ["ground", "plant"]}}
+    completed = settings.complete({"datasets": own, "retrain": {"epochs": 3}})
+    assert completed["datasets"] == own
+    assert completed["retrain"] == {**config["retrain"], "epochs": 3}
+    assert completed["search"] == config["search"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sedes", [0], "unknown key sedes at top level; known keys: .*seeds"),
+        ("retrain.epoch", 3, "unknown key epoch at retrain; known keys: batch_size, epochs, schedule"),
+        ("datasets.streets.sizes", [64, 64], r"unknown key sizes at datasets\.streets"),
+        ("datasets.streets.retrain", {"epoch": 3}, r"datasets\.streets: unknown key epoch at retrain"),
+        ("datasets.streets.size", [64, 65], r"datasets\.streets\.size\.1: 65 is not a multiple of 8"),
+        ("datasets.streets.type", "streats", "unknown dataset type streats; known are: .*streets"),
+        ("datasets.streets.type", "../streets", "does not match"),
+        ("datasets", {}, "datasets: {} "),
+        ("datasets.a b", {"type": "streets", "size": [64, 64]}, "'a b' does not match"),
+        ("seeds", [], r"seeds: \[\]"),
+        ("seeds", [0, 0], "seeds: .*non-unique"),
+        ("seeds", [-1], r"seeds\.0: -1 is less than the minimum of 0"),
+        ("networks", ["searched", "unet"], "unknown network unet; known are: searched, random, .*erfnet"),
+        ("device", "gpu", "device: 'gpu' is not one of"),
+        ("retrain.epochs", "ten", r"retrain\.epochs: 'ten' is not of type 'integer'"),
+        ("retrain", None, "retrain: None is not of type 'object'"),
+        ("search.threshold", 1.5, r"search\.threshold: 1\.5 is greater"),
+        ("search.schedule", "config/absent.py", r"file config/absent\.py not found in .*; check its name"),
+        ("search.space.stages", [], r"search\.space\.stages: "),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_its_place(config, path, value, message):
+    with pytest.raises(UserError, match=message) as caught:
+        settings.complete(changed(config, path, value), "my.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- a\n- b\n", "expected a mapping of settings, found list"),
+        (b"", "expected a mapping of settings, found NoneType"),
+        (b"a: [1\nb: 2\n", "is not valid YAML"),
+        (b"\xff\xfe\x00", "is not valid YAML"),
+        (b"!!python/object/apply:os.getcwd []\n", "is not valid YAML"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_one_line(tmp_path, content, message):
+    path = tmp_path / "my.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        settings.read_config(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_configuration_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"could not read the configuration .*absent\.yaml: No such file"):
+        settings.read_config(tmp_path / "absent.yaml")
+
+
+def test_values_of_the_command_line_are_laid_over_the_file(tmp_path):
+    (tmp_path / "my.yaml").write_text("seeds: [3]\nretrain: {epochs: 5}\n")
+    completed = settings.read_config(tmp_path / "my.yaml", {"retrain": {"batch_size": 4}})
+    assert completed["seeds"] == [3]
+    assert (completed["retrain"]["epochs"], completed["retrain"]["batch_size"]) == (5, 4)
+    with pytest.raises(UserError, match=r"my\.yaml and --config: unknown key"):
+        settings.read_config(tmp_path / "my.yaml", {"sedes": [0]})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("-0.5", -0.5),
+        ("true", True),
+        ("null", None),
+        ("cuda", "cuda"),
+        ("config/x.py", "config/x.py"),
+        ("https://a.b/c", "https://a.b/c"),
+        ("2026-01-01", "2026-01-01"),
+        (["0", "1"], [0, 1]),
+        ({"epochs": "3", "schedule": "a.py"}, {"epochs": 3, "schedule": "a.py"}),
+        (7, 7),
+    ],
+)
+def test_strings_of_the_command_line_become_yaml_scalars(text, value):
+    assert settings.typed(text) == value
+    assert type(settings.typed(text)) is type(value)
+
+
+def test_identity_ignores_the_order_of_keys(config):
+    reversed_keys = json.loads(json.dumps(config), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
+    assert list(reversed_keys) != list(config)
+    assert identities(reversed_keys) == identities(config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "stages"),
+    [
+        ("datasets.streets.options.seed", 1, set(STAGES)),
+        ("search.epochs", 5, {"search", "discretize", "sample", "retrain", "evaluate", "profile"}),
+        ("discretize.undecided", "refuse", {"discretize", "sample", "retrain", "evaluate", "profile"}),
+        ("retrain.epochs", 11, {"retrain", "evaluate"}),
+        ("evaluate.frames", 5, {"evaluate"}),
+        ("profile.runs", 21, {"profile"}),
+        ("device", "cpu", {"profile"}),
+        ("threads.search", 1, set()),
+        ("threads.retrain", 2, set()),
+        ("seeds", [0, 1], set()),
+        ("networks", ["searched"], set()),
+    ],
+)
+def test_a_setting_reaches_its_stage_and_those_behind_it(config, path, value, stages):
+    before, after = identities(config), identities(changed(config, path, value))
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == stages
+
+
+def test_a_baseline_does_not_depend_on_the_search(config):
+    other = changed(config, "search.epochs", 5)
+    for stage in ("retrain", "evaluate", "profile"):
+        assert identities(other, network="erfnet")[stage] == identities(config, network="erfnet")[stage]
+
+
+def test_the_seed_reaches_all_but_the_data(config):
+    before, after = identities(config, seed=0), identities(config, seed=1)
+    assert {stage for stage in STAGES if before[stage] == after[stage]} == {"prepare"}
+
+
+def test_networks_have_identities_of_their_own(config):
+    found = {identities(config, network=network)["retrain"] for network in config["networks"]}
+    assert len(found) == len(config["networks"])
+
+
+def test_an_override_concerns_its_dataset_alone(config):
+    two = changed(config, "datasets.other", {"type": "streets", "size": [64, 64]})
+    one_longer = changed(two, "datasets.other.retrain", {"epochs": 99})
+    assert settings.for_dataset(one_longer, "other")["retrain"] == {**config["retrain"], "epochs": 99}
+    assert settings.for_dataset(one_longer, "streets")["retrain"] == config["retrain"]
+    assert identities(one_longer, "streets") == identities(two, "streets")
+    before, after = identities(two, "other"), identities(one_longer, "other")
+    assert {stage for stage in STAGES if before[stage] != after[stage]} == {"retrain", "evaluate"}
+
+
+def test_a_dataset_that_is_not_configured_is_one_line(config):
+    with pytest.raises(UserError, match="dataset mars is not configured; configured are: streets"):
+        settings.for_dataset(config, "mars")
+
+
+@pytest.mark.parametrize("recipe", sorted(settings.RECIPES))
+def test_a_new_recipe_remakes_the_stage(config, monkeypatch, recipe):
+    before = identities(config)
+    monkeypatch.setitem(settings.RECIPES, recipe, settings.RECIPES[recipe] + 1)
+    if recipe in before:
+        assert identities(config)[recipe] != before[recipe]
+    else:
+        assert identities(config) == before
+
+
+def test_digest_of_an_mmengine_file_ignores_comments_and_layout(tmp_path):
+    path = tmp_path / "a.py"
+    path.write_text("lr = dict(value=0.1)\n")
+    before = settings.mmengine_digest(path)
+    path.write_text("# faster\nlr = dict(\n    value=0.1,  # was 0.2\n)\n\n")
+    assert settings.mmengine_digest(path) == before
+    path.write_text("lr = dict(value=0.2)\n")
+    assert settings.mmengine_digest(path) != before
+
+
+def test_digest_of_an_mmengine_file_covers_its_bases(tmp_path):
+    (tmp_path / "base.py").write_text("a = 1\n")
+    (tmp_path / "middle.py").write_text("_base_ = './base.py'\n")
+    (tmp_path / "top.py").write_text("_base_ = ['middle.py', 'mmseg::_base_/default_runtime.py']\n")
+    before = settings.mmengine_digest(tmp_path / "top.py")
+    (tmp_path / "base.py").write_text("a = 1  # one\n")
+    assert settings.mmengine_digest(tmp_path / "top.py") == before
+    (tmp_path / "base.py").write_text("a = 2\n")
+    assert settings.mmengine_digest(tmp_path / "top.py") != before
+    (tmp_path / "base.py").unlink()
+    with pytest.raises(UserError, match=r"middle\.py has the base \./base\.py, which is not there"):
+        settings.mmengine_digest(tmp_path / "top.py")
+
+
+@pytest.mark.parametrize("text", ["a = (", "_base_ = name\n", "a = '\0'\n"])
+def test_a_malformed_mmengine_file_is_one_line(tmp_path, text):
+    (tmp_path / "a.py").write_text(text)
+    with pytest.raises(UserError, match=r"a\.py is not a valid mmengine config") as caught:
+        settings.mmengine_digest(tmp_path / "a.py")
+    assert "\n" not in str(caught.value)
+
+
+def test_project_files_are_found_in_the_working_directory_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    schedule = "config/mmseg/schedules/retrain.py"
+    assert layout.project_file(schedule) == layout.PROJECT / schedule
+    own = tmp_path / "config/mmseg/schedules"
+    own.mkdir(parents=True)
+    (own / "retrain.py").write_text("")
+    assert layout.project_file(schedule) == Path(schedule)
+
+
+def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/baselines", "theirs.py")):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / name).write_text("{}")
+    kinds = {name: settings.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}
+    assert kinds == {
+        "searched": "searched",
+        "random": "random",
+        "mine": "published",
+        "theirs": "baseline",
+        "erfnet": "baseline",
+    }
+
+
+def test_every_key_is_explained():
+    schema = json.loads((Path(settings.__file__).parent / "schemas/config.schema.json").read_text())
+    text = (layout.PROJECT / "config/README.md").read_text(encoding="utf-8")
+
+    def keys(node):
+        for key, value in node.get("properties", {}).items():
+            yield key
+            yield from keys(value)
+        for inner in ("additionalProperties", "items"):
+            if isinstance(node.get(inner), dict):
+                yield from keys(node[inner])
+
+    explained = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", text))))
+    assert set(keys(schema)) - explained == set()

@@ -1,0 +1,112 @@
+"""A copy of the workflow whose command line only pretends to compute: every rule runs, in no time."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ssr_mmseg.layout import PROJECT
+
+LIGHT = ("__init__", "errors", "files", "layout", "settings")  # all that the Snakefile may import
+CONFIG = """\
+networks: [searched, random, erfnet]
+threads: {search: 2}
+datasets:
+  town: {type: streets, size: [64, 64]}
+  village: {type: streets, size: [64, 64]}
+search: {shrink_stages: 1}
+"""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a call of Snakemake came to."""
+
+    status: int
+    output: str
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of planned jobs by rule, as the table of a dry run tells."""
+        table = re.search(r"^-+ +-+\n(.*?)^total", self.output, re.MULTILINE | re.DOTALL)
+        return {
+            rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table[1] if table else "", re.MULTILINE)
+        }
+
+    @property
+    def jobs(self) -> list[dict[str, str]]:
+        """Wildcards of the planned jobs, and each job's `rule`, `threads` and `resources`."""
+        found = []
+        for block in re.findall(r"^(?:local)?rule \w+:\n(?:    .*\n)+", self.output, re.MULTILINE):
+            fields = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
+            wildcards = dict(re.findall(r"(\w+)=(\w+)", fields.get("wildcards", "")))
+            kept = {key: fields.get(key, "") for key in ("threads", "resources")}
+            found.append({"rule": block.split(":")[0].split()[-1], **kept, **wildcards})
+        return found
+
+
+class Checkout:
+    """A folder with the workflow in it, and calls of Snakemake there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def snakemake(self, *arguments: str, **environment: str) -> Call:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
+        result = subprocess.run(
+            command, cwd=self.folder, env=os.environ | environment, capture_output=True, text=True, timeout=120
+        )
+        return Call(result.returncode, result.stdout + result.stderr)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace the one occurrence of a text in a file."""
+        path = self.folder / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def files(self) -> list[str]:
+        """All results there are."""
+        results = self.folder / "results"
+        return sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file())
+
+
+def make_checkout(folder: Path) -> Checkout:
+    for name in ("config", "workflow", "profiles"):
+        shutil.copytree(PROJECT / name, folder / name)
+    for name in ("Snakefile", "environment.yaml"):
+        shutil.copy(PROJECT / name, folder)
+    package = folder / "ssr_mmseg"
+    shutil.copytree(PROJECT / "ssr_mmseg/schemas", package / "schemas")
+    for module in LIGHT:
+        shutil.copy(PROJECT / f"ssr_mmseg/{module}.py", package)
+    shutil.copy(Path(__file__).parent / "pretend.py", package / "__main__.py")
+    (folder / "config/two.yaml").write_text(CONFIG)
+    return Checkout(folder)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Checkout:
+    """A fresh copy, nothing computed."""
+    return make_checkout(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Checkout:
+    """A copy in which `config/two.yaml` has run to its end; tests may plan there, but must change nothing."""
+    checkout = make_checkout(tmp_path_factory.mktemp("finished") / "checkout")
+    call = checkout.snakemake("--configfile", "config/two.yaml")
+    assert call.status == 0, call.output
+    return checkout
+
+
+@pytest.fixture
+def copied(finished, tmp_path) -> Checkout:
+    """A copy of the finished one, to change and to run."""
+    shutil.copytree(finished.folder, tmp_path / "checkout")
+    return Checkout(tmp_path / "checkout")

@@ -1,0 +1,110 @@
+"""What Snakemake plans, and that it plans again only what a change reaches."""
+
+import pytest
+
+TWO = ("--configfile", "config/two.yaml")
+NOTHING = "Nothing to be done"
+
+
+def plan(checkout, *arguments):
+    call = checkout.snakemake("--dry-run", *arguments)
+    assert call.status == 0, call.output
+    return call
+
+
+def planned(call):
+    """Pairs of rule and dataset that a dry run plans, without the target rule."""
+    return {(job["rule"], job.get("dataset", "")) for job in call.jobs if job["rule"] != "all"}
+
+
+def counts(search=1, shrink=0, networks=5, random=1):
+    once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "sample": random}
+    jobs = {**once, **dict.fromkeys(("retrain", "evaluate", "profile"), networks), "table": 1, "all": 1}
+    return {rule: number for rule, number in jobs.items() if number}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), counts(shrink=3)),
+        (("--configfile", "config/camvid.yaml"), counts(shrink=8)),
+        (("--config", "seeds=[0,1]", "networks=[random]", "search={shrink_stages: 0}"), counts(2, 0, 2, 2)),
+        (("--config", "networks=[erfnet]"), counts(search=0, networks=1, random=0)),
+        (
+            ("results/streets/seed3/discretize/genotype.json",),
+            {"prepare": 1, "search": 1, "shrink": 3, "discretize": 1},
+        ),
+    ],
+)
+def test_a_fresh_checkout_plans_the_whole_graph_and_writes_nothing(checkout, arguments, expected):
+    assert plan(checkout, *arguments).counts == expected
+    assert checkout.files() == []
+
+
+def test_every_rule_runs_and_a_second_call_has_nothing_to_do(finished):
+    files = [name for name in finished.files() if not name.startswith(("logs/", "benchmarks/", "config/"))]
+    stages = ["prepare/dataset.json"]
+    for stage in ("search", "shrink1"):
+        stages += [f"seed0/{stage}/metrics.json", f"seed0/{stage}/state.pth"]
+    stages += ["seed0/discretize/discretization.json", "seed0/discretize/genotype.json", "seed0/sample/genotype.json"]
+    for network in ("searched", "random", "erfnet"):
+        stages += [f"seed0/retrain/{network}/training.json", f"seed0/retrain/{network}/weights.pth"]
+        stages += [f"seed0/evaluate/{network}/evaluation.json", f"seed0/profile/{network}/profile.json"]
+    assert files == sorted([*(f"{dataset}/{name}" for dataset in ("town", "village") for name in stages), "table.csv"])
+    assert len([name for name in finished.files() if name.startswith("config/")]) == 1
+    assert NOTHING in plan(finished, "results/table.csv", *TWO).output
+
+
+def test_comments_order_and_layout_rerun_nothing(copied):
+    copied.edit("config/two.yaml", "datasets:\n", "# a comment\ndatasets:  # another\n")
+    copied.edit("config/two.yaml", "town: {type: streets, size: [64, 64]}", "town: {size: [64,  64], type: streets}")
+    for name in (
+        "schedules/search_quick",
+        "schedules/retrain",
+        "baselines/erfnet",
+        "datasets/streets",
+        "models/supernet",
+    ):
+        path = copied.folder / f"config/mmseg/{name}.py"
+        path.write_text(f"# a comment\n{path.read_text()}\n# at the end\n")
+    assert NOTHING in plan(copied, *TWO).output
+
+
+def test_a_changed_setting_of_one_dataset_reruns_its_stage_and_what_follows_for_that_one(copied):
+    copied.edit("config/two.yaml", "town: {type: streets,", "town: {type: streets, retrain: {epochs: 1},")
+    copied.edit("config/two.yaml", "village: {type: streets,", "village: {type: streets, profile: {runs: 3},")
+    changed = {("retrain", "town"), ("evaluate", "town"), ("profile", "village"), ("table", "")}
+    assert planned(plan(copied, *TWO)) == changed
+
+
+def test_a_changed_setting_of_all_reruns_its_stage_for_all(finished):
+    call = plan(finished, *TWO, "--config", "evaluate={frames: 0}", "threads={search: 1}", "device=cpu")
+    both = {(rule, dataset) for rule in ("evaluate", "profile") for dataset in ("town", "village")}
+    assert planned(call) == both | {("table", "")}
+    assert not [job for job in call.jobs if "gpu=1" in job["resources"]]
+
+
+def test_a_changed_search_retrains_the_searched_network_and_no_baseline(finished):
+    jobs = plan(finished, *TWO, "--config", "search={epochs: 1}").jobs
+    assert {job["network"] for job in jobs if job["rule"] == "retrain"} == {"searched", "random"}
+    assert not [job for job in jobs if job["rule"] == "prepare"]
+
+
+def test_one_more_seed_keeps_what_is_there(finished):
+    jobs = plan(finished, *TWO, "--config", "seeds=[0,1]").jobs
+    assert {job["seed"] for job in jobs if "seed" in job} == {"1"}
+
+
+def test_edited_values_and_recipes_remake_their_stage_and_edited_code_does_not(copied):
+    path = copied.folder / "config/mmseg/schedules/retrain_quick.py"
+    path.write_text(f"{path.read_text()}\nextra = 1\n")
+    copied.edit("ssr_mmseg/settings.py", '"profile": 1', '"profile": 2')
+    copied.edit("workflow/rules/search.smk", "ssr_mmseg search", "ssr_mmseg  search")
+    assert {rule for rule, _ in planned(plan(copied, *TWO))} == {"retrain", "evaluate", "profile", "table"}
+
+
+def test_profiling_takes_all_cores_and_training_a_gpu(checkout):
+    jobs = plan(checkout, "--cores", "4", "--config", "device=cuda").jobs
+    assert {job["threads"] for job in jobs if job["rule"] == "profile"} == {"4"}
+    with_gpu = {job["rule"] for job in jobs if "gpu=1" in job["resources"]}
+    assert with_gpu == {"search", "shrink", "retrain", "evaluate", "profile"}

@@ -1,0 +1,60 @@
+"""How a run of the workflow meets mistakes and other folders."""
+
+import pytest
+
+TWO = ("--configfile", "config/two.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--config", "retrain={epochs: many}"),
+            "config/config.yaml and --config: retrain.epochs: 'many' is not of type",
+        ),
+        (
+            ("--configfile", "config/own.yaml"),
+            "config/own.yaml: unknown key sise at datasets.mars; known keys: classes,",
+        ),
+    ],
+)
+def test_a_bad_configuration_ends_in_one_line(checkout, arguments, message):
+    (checkout.folder / "config/own.yaml").write_text("datasets: {mars: {type: streets, size: [64, 64], sise: 1}}\n")
+    call = checkout.snakemake("--dry-run", *arguments)
+    assert call.status != 0
+    assert call.output.splitlines()[-1].startswith(f"ssr-mmseg: {message}")
+    assert "Traceback" not in call.output
+
+
+def test_results_that_cannot_be_written_end_in_one_line(checkout):
+    (checkout.folder / "results").mkdir()
+    (checkout.folder / "results/config").write_text("in the way\n")
+    call = checkout.snakemake()
+    assert call.status != 0
+    assert "ssr-mmseg: could not write results/config/" in call.output
+    assert "Traceback" not in call.output
+    assert checkout.files() == ["config"]
+
+
+def test_a_failing_stage_shows_its_message_and_a_later_call_goes_on(copied):
+    changed = (*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]")
+    call = copied.snakemake(*changed, PRETEND_FAILURE="evaluate")
+    assert call.status != 0
+    assert "ssr-mmseg: a mistake of the user's; mend it" in call.output
+    assert not (copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json").exists()
+    call = copied.snakemake(*changed)
+    assert call.status == 0, call.output
+    assert {job["rule"] for job in call.jobs} == {"evaluate", "table", "all"}
+
+
+def test_results_can_lie_in_another_folder(checkout):
+    call = checkout.snakemake("--directory", "elsewhere", "--config", "networks=[erfnet]")
+    assert call.status == 0, call.output
+    assert (checkout.folder / "elsewhere/results/table.csv").is_file()
+    assert checkout.files() == []
+
+
+def test_jobs_get_the_configured_threads(finished):
+    town = finished.folder / "results/town"
+    assert (town / "seed0/search/state.pth").read_text() == "search, 2 threads\n"
+    assert (town / "seed0/retrain/erfnet/weights.pth").read_text() == "retrain, 1 threads\n"

@@ -1,0 +1,109 @@
+# The configuration in force, and what the rules derive from it. Nothing here may import torch or mmengine: every job
+# of a cluster parses this file again.
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-s workflow/Snakefile`
+PROJECT = BASE.parent if BASE.name == "workflow" else BASE
+sys.path.insert(0, str(PROJECT))
+
+from ssr_mmseg import files, layout, settings
+from ssr_mmseg.errors import UserError
+
+
+def read_configuration() -> dict:
+    """The completed configuration: `--configfile` or else config/config.yaml, with `--config` laid over it.
+
+    There is no `configfile:` directive, because Snakemake would merge that file with the one given by the user.
+    """
+    changes = settings.typed(dict(workflow.config_settings.config))
+    if not workflow.configfiles:
+        return settings.read_config(layout.project_file(settings.DEFAULTS), changes)
+    origin = ", ".join(os.path.relpath(path) for path in workflow.configfiles)
+    return settings.complete(settings.merge(config, changes), f"{origin} and --config" if changes else origin)
+
+
+try:
+    CONFIG = read_configuration()
+except UserError as error:
+    sys.exit(f"ssr-mmseg: {error}")
+
+# The jobs get the configuration as a file named by its content. Its name reaches them by the environment and not as a
+# parameter: a setting that a rule does not depend on must not rerun it.
+CONFIG_FILE = Path(f"results/config/{settings.identity(CONFIG)}.json")
+os.environ.update(
+    SSR_MMSEG_CONFIG=str(CONFIG_FILE),
+    PYTHONPATH=os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+)
+
+
+def write_config() -> None:
+    """Write the configuration for the jobs; called when a run starts, so that a dry run writes nothing."""
+    try:
+        if not CONFIG_FILE.is_file():
+            files.write_json(CONFIG_FILE, CONFIG)
+    except UserError as error:
+        sys.exit(f"ssr-mmseg: {error}")
+
+
+# A GPU trains one network at a time. `auto` asks for one where the driver's tool is found: this must not import torch.
+GPU = int(CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and shutil.which("nvidia-smi") is not None))
+
+
+wildcard_constraints:
+    dataset="|".join(settings.dataset_names(CONFIG)),
+    seed=r"\d+",
+    stage=r"[1-9]\d*",
+    network=r"\w+",
+
+
+def cfg(stage: str):
+    """Parameter function: the identity of everything that a stage's result depends on."""
+
+    def identity(wildcards) -> str:
+        seed, network = int(wildcards.get("seed", 0)), wildcards.get("network", "")
+        return settings.stage_identity(CONFIG, stage, wildcards.dataset, seed, network)
+
+    return identity
+
+
+def shrink_stages(dataset: str) -> int:
+    """Number K of shrinking stages that follow a dataset's search."""
+    return settings.for_dataset(CONFIG, dataset)["search"]["shrink_stages"]
+
+
+def previous_state(wildcards) -> str:
+    """State that a shrinking stage starts from."""
+    return str(layout.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
+
+
+def last_state(wildcards) -> str:
+    """State that the last stage of a search leaves."""
+    return str(layout.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
+
+
+def genotype_of(wildcards) -> list[str]:
+    """Genotype that a network is built from, if the workflow makes it; other networks are project files."""
+    made = {"searched": layout.GENOTYPE, "random": layout.RANDOM_GENOTYPE}
+    return [made[wildcards.network]] if wildcards.network in made else []
+
+
+def stage_metrics(dataset: str, seed: int) -> list[str]:
+    """Metrics of all stages of a search, in order."""
+    return [str(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
+
+
+def table_inputs(_) -> list[str]:
+    """Every result that the table joins."""
+    datasets, seeds, networks = settings.dataset_names(CONFIG), CONFIG["seeds"], CONFIG["networks"]
+    inputs = expand(layout.MANIFEST, dataset=datasets)
+    inputs += expand(
+        [layout.TRAINING, layout.EVALUATION, layout.PROFILE], dataset=datasets, seed=seeds, network=networks
+    )
+    if "searched" in networks:
+        inputs += [path for dataset in datasets for seed in seeds for path in stage_metrics(dataset, seed)]
+    return inputs

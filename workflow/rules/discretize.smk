@@ -1,0 +1,41 @@
+# Genotypes: the one that survived the search, and a random one of about its cost.
+
+
+rule discretize:
+    input:
+        last_state,
+    output:
+        genotype=layout.GENOTYPE,
+        report=layout.DISCRETIZATION,
+    log:
+        "results/logs/discretize/{dataset}-seed{seed}.log",
+    conda:
+        "../../environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        cfg=cfg("discretize"),
+    shell:
+        'python -m ssr_mmseg discretize --config "$SSR_MMSEG_CONFIG"'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+
+
+rule sample:
+    input:
+        layout.MANIFEST,
+        layout.GENOTYPE,
+    output:
+        layout.RANDOM_GENOTYPE,
+    log:
+        "results/logs/sample/{dataset}-seed{seed}.log",
+    conda:
+        "../../environment.yaml"
+    resources:
+        mem_mb=4000,
+        runtime="30m",
+    params:
+        cfg=cfg("sample"),
+    shell:
+        'python -m ssr_mmseg sample --config "$SSR_MMSEG_CONFIG"'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"

@@ -1,0 +1,25 @@
+# Accuracy on val and test. The predictions beside evaluation.json are not declared: Snakemake would have to own the
+# whole folder, and empty it, to know them.
+
+
+rule evaluate:
+    input:
+        layout.MANIFEST,
+        genotype_of,
+        weights=layout.WEIGHTS,
+    output:
+        layout.EVALUATION,
+    log:
+        "results/logs/evaluate/{dataset}-seed{seed}-{network}.log",
+    conda:
+        "../../environment.yaml"
+    threads: CONFIG["threads"]["retrain"]
+    resources:
+        gpu=GPU,
+        mem_mb=8000,
+        runtime="4h",
+    params:
+        cfg=cfg("evaluate"),
+    shell:
+        'OMP_NUM_THREADS={threads} python -m ssr_mmseg evaluate --config "$SSR_MMSEG_CONFIG"'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --network {wildcards.network} > {log} 2>&1"

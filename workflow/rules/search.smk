@@ -1,0 +1,50 @@
+# The supernet: first with every option alive, then stage by stage on what survived.
+
+
+rule search:
+    input:
+        layout.MANIFEST,
+    output:
+        state=layout.SEARCH_STATE,
+        metrics=layout.SEARCH_METRICS,
+    log:
+        "results/logs/search/{dataset}-seed{seed}.log",
+    benchmark:
+        "results/benchmarks/search/{dataset}-seed{seed}.tsv"
+    conda:
+        "../../environment.yaml"
+    threads: CONFIG["threads"]["search"]
+    resources:
+        gpu=GPU,
+        mem_mb=24000,
+        runtime="3d",
+    params:
+        cfg=cfg("search"),
+    shell:
+        'OMP_NUM_THREADS={threads} python -m ssr_mmseg search --config "$SSR_MMSEG_CONFIG"'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+
+
+rule shrink:
+    input:
+        manifest=layout.MANIFEST,
+        previous=previous_state,
+    output:
+        state=layout.SHRINK_STATE,
+        metrics=layout.SHRINK_METRICS,
+    log:
+        "results/logs/shrink/{dataset}-seed{seed}-{stage}.log",
+    benchmark:
+        "results/benchmarks/shrink/{dataset}-seed{seed}-{stage}.tsv"
+    conda:
+        "../../environment.yaml"
+    threads: CONFIG["threads"]["search"]
+    resources:
+        gpu=GPU,
+        mem_mb=24000,
+        runtime="3d",
+    params:
+        cfg=cfg("search"),
+    shell:
+        'OMP_NUM_THREADS={threads} python -m ssr_mmseg shrink --config "$SSR_MMSEG_CONFIG"'
+        " --dataset {wildcards.dataset} --seed {wildcards.seed} --stage {wildcards.stage} > {log} 2>&1"

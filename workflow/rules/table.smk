@@ -1,0 +1,19 @@
+# One row per dataset, network, seed and input size.
+
+
+rule table:
+    input:
+        table_inputs,
+    output:
+        report(layout.TABLE, caption="../report/table.rst", category="Results"),
+    log:
+        "results/logs/table.log",
+    conda:
+        "../../environment.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        cfg=settings.identity({"recipe": settings.RECIPES["table"]}),
+    shell:
+        'python -m ssr_mmseg table --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
