@@ -89,7 +89,7 @@ class ArchitectureParameters(nn.Module):
         result = {}
         for gate, alive in self.alive.items():
             p = probabilities[gate][alive.any(dim=-1)]
-            result[gate] = float(-torch.special.xlogy(p, p).sum(dim=-1).mean())
+            result[gate] = float(torch.special.entr(p).sum(dim=-1).mean())
         return result
 
     @torch.no_grad()

@@ -1,0 +1,164 @@
+"""Every stage for real, through Snakemake, as small as it gets: on the embedded scenes and, where it is, on CamVid."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from ssr_mmseg.files import read_json
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.stages.table import COLUMNS
+
+CAMVID = PROJECT.parent / "shared" / "camvid"  # real frames, not part of the repository
+TINY = {
+    "device": "cpu",
+    "search": {
+        "space": {
+            "stages": [{"blocks": 2, "channels": 20, "width_step": 2}, {"blocks": 2, "channels": 24, "width_step": 2}],
+            "dilations": [1, 2],
+            "resolutions": [1, 2],
+            "width_options": 3,
+        },
+        "epochs": 1,
+        "shrink_stages": 2,
+        "shrink_epochs": 1,
+        "batch_size": 4,
+    },
+    "discretize": {"undecided": "argmax"},
+    "retrain": {"epochs": 1, "batch_size": 4},
+    "evaluate": {"frames": 1},
+    "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder, its configuration, and calls of Snakemake there."""
+
+    folder: Path
+    config: dict
+    networks: tuple[str, ...]
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        (self.folder / "tiny.yaml").write_text(yaml.safe_dump(self.config))
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", "--configfile", "tiny.yaml"]
+        environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        return subprocess.run(
+            [*command, "--snakefile", str(PROJECT / "Snakefile"), *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+
+    def results(self, pattern: str) -> list[Path]:
+        return sorted((self.folder / "results").glob(pattern))
+
+
+def streets(folder: Path) -> Run:
+    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2, "seed": 1}}
+    networks = ("searched", "random", "paper_cityscapes", "erfnet", "fast_scnn")
+    return Run(folder, {**TINY, "datasets": {"town": dataset}, "networks": list(networks)}, networks)
+
+
+def camvid(folder: Path) -> Run:
+    counts = {"train": 8, "val": 2, "test": 2}
+    for split, count in counts.items():
+        for kind, suffix in ((split, "jpg"), (f"{split}annot", "png")):
+            (folder / "frames" / kind).mkdir(parents=True)
+            for file in sorted((CAMVID / kind).glob(f"*.{suffix}"))[:count]:
+                shutil.copy(file, folder / "frames" / kind)
+    dataset = {"type": "camvid", "source": "frames", "size": [48, 64], "options": {"counts": counts}}
+    dataset["train_split"] = "train+val"
+    networks = ("searched", "fast_scnn")
+    return Run(folder, {**TINY, "datasets": {"camvid": dataset}, "networks": list(networks)}, networks)
+
+
+@pytest.fixture(scope="module", params=[streets, *([camvid] if CAMVID.is_dir() else [])])
+def run(request, tmp_path_factory) -> Run:
+    """A run that has gone through, from an empty folder to the table."""
+    run = request.param(tmp_path_factory.mktemp(request.param.__name__))
+    call = run.snakemake()
+    assert call.returncode == 0, call.stdout + call.stderr
+    return run
+
+
+def test_the_table_has_a_row_per_network_and_size(run):
+    table = pd.read_csv(run.folder / "results/table.csv")
+    assert tuple(table.columns) == COLUMNS
+    dataset = next(iter(run.config["datasets"]))
+    own = "x".join(map(str, run.config["datasets"][dataset]["size"]))
+    expected = {(dataset, network, size) for network in run.networks for size in (own, "64x64")}
+    assert set(zip(table.dataset, table.network, table.input_size, strict=True)) == expected
+    rows = table[table.input_size == own]
+    assert rows[["miou_val", "miou_test", "pixel_accuracy"]].map(lambda value: 0 <= value <= 100).all(axis=None)
+    assert (table[["params", "macs", "fps", "latency_ms_p50", "train_hours"]] > 0).all(axis=None)
+    assert (table.latency_ms_p50 <= table.latency_ms_p95).all()
+    assert table[table.network == "searched"].search_hours.gt(0).all()
+    assert table[table.network != "searched"].search_hours.isna().all()
+    assert set(table.train_split) == {run.config["datasets"][dataset].get("train_split", "train")}
+
+
+def test_the_random_network_costs_about_what_the_searched_one_does(run):
+    table = pd.read_csv(run.folder / "results/table.csv").drop_duplicates("network").set_index("network")
+    for network in set(run.networks) & {"random"}:
+        assert table.macs[network] == pytest.approx(table.macs["searched"], rel=0.1)
+
+
+def test_each_stage_left_its_figures_and_pictures(run):
+    stages = [read_json(path) for path in run.results("*/seed0/s*/metrics.json")]
+    assert sorted(stage["stage"] for stage in stages) == [0, 1, 2]
+    sizes = [stage["parameters"] for stage in sorted(stages, key=lambda stage: stage["stage"])]
+    assert sizes == sorted(sizes, reverse=True)
+    for stage in stages:
+        assert {"relaxed_miou", "one_hot_miou", "gates_decided", "hours", "peak_gb"} <= set(stage)
+    assert Genotype.read(run.results("*/seed0/discretize/genotype.json")[0])
+    pictures = run.results("*/seed0/evaluate/searched/predictions/*.png")
+    assert {picture.name[:4] for picture in pictures} == {"val_", "test"}
+    label = next((run.folder / ("frames/valannot" if "frames" in str(run.config) else "results")).rglob("*.png"))
+    width, height = Image.open(pictures[-1]).size
+    assert (width // 3, height) == Image.open(label).size
+    assert not run.results("work/*"), "finished trainings leave no state behind"
+
+
+def test_a_second_call_has_nothing_to_do_and_touches_nothing(run):
+    before = {path: path.stat().st_mtime_ns for path in run.results("**/*.json")}
+    call = run.snakemake()
+    assert call.returncode == 0, call.stdout + call.stderr
+    assert "Nothing to be done" in call.stdout + call.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in run.results("**/*.json")}
+
+
+def test_one_changed_setting_plans_its_stage_and_what_follows(run):
+    call = run.snakemake("--dry-run", "--config", "retrain={epochs: 2}")
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", call.stdout, re.MULTILINE))
+    count = str(len(run.networks))
+    assert planned["retrain"] == planned["evaluate"] == count
+    assert planned["table"] == "1"
+    assert not {"prepare", "search", "shrink", "discretize", "profile"} & set(planned)
+
+
+def test_a_data_file_that_has_gone_is_one_line(run):
+    """The manifest is there, an image it counted is not: the stage says which file, and what it made before stays."""
+    images = [path for path in run.folder.rglob("*") if path.parent.name in ("images", "train") and path.is_file()]
+    victim = sorted(images)[0]
+    kept = victim.read_bytes()
+    table = (run.folder / "results/table.csv").read_bytes()
+    victim.unlink()
+    try:
+        call = run.snakemake("--config", "retrain={epochs: 2}", "networks=[fast_scnn]")
+    finally:
+        victim.write_bytes(kept)
+    assert call.returncode != 0
+    assert f"{victim.name}" in call.stdout + call.stderr
+    assert (run.folder / "results/table.csv").read_bytes() == table

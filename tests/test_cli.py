@@ -1,0 +1,110 @@
+import errno
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from ssr_mmseg import files, settings
+from ssr_mmseg.cli import main
+from ssr_mmseg.layout import PROJECT
+
+PAPER = str(PROJECT / "config/genotypes/paper_cityscapes.json")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty working directory with a configuration `own.yaml` in it."""
+    monkeypatch.chdir(tmp_path)
+    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 4, "val": 1, "test": 1, "seed": 0}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"datasets": {"town": dataset}, "device": "cpu"}))
+    return tmp_path
+
+
+def fails(capfd, *arguments: str) -> str:
+    """Run a command that must end with status 2 and one line; return the line."""
+    assert main(arguments) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("ssr-mmseg: ")
+    return lines[0]
+
+
+TOWN = ("--config", "own.yaml", "--dataset", "town")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("prepare", "--config", "nowhere.yaml", "--dataset", "town"), "could not read the configuration nowhere.yaml"),
+        (
+            ("prepare", "--config", "own.yaml", "--dataset", "mars"),
+            "dataset mars is not configured; configured are: town",
+        ),
+        (("search", *TOWN), "could not read results/town/prepare/dataset.json"),
+        (("discretize", *TOWN), "results/town/seed0/shrink3/state.pth not found; run the stage that makes it"),
+        (("sample", *TOWN), "could not read results/town/prepare/dataset.json"),
+        (("retrain", *TOWN, "--network", "erfnet"), "could not read results/town/prepare/dataset.json"),
+        (("table", "--config", "own.yaml"), "results/town"),
+        (("cost", "--genotype", "none.json", "--classes", "20", "--size", "64x64"), "could not read none.json"),
+        (("cost", "--genotype", PAPER, "--classes", "20", "--size", "60x64"), "input size 60x64: expected"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_two(here, capfd, arguments, message):
+    assert message in fails(capfd, *arguments)
+
+
+def test_an_unprepared_stage_and_network_are_told_apart(here, capfd):
+    assert main(["prepare", *TOWN]) == 0
+    capfd.readouterr()
+    line = fails(capfd, "shrink", *TOWN, "--stage", "9")
+    assert line == "ssr-mmseg: shrinking stage 9 is not configured: search.shrink_stages is 3"
+    assert "results/town/seed0/search/state.pth not found" in fails(capfd, "shrink", *TOWN, "--stage", "1")
+    assert "unknown network lenet; known are: searched, random" in fails(capfd, "retrain", *TOWN, "--network", "lenet")
+    assert "batch_size is 8 but there are only 2 images" in fails(capfd, "search", *TOWN)
+    assert not (here / "results/town/seed0").exists()
+
+
+def test_a_gpu_that_is_not_there_is_one_line(here, capfd, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["prepare", *TOWN]) == 0
+    config = yaml.safe_load((here / "own.yaml").read_text())
+    (here / "own.yaml").write_text(yaml.safe_dump({**config, "device": "cuda"}))
+    capfd.readouterr()
+    assert "device cuda was asked for" in fails(capfd, "search", *TOWN)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(here, capfd, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    assert "No space left on device" in fails(capfd, "prepare", *TOWN)
+    assert not (here / "results/town/prepare/dataset.json").exists()
+
+
+def test_the_size_must_be_written_as_height_x_width(capfd):
+    with pytest.raises(SystemExit) as stopped:
+        main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "512"])
+    assert stopped.value.code == 2
+    assert "expected HEIGHTxWIDTH such as 512x1024, found '512'" in capfd.readouterr().err
+
+
+def test_help_and_version_need_no_torch():
+    code = "import sys; from ssr_mmseg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    result = subprocess.run(
+        [sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], cwd=PROJECT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    for stage in settings.RECIPES:
+        assert stage in result.stdout
+
+
+def test_space_and_cost_print_json(capfd):
+    assert main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "512x1024"]) == 0
+    printed = yaml.safe_load(capfd.readouterr().out)  # YAML reads JSON
+    assert printed["params"] == 1_025_628
+    assert main(["space", "--config", str(PROJECT / "config/cityscapes.yaml"), "--dataset", "cityscapes"]) == 0
+    printed = yaml.safe_load(capfd.readouterr().out)
+    assert printed["log10_width_choices"] == 324.44
+    assert printed["cheapest"]["macs"] < printed["dearest"]["macs"]

@@ -1,0 +1,68 @@
+import errno
+
+import pytest
+import torch
+
+from ssr_mmseg import files
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.training.state import load_state, save_state
+
+STATE = {"iteration": 3, "model": {"w": torch.arange(12.0).view(3, 4)}, "history": [{"loss": 0.5}], "name": "α"}
+
+
+def test_a_state_reads_back(tmp_path):
+    save_state(tmp_path / "s.pth", STATE)
+    state = load_state(tmp_path / "s.pth")
+    assert torch.equal(state.pop("model")["w"], STATE["model"]["w"])
+    assert state == {key: value for key, value in STATE.items() if key != "model"}
+    assert [path.name for path in tmp_path.iterdir()] == ["s.pth"]
+
+
+@pytest.mark.parametrize("length", [0, 10, 400, -30])
+def test_a_truncated_state_is_one_line(tmp_path, length):
+    save_state(tmp_path / "s.pth", STATE)
+    data = (tmp_path / "s.pth").read_bytes()
+    (tmp_path / "s.pth").write_bytes(data[:length])
+    with pytest.raises(UserError, match=r"s\.pth is no readable state .*; delete it and run the stage again"):
+        load_state(tmp_path / "s.pth")
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    save_state(tmp_path / "s.pth", {"w": torch.zeros(4096)})
+    data = bytearray((tmp_path / "s.pth").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "s.pth").write_bytes(data)
+    with pytest.raises(UserError, match="is damaged"):
+        load_state(tmp_path / "s.pth")
+
+
+class Payload:
+    """What a pickle may carry: code that runs when it is read."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code from a file was run')",))
+
+
+@pytest.mark.parametrize("value", [Payload(), {"model": Payload()}, [1, 2]])
+def test_nothing_but_a_dictionary_of_data_is_read(tmp_path, value):
+    torch.save(value, tmp_path / "s.pth")
+    with pytest.raises(UserError, match=r"s\.pth (is no readable state|holds a list)"):
+        load_state(tmp_path / "s.pth")
+
+
+def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
+    save_state(tmp_path / "s.pth", STATE)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        save_state(tmp_path / "s.pth", {"iteration": 4})
+    assert load_state(tmp_path / "s.pth")["iteration"] == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["s.pth"]
+
+
+def test_a_missing_state_names_the_remedy(tmp_path):
+    with pytest.raises(UserError, match="not found; run the stage that makes it"):
+        load_state(tmp_path / "s.pth")
