@@ -4,6 +4,7 @@ From the YAML come sizes, lengths, seeds and what to train; from `config/mmseg/`
 augmentations; from the manifest the data and their class weights.
 """
 
+import inspect
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.transforms import IGNORED
@@ -216,18 +218,19 @@ class Experiment:
             # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
             scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
         hooks.append({"type": "StateHook", "path": str(work / "state.pth")})
-        config.merge_from_dict(
-            {
-                "model": model,
-                "train_dataloader": loader,
-                "train_cfg": loop,
-                "custom_hooks": hooks,
-                "work_dir": str(work / "log"),
-                "randomness": {"seed": self.seed, "deterministic": False},
-                "experiment_name": f"{work.name}",
-            }
-        )
-        return Runner.from_cfg(config)
+        complete = config.to_dict() | {
+            "model": model,
+            "train_dataloader": loader,
+            "train_cfg": loop,
+            "custom_hooks": hooks,
+            "work_dir": str(work / "log"),
+            "randomness": {"seed": self.seed, "deterministic": False},
+            "experiment_name": work.name,
+        }
+        write_json(work / "log" / "config.json", complete)
+        # not `from_cfg`, which formats the whole config as Python three times, for seconds
+        known = inspect.signature(Runner).parameters
+        return Runner(**{key: value for key, value in complete.items() if key in known})
 
     def build(self, model: dict) -> nn.Module:
         """Build a segmentor from its config, on the CPU."""

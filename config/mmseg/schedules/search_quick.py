@@ -3,4 +3,4 @@
 _base_ = ['./search.py']
 optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=2e-3)),
-    architecture=dict(optimizer=dict(lr=1e-1, betas=(0.5, 0.999), weight_decay=3e-3)))
+    architecture=dict(optimizer=dict(lr=1.5e-1, betas=(0.5, 0.999), weight_decay=4e-3)))
