@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.stages.discretize import discretize, random_genotype_like
+from ssr_mmseg.training.state import save_state
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch) -> dict:
+    monkeypatch.chdir(tmp_path)
+    text = "datasets: {town: {type: streets, size: [64, 128]}}\nsearch: {shrink_stages: 1}\n"
+    return settings.complete(yaml.safe_load(text))
+
+
+def searched(config: dict, change=lambda gates: None) -> ArchitectureParameters:
+    """Leave the state of a search whose gates were changed, and return them."""
+    torch.manual_seed(0)
+    gates = ArchitectureParameters(SearchSpace.from_settings(config["search"]), "sigmoid")
+    with torch.no_grad():
+        for alpha in gates.alpha.values():
+            alpha.normal_()
+    change(gates)
+    state = {f"backbone.architecture.{name}": value for name, value in gates.state_dict().items()}
+    save_state(layout.state_path("town", 0, 1), {"model": state})
+    return gates
+
+
+def decide(gates: ArchitectureParameters) -> None:
+    with torch.no_grad():
+        for alpha in gates.alpha.values():
+            alpha.sub_(alpha.amax(dim=-1, keepdim=True)).mul_(100)  # the sigmoids of all but the best vanish
+    gates.shrink(0.9)
+
+
+def test_the_survivors_become_the_genotype(config):
+    gates = searched(config, decide)
+    assert gates.decided
+    discretize({**config, "discretize": {"undecided": "refuse"}}, "town", 0)
+    genotype = Genotype.read("results/town/seed0/discretize/genotype.json")
+    assert genotype.stages == genotype_of(gates.space, gates.choice()).stages
+    report = read_json("results/town/seed0/discretize/discretization.json")
+    assert report["gates_decided"] == 1
+    assert report["given_up"] == {}
+
+
+def test_an_undecided_group_is_refused(config, tmp_path):
+    searched(config)
+    with pytest.raises(
+        UserError, match=r"gate groups are still undecided \(2 of depth, 7 of operator, 70 of mid_width"
+    ):
+        discretize({**config, "discretize": {"undecided": "refuse"}}, "town", 0)
+    assert not (tmp_path / "results/town/seed0/discretize").exists()
+
+
+def test_taking_the_argmax_says_what_it_gave_up(config):
+    gates = searched(config)
+    discretize(config, "town", 0)
+    report = read_json("results/town/seed0/discretize/discretization.json")
+    probabilities = gates.probabilities()["depth"].detach()
+    expected = [
+        {"group": [stage], "survivors": blocks, "given_up": pytest.approx(1 - float(p.max()), abs=1e-6)}
+        for stage, (blocks, p) in enumerate(zip((3, 4), probabilities, strict=True))
+    ]
+    assert report["given_up"]["depth"] == expected
+    assert report["gates_decided"] == 0
+    best = Genotype.read("results/town/seed0/discretize/genotype.json").stages
+    assert [len(stage.blocks) - 1 for stage in best] == probabilities.argmax(dim=-1).tolist()
+
+
+def test_a_random_genotype_is_drawn_by_the_seed_and_near_the_wanted_cost():
+    space = SearchSpace.from_settings(settings.read_config(layout.PROJECT / settings.DEFAULTS)["search"])
+    size = (96, 192)
+    for target in (
+        genotype_macs(genotype_of(space, random_choice(space, np.random.default_rng(s))), 11, size) for s in (7, 8)
+    ):
+        drawn = random_genotype_like(space, target, 11, size, seed=1, draws=300)
+        assert genotype_macs(drawn, 11, size) == pytest.approx(target, rel=0.02)
+        assert drawn == random_genotype_like(space, target, 11, size, seed=1, draws=300)
+        assert drawn != random_genotype_like(space, target, 11, size, seed=2, draws=300)

@@ -1,0 +1,96 @@
+import pytest
+import yaml
+
+from ssr_mmseg import settings
+from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.layout import PROJECT
+
+TEXT = """
+datasets:
+  town: {type: streets, size: [32, 64], options: {train: 9, val: 2, test: 1, seed: 0}}
+search: {batch_size: 4}
+retrain: {batch_size: 4, epochs: 5}
+device: cpu
+"""
+GENOTYPE = Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("experiment")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = settings.complete(yaml.safe_load(TEXT))
+        prepare(settings.for_dataset(config, "town")["dataset"], folder / "results/town/prepare")
+    return folder
+
+
+@pytest.fixture
+def make(folder, monkeypatch):
+    """Build the experiment of TEXT with some keys changed."""
+    monkeypatch.chdir(folder)
+
+    def build(changes: str = "{}", seed: int = 0) -> Experiment:
+        config = settings.complete(settings.merge(yaml.safe_load(TEXT), yaml.safe_load(changes)))
+        return Experiment(config, "town", seed)
+
+    return build
+
+
+def test_the_halves_are_disjoint_and_nearly_cover_the_training_set(make):
+    weights, architecture = make().halves()
+    assert len(weights) == 4
+    assert sorted(weights + architecture) == list(range(9))
+    assert make(seed=1).halves() != (weights, architecture)
+
+
+@pytest.mark.parametrize("split", ["halves", "whole"])
+def test_the_search_draws_its_two_batches_from_what_is_configured(make, split, tmp_path):
+    runner = make(f"search: {{split: {split}}}").search_runner(None, 1, 2, tmp_path)
+    loop = runner.build_train_loop(runner._train_loop)
+    seen = [set(loader.dataset.indices) for loader in (loop.dataloader, loop.architecture_dataloader)]
+    assert (seen[0] & seen[1] == set()) == (split == "halves")
+    assert seen[0] | seen[1] == set(range(9))
+
+
+def test_every_head_gets_the_classes_and_their_measured_weights(make):
+    experiment = make()
+    for model in (experiment.supernet(None), experiment.network("fast_scnn", None), experiment.network("p", GENOTYPE)):
+        heads = [model["decode_head"], *model.get("auxiliary_head", [])]
+        assert {head["num_classes"] for head in heads} == {11}
+        assert all(len(head["loss_decode"]["class_weight"]) == 11 for head in heads)
+    searching, training = experiment.supernet(None), experiment.network("p", GENOTYPE)
+    weights = [model["decode_head"]["loss_decode"]["class_weight"] for model in (searching, training)]
+    assert weights[0] != weights[1], "labels at 1/8 and at full size have different frequencies and formulas"
+
+
+def test_the_last_epoch_still_learns(make, tmp_path):
+    runner = make().retrain_runner("p", GENOTYPE, tmp_path)
+    schedule = runner.param_schedulers
+    assert schedule[0]["end"] in (5, 6)
+    assert schedule[0]["end"] == 5 or not schedule[0].get("convert_to_iter_based")
+
+
+def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
+    both = make("datasets: {town: {train_split: train+val}}")
+    assert both.train_splits == ["train", "val"]
+    loader = both.retrain_runner("p", GENOTYPE, tmp_path)._train_dataloader
+    assert len(loader["dataset"]["dataset"]["datasets"]) == 2
+    assert both.training_images(both.train_splits) == 11
+
+
+def test_too_large_a_batch_is_one_line(make, tmp_path):
+    with pytest.raises(UserError, match="batch_size is 16 but there are only 9 images to train on; lower it"):
+        make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
+
+
+def test_a_work_folder_is_named_by_settings_and_data(make):
+    experiment = make()
+    name = experiment.work_folder("search", "abc")
+    assert name == make().work_folder("search", "abc")
+    assert name != experiment.work_folder("search", "abd")
+    experiment.manifest["digest"] = "other data"
+    assert name != experiment.work_folder("search", "abc")
