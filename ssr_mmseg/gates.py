@@ -20,7 +20,7 @@ def _sigmoid_scores(alpha: Tensor) -> Tensor:
 
 
 def _softmax_scores(alpha: Tensor) -> Tensor:
-    return (alpha - alpha.amax(dim=-1, keepdim=True)).exp()
+    return (alpha - alpha.detach().amax(dim=-1, keepdim=True)).exp()  # the shift changes nothing but overflow
 
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": _sigmoid_scores, "softmax": _softmax_scores}

@@ -51,7 +51,7 @@ def test_expected_cost_at_one_hot_gates_is_the_count(seed, size, head):
     gates = ArchitectureParameters(SPACE).double()
     with gates.one_hot(choice_of(SPACE, genotype)):
         expected = expected_macs(SPACE, gates.probabilities(), 11, size, head)
-    assert float(expected) == pytest.approx(genotype_macs(genotype, 11, size, head), rel=1e-12)
+    assert expected.item() == pytest.approx(genotype_macs(genotype, 11, size, head), rel=1e-12)
 
 
 def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():

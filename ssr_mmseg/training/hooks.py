@@ -6,6 +6,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
@@ -80,8 +81,8 @@ class HistoryHook(Hook):
     priority = "NORMAL"
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        terms = {name: float(value) for name, value in (outputs or {}).items() if "loss" in name or "acc" in name}
-        runner.train_loop.note(terms)
+        terms = {name: value for name, value in (outputs or {}).items() if "loss" in name or "acc" in name}
+        runner.train_loop.note({name: torch.as_tensor(value).detach().item() for name, value in terms.items()})
 
     def after_train_epoch(self, runner: Any) -> None:
         record = runner.train_loop.close_epoch()

@@ -84,5 +84,5 @@ def test_none_is_zero_and_has_gradients():
 
 
 def test_an_unknown_regularizer_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="unknown regularizer l3; known are: .*none.*ssr"):
+    with pytest.raises(UserError, match=r"unknown regularizer l3; known are: .*none.*ssr"):
         build_regularizer("l3")

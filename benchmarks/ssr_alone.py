@@ -1,0 +1,65 @@
+"""What SSR does to gates when nothing else does: prints JSON, takes seconds.
+
+Each row lets Adam minimise SSR alone, from small random α, with shrinking between the steps, and counts the survivors
+of every group at the end. docs/method.md explains what the rows show.
+"""
+
+import json
+from collections import Counter
+
+import torch
+
+from ssr_mmseg.gates import SCORES
+from ssr_mmseg.regularizers import build_regularizer
+
+GROUPS, OPTIONS = 130, 10
+WEIGHT = 15  # of the regularizer, which is a mean over the groups
+LEARNING_RATE = 0.05
+STEPS_PER_EPOCH = 20
+THRESHOLD = 0.1
+STEPS = (200, 1000, 3000)  # at which survivors are counted
+SEEDS = 3
+
+
+def survivors(gate: str, weight_decay: float, seed: int) -> dict[int, list[int]]:
+    """Number of survivors of each group after each of `STEPS` steps."""
+    torch.manual_seed(seed)
+    ssr = build_regularizer("ssr")
+    alpha = torch.nn.Parameter(0.01 * torch.randn(GROUPS, OPTIONS))
+    alive = torch.ones(GROUPS, OPTIONS, dtype=torch.bool)
+    optimizer = torch.optim.Adam([alpha], lr=LEARNING_RATE, weight_decay=weight_decay)
+
+    def probabilities() -> torch.Tensor:
+        scores = SCORES[gate](alpha) * alive
+        return scores / scores.sum(dim=-1, keepdim=True)
+
+    result = {}
+    for step in range(1, max(STEPS) + 1):
+        optimizer.zero_grad()
+        (WEIGHT * ssr(alpha, probabilities(), alive)).backward()
+        optimizer.step()
+        if step % STEPS_PER_EPOCH == 0:
+            p = probabilities().detach()
+            alive &= p > THRESHOLD * p.amax(dim=-1, keepdim=True)
+        if step in STEPS:
+            result[step] = alive.sum(dim=-1).tolist()
+    return result
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    rows = []
+    for gate, weight_decay in (("sigmoid", 0.0), ("sigmoid", 1e-3), ("softmax", 0.0)):
+        runs = [survivors(gate, weight_decay, seed) for seed in range(SEEDS)]
+        for steps in STEPS:
+            counts = Counter(count for run in runs for count in run[steps])
+            row = {"gate": gate, "weight_decay": weight_decay, "steps": steps}
+            row["decided"] = round(counts[1] / counts.total(), 4)
+            rows.append({**row, "groups_by_survivors": dict(sorted(counts.items()))})
+    setting = {"groups": GROUPS, "options": OPTIONS, "weight": WEIGHT, "learning_rate": LEARNING_RATE}
+    setting |= {"steps_per_epoch": STEPS_PER_EPOCH, "threshold": THRESHOLD, "seeds": SEEDS}
+    print(json.dumps({**setting, "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

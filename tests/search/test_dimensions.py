@@ -1,0 +1,96 @@
+"""A dimension that is not searched stays as it was fixed, through every step of a search."""
+
+import numpy as np
+import pytest
+import torch
+from spaces import SPACE, search_settings
+from tiny_experiment import DATASET, experiment
+
+from ssr_mmseg import layout
+from ssr_mmseg.files import read_json
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, genotype_of
+from ssr_mmseg.search.objective import ArchitectureObjective
+from ssr_mmseg.search_space import DIMENSIONS, GATES
+from ssr_mmseg.stages.discretize import discretize
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.supernet import SSRSupernet
+
+GATE_OF = {"dilation": "operator", "resolution": "operator"}  # the others are gates of their own
+WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
+
+
+def fixed_gates(dimensions: tuple[str, ...]) -> set[str]:
+    return set(GATES) - {GATE_OF.get(dimension, dimension) for dimension in dimensions}
+
+
+def assert_fixed(genotype: Genotype, dimensions: tuple[str, ...], space=SPACE) -> None:
+    """The genotype has full depth and width, the first dilation and resolution 1 wherever they are not searched."""
+    for stage_space, stage in zip(space.stages, genotype.stages, strict=True):
+        assert "depth" in dimensions or len(stage.blocks) == stage_space.blocks
+        for block in stage.blocks:
+            assert "dilation" in dimensions or block.dilation == space.dilations[0]
+            assert "resolution" in dimensions or block.resolution == 1
+            assert "mid_width" in dimensions or block.mid == stage.channels
+            assert "out_width" in dimensions or block.out == stage.channels
+
+
+@pytest.mark.parametrize("regularizer", ["ssr", "beta_decay", "zero_one"])
+@pytest.mark.parametrize(
+    "dimensions",
+    [*((dimension,) for dimension in DIMENSIONS), ("dilation", "resolution"), DIMENSIONS[1:]],
+    ids="+".join,
+)
+def test_fixed_gates_never_change_and_count_as_decided(dimensions, regularizer):
+    torch.manual_seed(0)
+    supernet = SSRSupernet(search_settings(dimensions=list(dimensions)))
+    gates = supernet.architecture
+    objective = ArchitectureObjective(gates, WEIGHTS, regularizer, 0.6, 3, (32, 32))
+    optimizer = torch.optim.Adam(gates.parameters(), lr=0.5, weight_decay=1e-3)
+    fixed = fixed_gates(dimensions)
+    before = {gate: (gates.alive[gate].clone(), gates.probabilities()[gate].detach()) for gate in fixed}
+    images = torch.randn(2, 3, 32, 32)
+    for _ in range(4):
+        loss, _ = objective(supernet(images)[-1].square().mean())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        gates.shrink(0.5)
+        exist = {gate: alive.any(dim=-1) for gate, alive in gates.alive.items()}
+        for gate, (alive, p) in before.items():
+            # a searched gate may remove whole groups of a fixed one
+            assert torch.equal(gates.alive[gate][exist[gate]], alive[exist[gate]])
+            assert torch.equal(gates.probabilities()[gate][exist[gate]], p[exist[gate]])
+            assert gates.groups()[gate]["exist"] == gates.groups()[gate]["decided"]
+        if regularizer == "ssr":  # it has no gradient at a decided group; the others may move an α that matters no more
+            assert not any(bool(gates.alpha[gate].any()) for gate in fixed)
+        assert_fixed(genotype_of(SPACE, gates.choice()), dimensions)
+    searched = set(GATES) - fixed
+    assert any(bool(gates.alpha[gate].detach().any()) for gate in searched), "the searched ones move"
+
+
+def test_with_nothing_to_search_all_is_decided_from_the_start():
+    gates = SSRSupernet(search_settings(dimensions=[])).architecture
+    assert gates.decided
+    assert gates.gates_decided() == 1.0
+    assert gates.shrink(0.9) == 0
+
+
+@pytest.mark.parametrize("dimensions", [(), ("mid_width",)], ids=["none", "mid_width"])
+def test_a_search_of_some_dimensions_yields_a_network_of_the_others(workplace, dimensions):
+    workplace("run")
+    config = experiment(dimensions=list(dimensions), epochs=1)
+    for stage in range(2):
+        search(config, DATASET, 0, stage)
+    discretize(config, DATASET, 0)
+    genotype = Genotype.read(layout.GENOTYPE.format(dataset=DATASET, seed=0))
+    space = ArchitectureParameters(SSRSupernet(config["search"]).space).space
+    assert_fixed(genotype, dimensions, space)
+    record = read_json(layout.stage_metrics_path(DATASET, 0, 0))["history"][0]
+    assert ("loss_architecture" in record) == bool(dimensions), "without a choice there is no architecture step"
+    if not dimensions:
+        assert record["gates_decided"] == 1.0
+        full = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
+        for gate in ("depth", "mid_width", "out_width"):
+            full[gate] += space.gate_shape(gate)[-1] - 1
+        assert genotype.stages == genotype_of(space, full).stages

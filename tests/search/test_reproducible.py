@@ -1,0 +1,154 @@
+"""One seed, one result: also after a training was stopped and run again."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_experiment import DATASET, experiment
+
+from ssr_mmseg import layout
+from ssr_mmseg.files import read_json
+from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.stages.discretize import discretize
+from ssr_mmseg.stages.evaluate import evaluate
+from ssr_mmseg.stages.retrain import retrain
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.hooks import RESUMABLE
+from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.training.state import load_state
+
+VOLATILE = ("hours", "peak_gb", "provenance")  # of the machine, not of the result
+NETWORK = "searched"
+
+
+def run_all(seed: int = 0) -> None:
+    """Every stage that computes, in the working directory."""
+    config = experiment()
+    for stage in range(config["search"]["shrink_stages"] + 1):
+        search(config, DATASET, seed, stage)
+    discretize(config, DATASET, seed)
+    retrain(config, DATASET, seed, NETWORK)
+    evaluate(config, DATASET, seed, NETWORK)
+
+
+@pytest.fixture(scope="session")
+def finished(prepared, tmp_path_factory) -> Path:
+    """A folder in which all stages have run undisturbed with seed 0."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(prepared, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_all()
+    return folder
+
+
+def metrics(path: Path) -> dict:
+    return {key: value for key, value in read_json(path).items() if key not in VOLATILE}
+
+
+def assert_same_state(actual: Any, expected: Any, where: str = "state") -> None:
+    """Equality to the last bit, but for the seconds that were spent."""
+    assert type(actual) is type(expected), where
+    if isinstance(expected, dict):
+        assert list(actual) == list(expected), where
+        for key, value in expected.items():
+            if key != "seconds":
+                assert_same_state(actual[key], value, f"{where}.{key}")
+    elif isinstance(expected, list | tuple):
+        assert len(actual) == len(expected), where
+        for index, pair in enumerate(zip(actual, expected, strict=True)):
+            assert_same_state(*pair, f"{where}.{index}")
+    elif torch.is_tensor(expected):
+        assert torch.equal(actual, expected), where
+    else:
+        assert actual == expected, where
+
+
+def test_two_runs_with_one_seed_give_the_same_bytes(finished, workplace):
+    again = workplace("again")
+    run_all()
+    for pattern in (layout.GENOTYPE, layout.DISCRETIZATION, layout.EVALUATION):
+        path = pattern.format(dataset=DATASET, seed=0, network=NETWORK)
+        assert (again / path).read_bytes() == (finished / path).read_bytes()
+    training = layout.TRAINING.format(dataset=DATASET, seed=0, network=NETWORK)
+    for path in (layout.stage_metrics_path(DATASET, 0, 0), layout.stage_metrics_path(DATASET, 0, 1), training):
+        assert metrics(again / path) == metrics(finished / path)
+    weights = layout.WEIGHTS.format(dataset=DATASET, seed=0, network=NETWORK)
+    for path in (layout.state_path(DATASET, 0, 0), layout.state_path(DATASET, 0, 1), weights):
+        assert_same_state(load_state(again / path), load_state(finished / path))
+
+
+def test_another_seed_gives_another_search(finished, workplace):
+    other = workplace("other")
+    search(experiment(), DATASET, 1)
+    first, second = (metrics(f / layout.stage_metrics_path(DATASET, s, 0)) for f, s in ((finished, 0), (other, 1)))
+    losses = [[epoch["loss_weights"] for epoch in run["history"]] for run in (first, second)]
+    assert all(a != b for a, b in zip(*losses, strict=True))
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """A function that runs a stage, which gets SIGTERM during iteration `number`, counted over its run from 1."""
+
+    def run(loop: type, number: int, stage, *arguments) -> None:
+        count = 0
+        iterate = loop.run_iter
+
+        def run_iter(self, idx, data_batch):
+            nonlocal count
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGTERM)
+            iterate(self, idx, data_batch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "run_iter", run_iter)
+            with pytest.raises(SystemExit) as caught:
+                stage(*arguments)
+        assert caught.value.code == RESUMABLE
+        assert count == number
+
+    return run
+
+
+@pytest.mark.parametrize("iteration", [1, 2, 4], ids=["in an epoch", "at an epoch's end", "at the last epoch's end"])
+def test_a_stopped_search_goes_on_as_if_it_had_not_been(finished, workplace, stopped, iteration):
+    folder = workplace("stopped")
+    handler = signal.getsignal(signal.SIGTERM)
+    stopped(SearchLoop, iteration, search, experiment(), DATASET, 0)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    state, path = layout.state_path(DATASET, 0, 0), layout.stage_metrics_path(DATASET, 0, 0)
+    assert not state.exists(), "an unfinished stage has no result"
+    search(experiment(), DATASET, 0)
+    assert_same_state(load_state(state), load_state(finished / state))
+    assert metrics(path) == metrics(finished / path)
+    assert not list((folder / "results/work").glob("*")), "a finished training leaves no state behind"
+
+
+def test_a_stopped_shrinking_stage_goes_on_from_where_it_was(finished, workplace, stopped):
+    workplace("stopped")
+    previous = layout.state_path(DATASET, 0, 0)
+    previous.parent.mkdir(parents=True)
+    shutil.copy(finished / previous, previous)
+    stopped(SearchLoop, 1, search, experiment(), DATASET, 0, 1)
+    search(experiment(), DATASET, 0, 1)
+    state, path = layout.state_path(DATASET, 0, 1), layout.stage_metrics_path(DATASET, 0, 1)
+    assert_same_state(load_state(state), load_state(finished / state))
+    assert metrics(path) == metrics(finished / path)
+
+
+def test_a_stopped_retraining_goes_on_as_if_it_had_not_been(finished, workplace, stopped):
+    workplace("stopped")
+    genotype = Path(layout.GENOTYPE.format(dataset=DATASET, seed=0))
+    genotype.parent.mkdir(parents=True)
+    shutil.copy(finished / genotype, genotype)
+    stopped(ResumableTrainLoop, 3, retrain, experiment(), DATASET, 0, NETWORK)
+    retrain(experiment(), DATASET, 0, NETWORK)
+    names = {"dataset": DATASET, "seed": 0, "network": NETWORK}
+    weights, record = layout.WEIGHTS.format(**names), layout.TRAINING.format(**names)
+    assert_same_state(load_state(Path(weights)), load_state(finished / weights))
+    assert metrics(Path(record)) == metrics(finished / record)
