@@ -51,6 +51,7 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     write_json(paths["report"], report)
 
 
+@torch.no_grad()
 def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dict]]:
     """Per gate, each group with several survivors: its index, their number, and the probability of all but the best."""
     result: dict[str, list[dict]] = {}
@@ -67,7 +68,7 @@ def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dic
 def sample(config: dict, dataset: str, seed: int) -> None:
     """Write the random genotype whose cost is nearest to the searched one's, among a fixed number of draws."""
     options = settings.for_dataset(config, dataset)
-    manifest = read_manifest(Path(layout.MANIFEST.format(dataset=dataset)))
+    manifest = read_manifest(settings.manifest_path(config, dataset))
     classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
     searched = Genotype.read(layout.GENOTYPE.format(dataset=dataset, seed=seed))
     space = SearchSpace.from_settings(options["search"])

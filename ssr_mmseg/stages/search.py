@@ -3,11 +3,13 @@
 from mmengine.runner import Runner
 
 from ssr_mmseg import layout, settings
+from ssr_mmseg.cost import expected_macs, reference_macs
 from ssr_mmseg.devices import peak_memory_gb
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
+from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.loop import architecture_of, is_architecture
@@ -64,6 +66,8 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     relaxed = evaluate_model(runner.model, loader, classes)
     with architecture.one_hot():
         one_hot = evaluate_model(runner.model, loader, classes)
+        one_hot_macs = macs_of(architecture, experiment)
+    macs = macs_of(architecture, experiment)
     metrics = {
         "stage": stage,
         "epochs": len(history),
@@ -72,8 +76,13 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
         "relaxed_miou": relaxed["miou"],
         "one_hot_miou": one_hot["miou"],
         "gates_decided": architecture.gates_decided(),
+        "groups": architecture.groups(),
         "options_alive": architecture.options_alive(),
+        "dimensions_alive": dimensions_alive(architecture),
         "entropy": architecture.entropy(),
+        "expected_macs": macs,
+        "cost_ratio": macs / reference_macs(experiment.space, experiment.classes, experiment.size),
+        "one_hot_macs": one_hot_macs,
         "parameters": sum(p.numel() for p in runner.model.parameters()),
         "history": history,
         "provenance": provenance(),
@@ -82,6 +91,26 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     save_state(target, final)
     write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
     experiment.close_work(work, target.parent)
+
+
+def macs_of(architecture: ArchitectureParameters, experiment: Experiment) -> int:
+    """Expected multiply-adds of the derived network with the search head, as the cost loss counts them."""
+    probabilities = {gate: p.detach().double() for gate, p in architecture.probabilities().items()}
+    return round(float(expected_macs(architecture.space, probabilities, experiment.classes, experiment.size)))
+
+
+def dimensions_alive(architecture: ArchitectureParameters) -> dict[str, int]:
+    """Survivors of each dimension, over all groups: a dilation lives while an operator of the block has it."""
+    counts = architecture.options_alive()
+    space = architecture.space
+    grid = architecture.alive["operator"].reshape(-1, len(space.resolutions), len(space.dilations))
+    return {
+        "depth": counts["depth"],
+        "dilation": int(grid.any(dim=1).sum()),
+        "resolution": int(grid.any(dim=2).sum()),
+        "mid_width": counts["mid_width"],
+        "out_width": counts["out_width"],
+    }
 
 
 def compacted_structure(experiment: Experiment, state: dict) -> list:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import atomic_path, read_json
+from ssr_mmseg.files import atomic_path
+from ssr_mmseg.stages.results import Result
 
 COLUMNS = (
     "dataset",
@@ -78,10 +78,10 @@ def write_table(config: dict) -> None:
 def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[dict[str, Any]]:
     """Rows of one trained network, one per record of its profile; values by column, None where there is none."""
     names = {"dataset": dataset, "seed": seed, "network": network}
-    manifest = _Result(layout.MANIFEST.format(**names))
-    training = _Result(layout.TRAINING.format(**names))
-    evaluation = _Result(layout.EVALUATION.format(**names))
-    profile = _Result(layout.PROFILE.format(**names))
+    manifest = Result(layout.MANIFEST.format(**names))
+    training = Result(layout.TRAINING.format(**names))
+    evaluation = Result(layout.EVALUATION.format(**names))
+    profile = Result(layout.PROFILE.format(**names))
     common = {
         **names,
         **{key: training[key] for key in ("kind", "train_split", "pretrained")},
@@ -90,7 +90,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[di
         "commit": training["provenance", "commit"],
     }
     if common["kind"] == "searched":
-        common |= search_columns(config, dataset, seed)
+        common |= search_columns(dataset, seed)
     own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
         _rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}))
@@ -98,7 +98,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[di
     ]
 
 
-def cost_columns(profile: "_Result") -> Iterator[tuple[list[int], dict[str, Any]]]:
+def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any]]]:
     """Input size, and the columns that stand in a profile's record, for each of its records."""
     keys = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95", "device", "backend", "precision")
     for number in range(len(profile["records"])):
@@ -107,7 +107,7 @@ def cost_columns(profile: "_Result") -> Iterator[tuple[list[int], dict[str, Any]
         yield [height, width], {"input_size": f"{height}x{width}", **columns}
 
 
-def accuracy_columns(evaluation: "_Result") -> dict[str, Any]:
+def accuracy_columns(evaluation: Result) -> dict[str, Any]:
     """mIoU on both splits, and pixel accuracy on test, or on val where no test labels are public."""
     best = "test" if evaluation["test"] else "val"
     return {
@@ -117,16 +117,14 @@ def accuracy_columns(evaluation: "_Result") -> dict[str, Any]:
     }
 
 
-def search_columns(config: dict, dataset: str, seed: int) -> dict[str, Any]:
+def search_columns(dataset: str, seed: int) -> dict[str, Any]:
     """What the search took over all its stages, and how discrete its last stage left the supernet."""
-    last = settings.for_dataset(config, dataset)["search"]["shrink_stages"]
-    stages = [_Result(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(last + 1)]
-    relaxed, one_hot = stages[-1]["relaxed_miou"], stages[-1]["one_hot_miou"]
+    gap = Result(layout.GAP.format(dataset=dataset, seed=seed))
     return {
-        "search_hours": sum(stage["hours"] for stage in stages),
-        "search_peak_gb": max(stage["peak_gb"] for stage in stages),
-        "discretization_gap": None if relaxed is None or one_hot is None else relaxed - one_hot,
-        "gates_decided": stages[-1]["gates_decided"],
+        "search_hours": gap["hours"],
+        "search_peak_gb": gap["peak_gb"],
+        "discretization_gap": gap["end", "gap"],
+        "gates_decided": gap["end", "gates_decided"],
     }
 
 
@@ -134,24 +132,3 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     return {
         key: round(value, DIGITS[key]) if key in DIGITS and value is not None else value for key, value in row.items()
     }
-
-
-class _Result:
-    """A JSON result of an earlier stage; `result[key, …]` reads a value or says which file lacks it."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
-        self.value = read_json(self.path)
-
-    def __getitem__(self, keys: Any) -> Any:
-        value = self.value
-        for key in keys if isinstance(keys, tuple) else (keys,):
-            try:
-                value = value[key]
-            except (KeyError, IndexError, TypeError) as error:
-                raise UserError(
-                    f"{self.path} has no {key!r}; delete it and make it anew with: snakemake --cores all {self.path}"
-                ) from error
-        return value

@@ -19,10 +19,9 @@ def config():
     town = {"type": "streets", "size": [64, 128], "train_split": "train+val"}
     return settings.complete(
         {
-            "datasets": {"town": town, "village": {**town, "search": {"shrink_stages": 0}}},
+            "datasets": {"town": town, "village": town},
             "networks": ["searched", "erfnet"],
             "seeds": [0, 7],
-            "search": {"shrink_stages": 2},
         }
     )
 
@@ -34,10 +33,9 @@ def results(config, tmp_path, monkeypatch):
     for dataset in config["datasets"]:
         files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car", "sky"]})
         for seed in config["seeds"]:
-            for stage, hours in enumerate((0.5, 0.25, 0.125) if dataset == "town" else (0.5,)):
-                gap = {"relaxed_miou": 60.0 - stage, "one_hot_miou": 50.0 + 2 * stage}
-                metrics = {"hours": hours, "peak_gb": 3.0 - stage, **gap, "gates_decided": 0.5 + stage / 4}
-                files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+            end = {"gap": 4.0 if dataset == "town" else 10.0, "gates_decided": 0.98765}
+            gap = {"hours": 0.875, "peak_gb": 3.00004, "end": end}
+            files.write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), gap)
             for network in config["networks"]:
                 write_network(dataset, seed, network)
     return tmp_path
@@ -92,11 +90,11 @@ def test_columns_come_from_the_stages(config, results):
     assert (searched["device"], searched["backend"], searched["precision"]) == ("CPU, with a comma", "eager", "fp32")
 
 
-def test_a_search_is_summed_over_its_stages_and_judged_by_its_last(config, results):
+def test_what_a_search_took_and_left_comes_from_its_gap_report(config, results):
     write_table(config)
     town, village = (row(dataset, "searched", 0, "64x128") for dataset in ("town", "village"))
-    assert [town[key] for key in SEARCH] == ["0.875", "3.0", "4.0", "1.0"]
-    assert [village[key] for key in SEARCH] == ["0.5", "3.0", "10.0", "0.5"]
+    assert [town[key] for key in SEARCH] == ["0.875", "3.0", "4.0", "0.9877"]
+    assert [village[key] for key in SEARCH] == ["0.875", "3.0", "10.0", "0.9877"]
 
 
 def test_only_a_searched_network_has_a_search(config, results):
@@ -119,8 +117,8 @@ def test_without_test_labels_accuracy_is_that_of_val(config, results):
 
 
 def test_an_unknown_gap_stays_empty(config, results):
-    path = layout.stage_metrics_path("town", 0, 2)
-    files.write_json(path, {**files.read_json(path), "one_hot_miou": None})
+    path = Path(layout.GAP.format(dataset="town", seed=0))
+    files.write_json(path, {**files.read_json(path), "end": {"gap": None, "gates_decided": 1.0}})
     write_table(config)
     assert row("town", "searched", 0, "64x128")["discretization_gap"] == ""
 
@@ -135,8 +133,8 @@ def test_a_missing_result_is_named_with_its_command_and_the_old_table_stays(conf
     assert Path(layout.TABLE).read_text() == "old\n"
 
 
-def test_a_missing_stage_of_the_search_is_named(config, results):
-    path = layout.stage_metrics_path("town", 7, 1)
+def test_a_missing_gap_report_is_named(config, results):
+    path = Path(layout.GAP.format(dataset="town", seed=7))
     path.unlink()
     with pytest.raises(UserError, match=f"{path} is missing"):
         write_table(config)

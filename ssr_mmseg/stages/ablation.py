@@ -1,0 +1,66 @@
+"""The stage `ablation`: the searches of all cells and seeds in one CSV file, and what they say in a text beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ssr_mmseg import layout
+from ssr_mmseg.ablation import Cell, cells_or_error
+from ssr_mmseg.files import atomic_path, write_text
+from ssr_mmseg.search_space import DIMENSIONS
+from ssr_mmseg.stages.ablation_report import report
+from ssr_mmseg.stages.gap import retrained_miou, stage_records
+
+COLUMNS = (
+    "dataset",
+    "regularizer",
+    "shrink",
+    "dimensions",
+    "seed",
+    "relaxed_miou",
+    "one_hot_miou",
+    "gap",
+    "retrained_miou",
+    "gates_decided",
+    "entropy",
+    "cost_ratio",
+    *(f"alive_{dimension}" for dimension in DIMENSIONS),
+    "hours",
+    "commit",
+)
+DIGITS = {"gates_decided": 4, "entropy": 4, "cost_ratio": 4, "hours": 4}
+
+
+def write_ablation(config: dict) -> None:
+    """Write `results/ablation.csv`, one row per cell and seed, and `results/ablation.md`.
+
+    Raises:
+        UserError: there is no ablation, or a result is missing or lacks a key; the message names what makes it.
+    """
+    rows = [
+        cell_row(config, cell, seed) for cell in cells_or_error(config).values() for seed in config["ablation"]["seeds"]
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    with atomic_path(Path(layout.ABLATION)) as temporary:
+        table.to_csv(temporary, index=False)
+    write_text(Path(layout.ABLATION_REPORT), report(table))
+
+
+def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:
+    """Row of one search: where its last stage left the supernet, and the hours of all its stages."""
+    stages = stage_records(config, cell.name, seed)
+    last = stages[-1]
+    row = {
+        "dataset": cell.dataset,
+        "regularizer": cell.regularizer,
+        "shrink": "on" if cell.shrink else "off",
+        "dimensions": cell.dimensions,
+        "seed": seed,
+        **{key: last[key] for key in ("relaxed_miou", "one_hot_miou", "gap", "gates_decided", "cost_ratio", "commit")},
+        "retrained_miou": retrained_miou(config, cell.name, seed) if config["ablation"]["retrain"] else None,
+        "entropy": last["mean_entropy"],
+        **{f"alive_{dimension}": count for dimension, count in last["dimensions_alive"].items()},
+        "hours": sum(stage["hours"] for stage in stages),
+    }
+    return {key: round(value, DIGITS[key]) if key in DIGITS else value for key, value in row.items()}

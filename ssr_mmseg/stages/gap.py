@@ -1,0 +1,101 @@
+"""The stage `gap`: how much a search loses by becoming discrete, stage by stage and at its end."""
+
+from pathlib import Path
+from typing import Any
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.files import write_json
+from ssr_mmseg.search_space import GATES
+from ssr_mmseg.stages.results import Result
+
+COPIED = (
+    "stage",
+    "epochs",
+    "relaxed_miou",
+    "one_hot_miou",
+    "groups",
+    "entropy",
+    "options_alive",
+    "dimensions_alive",
+    "expected_macs",
+    "cost_ratio",
+    "one_hot_macs",
+    "hours",
+    "peak_gb",
+)
+
+
+def write_gap(config: dict, dataset: str, seed: int) -> None:
+    """Write one search's record per stage, and for its end the retrained network's mIoU beside the supernet's.
+
+    All mIoU are in percent, on the same validation images. That of the retrained network is None if it was trained on
+    those too.
+
+    Raises:
+        UserError: a stage or the evaluation of the searched network is missing or lacks a key.
+    """
+    stages = stage_records(config, dataset, seed)
+    retrained = retrained_miou(config, dataset, seed)
+    record = {
+        "dataset": dataset,
+        "seed": seed,
+        "hours": sum(stage["hours"] for stage in stages),
+        "peak_gb": max(stage["peak_gb"] for stage in stages),
+        "stages": stages,
+        "end": {
+            **stages[-1],
+            "retrained_miou": retrained,
+            "gap_after_retraining": difference(stages[-1]["relaxed_miou"], retrained),
+        },
+    }
+    write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), record)
+
+
+def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]:
+    """What each stage of a search measured, and what follows: `gap`, `gates_decided` and `mean_entropy`.
+
+    The gap is relaxed − one-hot, in points of mIoU. The other two concern the groups of the gates that are searched:
+    the share with one survivor, and the mean entropy in nats.
+
+    Raises:
+        UserError: the metrics of a stage are missing or lack a key.
+    """
+    search = settings.for_dataset(config, dataset)["search"]
+    gates = searched_gates(search["dimensions"])
+    records = []
+    for stage in range(search["shrink_stages"] + 1):
+        metrics = Result(layout.stage_metrics_path(dataset, seed, stage))
+        record = {key: metrics[key] for key in COPIED}
+        groups = {gate: metrics["groups", gate, "exist"] for gate in gates}
+        decided = sum(metrics["groups", gate, "decided"] for gate in gates)
+        total = max(sum(groups.values()), 1)
+        record |= {
+            "gap": difference(record["relaxed_miou"], record["one_hot_miou"]),
+            "gates_decided": decided / total if gates else 1.0,
+            "mean_entropy": sum(metrics["entropy", gate] * count for gate, count in groups.items()) / total,
+            "commit": metrics["provenance", "commit"],
+        }
+        records.append(record)
+    return records
+
+
+def retrained_miou(config: dict, dataset: str, seed: int) -> float | None:
+    """mIoU on val of the searched network after retraining; None if val was part of that training.
+
+    Raises:
+        UserError: the searched network has not been evaluated.
+    """
+    if "val" in settings.for_dataset(config, dataset)["dataset"]["train_split"].split("+"):
+        return None
+    return Result(layout.EVALUATION.format(dataset=dataset, seed=seed, network="searched"))["val", "miou"]
+
+
+def difference(first: float | None, second: float | None) -> float | None:
+    """First minus second, without the noise of floating point; None if either is unknown."""
+    return None if first is None or second is None else round(first - second, 4)
+
+
+def searched_gates(dimensions: list[str]) -> list[str]:
+    """The gates that decide the searched dimensions: dilation and resolution share the gate of the operators."""
+    searched = {"operator" if dimension in ("dilation", "resolution") else dimension for dimension in dimensions}
+    return [gate for gate in GATES if gate in searched]

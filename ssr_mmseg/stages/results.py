@@ -1,0 +1,32 @@
+"""JSON results of earlier stages, read so that a missing one names the command that makes it."""
+
+from pathlib import Path
+from typing import Any
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json
+
+
+class Result:
+    """A result; `result[key, …]` reads a value or says which file lacks it.
+
+    Raises:
+        UserError: the file is missing, no JSON, or (when read from) lacks a key.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
+        self.value = read_json(self.path)
+
+    def __getitem__(self, keys: Any) -> Any:
+        value = self.value
+        for key in keys if isinstance(keys, tuple) else (keys,):
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError) as error:
+                raise UserError(
+                    f"{self.path} has no {key!r}; delete it and make it anew with: snakemake --cores all {self.path}"
+                ) from error
+        return value

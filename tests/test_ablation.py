@@ -1,0 +1,122 @@
+import copy
+
+import pytest
+
+from ssr_mmseg import settings
+from ssr_mmseg.ablation import cells, cells_or_error
+from ssr_mmseg.errors import UserError
+
+TOWN = {"type": "streets", "size": [64, 64], "search": {"batch_size": 4, "threshold": 0.2}}
+ABLATION = {
+    "dataset": "town",
+    "seeds": [0, 1],
+    "search": {"epochs": 3, "threshold": 0.3},
+    "retrain": False,
+    "dimensions": {"joint": ["depth", "dilation"], "depth": ["depth"]},
+    "blocks": [
+        {"regularizer": ["ssr", "none"], "shrink": [True, False], "dimensions": ["joint"]},
+        {"regularizer": ["ssr"], "shrink": [True], "dimensions": ["joint", "depth"]},
+    ],
+}
+
+
+def user(**changes) -> dict:
+    return {"datasets": {"town": TOWN}, "ablation": {**copy.deepcopy(ABLATION), **changes}}
+
+
+@pytest.fixture
+def config():
+    return settings.complete(user())
+
+
+def searches(config):
+    return {name: settings.stage_identity(config, "search", name) for name in cells(config)}
+
+
+def test_blocks_are_crossed_and_a_cell_named_twice_counts_once(config):
+    assert list(cells(config)) == [
+        "ablation/ssr-shrink-joint",
+        "ablation/ssr-keep-joint",
+        "ablation/none-shrink-joint",
+        "ablation/none-keep-joint",
+        "ablation/ssr-shrink-depth",
+    ]
+
+
+def test_a_cell_is_its_datasets_search_with_its_own_values(config):
+    found = settings.for_dataset(config, "ablation/none-keep-joint")
+    own = {"regularizer": "none", "shrink": False, "dimensions": ["depth", "dilation"]}
+    expected = {**config["search"], "batch_size": 4, "epochs": 3, "threshold": 0.3, **own}
+    assert found["search"] == expected
+    town = settings.for_dataset(config, "town")
+    assert found["dataset"] == town["dataset"]
+    assert found["retrain"] == town["retrain"]
+
+
+def test_cells_share_the_data_and_nothing_else(config):
+    names = ["town", *cells(config)]
+    assert {str(settings.manifest_path(config, name)) for name in names} == {"results/town/prepare/dataset.json"}
+    assert len({settings.stage_identity(config, "prepare", name) for name in names}) == 1
+    assert len(set(searches(config).values())) == len(cells(config))
+
+
+def test_the_ablation_does_not_reach_the_table(config):
+    without = settings.complete({"datasets": {"town": TOWN}})
+    assert settings.dataset_names(config) == ["town"]
+    for stage in settings.RECIPES.keys() - {"table", "ablation"}:
+        identities = [settings.stage_identity(c, stage, "town", 0, "searched") for c in (config, without)]
+        assert identities[0] == identities[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "concerned"),
+    [
+        ({"seeds": [5]}, ()),
+        ({"retrain": True}, ()),
+        ({"blocks": ABLATION["blocks"][:1]}, ()),
+        ({"dimensions": {"joint": ["depth", "dilation"], "depth": ["out_width"]}}, ("-depth",)),
+        ({"dimensions": {"joint": ["dilation"], "depth": ["depth"]}}, ("-joint",)),
+        ({"search": {"epochs": 4, "threshold": 0.3}}, ("",)),
+    ],
+)
+def test_a_changed_value_concerns_its_cells_alone(config, change, concerned):
+    before, after = searches(config), searches(settings.complete(user(**change)))
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {name for name in after if name.endswith(concerned)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": "mars"}, r"ablation\.dataset: mars is not configured; configured are: town"),
+        (
+            {"blocks": [{"regularizer": ["ssr"], "shrink": [True], "dimensions": ["width"]}]},
+            r"ablation\.blocks: dimensions width are not configured; configured are: .*joint",
+        ),
+        ({"blocks": []}, r"my\.yaml: ablation\.blocks: \[\]"),
+        ({"blocks": [{"regularizer": ["ssr"], "shrink": [True]}]}, r"ablation\.blocks\.0: 'dimensions' is a required"),
+        ({"blocks": [{"regularizer": ["../ssr"], "shrink": [True], "dimensions": ["joint"]}]}, "does not match"),
+        ({"dimensions": {"joint": ["height"]}}, r"ablation\.dimensions\.joint\.0: 'height' is not one of"),
+        ({"search": {"epoch": 3}}, "my.yaml: ablation/ssr-shrink-joint: unknown key epoch at search"),
+        ({"search": {"schedule": "absent.py"}}, r"file absent\.py not found"),
+        ({"seed": [0]}, "unknown key seed at ablation; known keys: blocks"),
+    ],
+)
+def test_a_bad_ablation_is_one_line(change, message):
+    with pytest.raises(UserError, match=message) as caught:
+        settings.complete(user(**change), "my.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_own_datasets_have_an_ablation_only_if_they_ask_for_it():
+    without = settings.complete({"datasets": {"town": TOWN}})
+    assert cells(without) == {}
+    with pytest.raises(UserError, match="the configuration has no section ablation; add one"):
+        cells_or_error(without)
+    assert cells_or_error(settings.complete({}))
+    assert settings.complete(user())["ablation"] == ABLATION  # nothing of the default's comes in
+
+
+def test_an_unknown_cell_is_one_line(config):
+    with pytest.raises(UserError, match="dataset ablation/ssr-keep-depth is not configured"):
+        settings.for_dataset(config, "ablation/ssr-keep-depth")

@@ -1,0 +1,106 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from ssr_mmseg.statistics import compare_paired, holm, mean_interval
+
+P_VALUES = st.lists(st.floats(0, 1), max_size=6)
+
+
+def test_the_interval_is_students():
+    values = [2.0, 4.0, 9.0]
+    mean, (low, high) = mean_interval(values)
+    half = 4.302652729911275 * np.std(values, ddof=1) / math.sqrt(3)  # the 97.5 % point of t with 2 degrees
+    assert mean == 5.0
+    assert (low, high) == pytest.approx((5.0 - half, 5.0 + half))
+    assert mean_interval(values, 0.5)[1][1] < high
+
+
+def test_few_or_equal_values():
+    assert mean_interval([3.0]) == (3.0, None)
+    assert mean_interval([3.0, 3.0]) == (3.0, (3.0, 3.0))
+    with pytest.raises(ValueError, match="at least one value"):
+        mean_interval([])
+
+
+def test_the_interval_holds_the_mean_as_often_as_it_says():
+    samples = np.random.default_rng(0).normal(7.0, 2.0, (2000, 4))
+    hits = sum(low <= 7.0 <= high for _, (low, high) in map(mean_interval, samples.tolist()))
+    assert hits / len(samples) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_paired_comparison_by_hand():
+    first, second = [1.0, 2.0, 4.0, 3.0], [4.0, 4.0, 5.0, 7.0]  # differences −3, −2, −1, −4
+    found = compare_paired(first, second)
+    t = -2.5 / (math.sqrt(5 / 3) / 2)
+    assert (found.pairs, found.difference) == (4, -2.5)
+    assert found.t_p == pytest.approx(2 * stats.t.sf(abs(t), 3))
+    assert found.effect == pytest.approx(-2.5 / math.sqrt(5 / 3))
+    assert found.interval == pytest.approx(stats.ttest_rel(first, second).confidence_interval(0.95))
+    assert found.wilcoxon_p is None
+
+
+def test_signed_ranks_from_six_pairs_on():
+    differences = [-1.0, -2.0, 3.0, -4.0, -5.0, -6.0]
+    sums = [
+        sum(rank for rank, s in zip(range(1, 7), signs, strict=True) if s)
+        for signs in itertools.product((0, 1), repeat=6)
+    ]
+    expected = 2 * sum(total <= 3 for total in sums) / len(sums)  # 3 is the rank of the one positive difference
+    assert compare_paired(differences, [0.0] * 6).wilcoxon_p == pytest.approx(expected)
+
+
+def test_one_pair_allows_no_test():
+    found = compare_paired([1.0], [3.0])
+    assert (found.difference, found.interval, found.t_p, found.wilcoxon_p, found.effect) == (
+        -2.0,
+        None,
+        None,
+        None,
+        None,
+    )
+
+
+def test_differences_that_do_not_vary():
+    same = compare_paired([1.0] * 6, [1.0] * 6)
+    assert (same.t_p, same.wilcoxon_p, same.effect) == (1.0, 1.0, None)
+    shifted = compare_paired([1.0] * 6, [2.0] * 6)
+    assert (shifted.t_p, shifted.effect) == (0.0, None)
+    assert shifted.wilcoxon_p == pytest.approx(2 / 64)
+
+
+def test_exchanging_the_sides_changes_signs_only():
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 8)).tolist()
+    ours, theirs = compare_paired(first, second), compare_paired(second, first)
+    assert (ours.difference, ours.effect) == pytest.approx((-theirs.difference, -theirs.effect))
+    assert (ours.t_p, ours.wilcoxon_p) == pytest.approx((theirs.t_p, theirs.wilcoxon_p))
+
+
+@pytest.mark.parametrize(("first", "second"), [([1.0], [1.0, 2.0]), ([], [])])
+def test_numbers_of_values_that_do_not_fit(first, second):
+    with pytest.raises(ValueError, match="expected"):
+        compare_paired(first, second)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.4, None, 0.5]) == [0.8, None, 0.8]
+    assert holm([None]) == [None]
+
+
+@given(P_VALUES)
+def test_holm_rejects_what_its_step_down_rule_rejects(p_values):
+    rejected = set()
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        if p_values[index] * (len(p_values) - rank) > 0.05:
+            break
+        rejected.add(index)
+    adjusted = holm(p_values)
+    assert {index for index, p in enumerate(adjusted) if p <= 0.05} == rejected
+    assert all(p <= corrected <= min(1.0, len(p_values) * p) for p, corrected in zip(p_values, adjusted, strict=True))
