@@ -17,7 +17,7 @@ from ssr_mmseg.errors import UserError
 def _prepare(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.datasets.prepare import prepare
 
-    manifest = Path(layout.MANIFEST.format(dataset=arguments.dataset))
+    manifest = settings.manifest_path(config, arguments.dataset)
     prepare(settings.for_dataset(config, arguments.dataset)["dataset"], manifest.parent)
 
 
@@ -57,10 +57,40 @@ def _profile(arguments: argparse.Namespace, config: dict) -> None:
     profile(config, arguments.dataset, arguments.seed, arguments.network)
 
 
+def _gap(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.gap import write_gap
+
+    write_gap(config, arguments.dataset, arguments.seed)
+
+
 def _table(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.stages.table import write_table
 
     write_table(config)
+
+
+def _summary(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.summary import write_summary
+
+    write_summary(config)
+
+
+def _ablation(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.ablation import write_ablation
+
+    write_ablation(config)
+
+
+def _report(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.report import write_report
+
+    write_report(config, arguments.config)
+
+
+def _figures(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.report import write_figures
+
+    write_figures(config)
 
 
 def _space(arguments: argparse.Namespace, config: dict) -> None:
@@ -118,7 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     add("retrain", _retrain, "train a network from scratch", *one_network)
     add("evaluate", _evaluate, "measure mIoU and draw predictions", *one_network)
     add("profile", _profile, "measure parameters, multiply-adds and latency", *one_network)
+    add("gap", _gap, "set the supernet's mIoU, relaxed and one-hot, beside the retrained network's", *one_search)
     add("table", _table, "join all results into results/table.csv", "config")
+    add("summary", _summary, "average over the seeds in results/summary.csv, and choose one", "config")
+    add("ablation", _ablation, "compare the searches of the ablation in results/ablation.csv and .md", "config")
+    add("report", _report, "show what results there are in results/report/index.html", "config")
+    add("figures", _figures, "write the report's figures as SVG and PNG into results/figures", "config")
     space = add("space", _space, "describe the search space as JSON", *one_dataset)
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")

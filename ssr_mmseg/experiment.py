@@ -39,7 +39,7 @@ class Experiment:
 
     Args:
         config: A completed experiment configuration.
-        dataset: Name of a prepared dataset.
+        dataset: Name of a prepared dataset, or of a cell of the ablation.
         seed: Seed of initialisation, order and augmentation.
 
     Raises:
@@ -53,7 +53,7 @@ class Experiment:
         self.dataset = dataset
         self.seed = seed
         self.device = resolve_device(self.settings["device"])
-        self.manifest = read_manifest(Path(layout.MANIFEST.format(dataset=dataset)))
+        self.manifest = read_manifest(settings.manifest_path(config, dataset))
         self.size: tuple[int, int] = tuple(self.settings["dataset"]["size"])
         check_size(self.size)
         self.classes = len(self.manifest["classes"])

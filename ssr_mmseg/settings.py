@@ -16,6 +16,7 @@ import jsonschema
 import yaml
 
 from ssr_mmseg import layout
+from ssr_mmseg.ablation import cells
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 
@@ -34,7 +35,12 @@ RECIPES = {
     "retrain": 1,
     "evaluate": 1,
     "profile": 1,
+    "gap": 1,
     "table": 1,
+    "summary": 1,
+    "ablation": 1,
+    "report": 1,
+    "figures": 1,
 }
 
 
@@ -61,8 +67,9 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
 def complete(user: Any, origin: str = "configuration") -> dict:
     """Fill the keys that `user` leaves out with those of the project's `config/config.yaml` and validate the whole.
 
-    `datasets` is never merged with the default's: a configuration names its own data. Every file that a stage would
-    read for its settings is read here, so that a wrong name ends a run before it starts.
+    `datasets` and `ablation` are never merged with the default's: a configuration that names its own data has the
+    ablation that it asks for, or none. Every file that a stage would read for its settings is read here, so that a
+    wrong name ends a run before it starts.
 
     Raises:
         UserError: no mapping, an unknown key or name, an invalid value, or a file that is missing or malformed.
@@ -71,13 +78,19 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
     defaults = yaml.safe_load((layout.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
     config = merge(defaults, user)
-    config["datasets"] = copy.deepcopy(user.get("datasets", defaults["datasets"]))
+    whole = {key: copy.deepcopy(user[key]) for key in ("datasets", "ablation") if key in user}
+    if "datasets" in whole:
+        config.pop("ablation", None)
+    config |= whole
     _validate(config, origin)
     for name in config["datasets"]:
         _validate(merge(config, _overrides(config, name)), f"{origin}: datasets.{name}")
         stage_identity(config, "search", name)
         for network in config["networks"]:
             stage_identity(config, "evaluate", name, network=network)
+    for cell in cells(config):
+        _validate(merge(config, _overrides(config, cell)), f"{origin}: {cell}")
+        stage_identity(config, "search", cell)
     return config
 
 
@@ -108,6 +121,10 @@ def typed(value: Any) -> Any:
 
 
 def _overrides(config: dict, dataset: str) -> dict:
+    """What a dataset, or a cell of the ablation, lays over the sections."""
+    cell = cells(config).get(dataset)
+    if cell:
+        return merge(_overrides(config, cell.dataset), {"search": cell.search})
     return {key: value for key, value in config["datasets"][dataset].items() if key in SECTIONS}
 
 
@@ -133,17 +150,26 @@ def dataset_names(config: dict) -> list[str]:
 def for_dataset(config: dict, dataset: str) -> dict:
     """Settings in force for one dataset: its own entry as `dataset`, and every section with its overrides.
 
+    A cell of the ablation has the entry of the dataset that it reads.
+
     Raises:
-        UserError: the configuration has no such dataset.
+        UserError: the configuration has no such dataset or cell.
     """
-    if dataset not in config["datasets"]:
+    cell = cells(config).get(dataset)
+    base = cell.dataset if cell else dataset
+    if base not in config["datasets"]:
         raise UserError(f"dataset {dataset} is not configured; configured are: {', '.join(config['datasets'])}")
     settings = merge(config, _overrides(config, dataset))
-    entry = settings.pop("datasets")[dataset]
+    entry = settings.pop("datasets")[base]
     defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
     own = {key: value for key, value in entry.items() if key not in SECTIONS}
-    settings["dataset"] = {"name": dataset, **defaults, **own}
+    settings["dataset"] = {"name": base, **defaults, **own}
     return settings
+
+
+def manifest_path(config: dict, dataset: str) -> Path:
+    """Manifest of the data that a dataset, or a cell of the ablation, is searched on."""
+    return Path(layout.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
 
 
 def network_kind(network: str) -> str:
@@ -263,6 +289,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["network"] = _network_identity(network, before)
     elif stage == "evaluate":
         parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
+    elif stage == "gap":
+        parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
     elif stage == "profile":
         parts |= {"profile": settings["profile"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]

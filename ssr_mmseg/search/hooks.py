@@ -6,6 +6,7 @@ import torch
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
+from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.loop import architecture_of
 
 
@@ -29,17 +30,55 @@ class ShrinkingHook(Hook):
 
 @HOOKS.register_module()
 class GateHistoryHook(Hook):
-    """Add the state of the gates to the epoch's record: survivors, entropy, decided share and expected cost."""
+    """Add the state of the gates to the epoch's record: survivors, entropy, decided share and expected cost.
+
+    Probabilities are added too, up to epoch `dense` every time, then every `interval` epochs and at a stage's end: a
+    search of the paper's length has tens of thousands of options.
+
+    Args:
+        dense: Epochs whose probabilities are all kept.
+        interval: Epochs between the probabilities that are kept later.
+    """
 
     priority = "BELOW_NORMAL"  # behind the shrinking and behind HistoryHook, whose record it completes
 
+    def __init__(self, dense: int = 40, interval: int = 5) -> None:
+        self.dense = dense
+        self.interval = interval
+
     def after_train_epoch(self, runner: Any) -> None:
+        loop = runner.train_loop
         architecture = architecture_of(runner.model)
         with torch.no_grad():
-            ratio = float(runner.train_loop.objective.cost_ratio(architecture.probabilities()))
-        runner.train_loop.history[-1] |= {
+            ratio = float(loop.objective.cost_ratio(architecture.probabilities()))
+        record = loop.history[-1]
+        record |= {
             "options_alive": architecture.options_alive(),
             "entropy": architecture.entropy(),
             "gates_decided": architecture.gates_decided(),
             "cost_ratio": ratio,
         }
+        epoch = record["epoch"]
+        if epoch <= self.dense or epoch % self.interval == 0 or epoch == loop.max_epochs:
+            record["probabilities"] = leading_probabilities(architecture)
+
+
+@torch.no_grad()
+def leading_probabilities(architecture: ArchitectureParameters) -> dict[str, list[list[float]]]:
+    """Probabilities of the depth and operator groups, and of the width groups of each block's leading operator.
+
+    One list of options per stage or block, rounded to 4 digits; an empty list for a group that was removed.
+    """
+    probabilities = architecture.probabilities()
+    leading = probabilities["operator"].argmax(dim=-1)
+    blocks = torch.arange(len(leading), device=leading.device)
+    rows = {
+        "depth": probabilities["depth"],
+        "operator": probabilities["operator"],
+        "mid_width": probabilities["mid_width"][blocks, leading],
+        "out_width": probabilities["out_width"][blocks, leading],
+    }
+    return {
+        gate: [[round(p, 4) for p in group] if any(group) else [] for group in values.tolist()]
+        for gate, values in rows.items()
+    }

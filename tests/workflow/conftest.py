@@ -12,7 +12,7 @@ import pytest
 
 from ssr_mmseg.layout import PROJECT
 
-LIGHT = ("__init__", "errors", "files", "layout", "settings")  # all that the Snakefile may import
+LIGHT = ("__init__", "ablation", "errors", "files", "layout", "settings")  # all that the Snakefile may import
 CONFIG = """\
 networks: [searched, random, erfnet]
 threads: {search: 2}
@@ -44,7 +44,7 @@ class Call:
         found = []
         for block in re.findall(r"^(?:local)?rule \w+:\n(?:    .*\n)+", self.output, re.MULTILINE):
             fields = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
-            wildcards = dict(re.findall(r"(\w+)=(\w+)", fields.get("wildcards", "")))
+            wildcards = dict(re.findall(r"(\w+)=([\w/-]+)", fields.get("wildcards", "")))
             kept = {key: fields.get(key, "") for key in ("threads", "resources")}
             found.append({"rule": block.split(":")[0].split()[-1], **kept, **wildcards})
         return found

@@ -15,7 +15,12 @@ OUTPUTS = {
     "retrain": (layout.WEIGHTS, layout.TRAINING),
     "evaluate": (layout.EVALUATION,),
     "profile": (layout.PROFILE,),
+    "gap": (layout.GAP,),
     "table": (layout.TABLE,),
+    "summary": (layout.SUMMARY,),
+    "ablation": (layout.ABLATION, layout.ABLATION_REPORT),
+    "report": (layout.REPORT, layout.PREDICTION_SHEET),
+    "figures": (f"{layout.FIGURES}/index.json",),
 }
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import pytest
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
+JOINED = {("table", ""), ("summary", "")}  # what every result ends in
 
 
 def plan(checkout, *arguments):
@@ -17,9 +18,10 @@ def planned(call):
     return {(job["rule"], job.get("dataset", "")) for job in call.jobs if job["rule"] != "all"}
 
 
-def counts(search=1, shrink=0, networks=5, random=1):
-    once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "sample": random}
-    jobs = {**once, **dict.fromkeys(("retrain", "evaluate", "profile"), networks), "table": 1, "all": 1}
+def counts(search=1, shrink=0, networks=5, random=1, gap=1):
+    once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "sample": random, "gap": gap}
+    jobs = {**once, **dict.fromkeys(("retrain", "evaluate", "profile"), networks)}
+    jobs |= dict.fromkeys(("table", "summary", "all"), 1)
     return {rule: number for rule, number in jobs.items() if number}
 
 
@@ -28,8 +30,8 @@ def counts(search=1, shrink=0, networks=5, random=1):
     [
         ((), counts(shrink=3)),
         (("--configfile", "config/camvid.yaml"), counts(shrink=8)),
-        (("--config", "seeds=[0,1]", "networks=[random]", "search={shrink_stages: 0}"), counts(2, 0, 2, 2)),
-        (("--config", "networks=[erfnet]"), counts(search=0, networks=1, random=0)),
+        (("--config", "seeds=[0,1]", "networks=[random]", "search={shrink_stages: 0}"), counts(2, 0, 2, 2, 0)),
+        (("--config", "networks=[erfnet]"), counts(search=0, networks=1, random=0, gap=0)),
         (
             ("results/streets/seed3/discretize/genotype.json",),
             {"prepare": 1, "search": 1, "shrink": 3, "discretize": 1},
@@ -47,10 +49,12 @@ def test_every_rule_runs_and_a_second_call_has_nothing_to_do(finished):
     for stage in ("search", "shrink1"):
         stages += [f"seed0/{stage}/metrics.json", f"seed0/{stage}/state.pth"]
     stages += ["seed0/discretize/discretization.json", "seed0/discretize/genotype.json", "seed0/sample/genotype.json"]
+    stages += ["seed0/gap.json"]
     for network in ("searched", "random", "erfnet"):
         stages += [f"seed0/retrain/{network}/training.json", f"seed0/retrain/{network}/weights.pth"]
         stages += [f"seed0/evaluate/{network}/evaluation.json", f"seed0/profile/{network}/profile.json"]
-    assert files == sorted([*(f"{dataset}/{name}" for dataset in ("town", "village") for name in stages), "table.csv"])
+    joined = ["summary.csv", "table.csv"]
+    assert files == sorted([*(f"{dataset}/{name}" for dataset in ("town", "village") for name in stages), *joined])
     assert len([name for name in finished.files() if name.startswith("config/")]) == 1
     assert NOTHING in plan(finished, "results/table.csv", *TWO).output
 
@@ -73,14 +77,14 @@ def test_comments_order_and_layout_rerun_nothing(copied):
 def test_a_changed_setting_of_one_dataset_reruns_its_stage_and_what_follows_for_that_one(copied):
     copied.edit("config/two.yaml", "town: {type: streets,", "town: {type: streets, retrain: {epochs: 1},")
     copied.edit("config/two.yaml", "village: {type: streets,", "village: {type: streets, profile: {runs: 3},")
-    changed = {("retrain", "town"), ("evaluate", "town"), ("profile", "village"), ("table", "")}
-    assert planned(plan(copied, *TWO)) == changed
+    changed = {("retrain", "town"), ("evaluate", "town"), ("gap", "town"), ("profile", "village")}
+    assert planned(plan(copied, *TWO)) == changed | JOINED
 
 
 def test_a_changed_setting_of_all_reruns_its_stage_for_all(finished):
     call = plan(finished, *TWO, "--config", "evaluate={frames: 0}", "threads={search: 1}", "device=cpu")
-    both = {(rule, dataset) for rule in ("evaluate", "profile") for dataset in ("town", "village")}
-    assert planned(call) == both | {("table", "")}
+    both = {(rule, dataset) for rule in ("evaluate", "gap", "profile") for dataset in ("town", "village")}
+    assert planned(call) == both | JOINED
     assert not [job for job in call.jobs if "gpu=1" in job["resources"]]
 
 
@@ -100,7 +104,8 @@ def test_edited_values_and_recipes_remake_their_stage_and_edited_code_does_not(c
     path.write_text(f"{path.read_text()}\nextra = 1\n")
     copied.edit("ssr_mmseg/settings.py", '"profile": 1', '"profile": 2')
     copied.edit("workflow/rules/search.smk", "ssr_mmseg search", "ssr_mmseg  search")
-    assert {rule for rule, _ in planned(plan(copied, *TWO))} == {"retrain", "evaluate", "profile", "table"}
+    remade = {"retrain", "evaluate", "gap", "profile", "table", "summary"}
+    assert {rule for rule, _ in planned(plan(copied, *TWO))} == remade
 
 
 def test_profiling_takes_all_cores_and_training_a_gpu(checkout):

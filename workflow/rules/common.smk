@@ -1,6 +1,7 @@
 # The configuration in force, and what the rules derive from it. Nothing here may import torch or mmengine: every job
 # of a cluster parses this file again.
 
+import itertools
 import os
 import shutil
 import sys
@@ -10,7 +11,7 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import files, layout, settings
+from ssr_mmseg import ablation, files, layout, settings
 from ssr_mmseg.errors import UserError
 
 
@@ -55,7 +56,7 @@ GPU = int(CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and shutil.w
 
 
 wildcard_constraints:
-    dataset="|".join(settings.dataset_names(CONFIG)),
+    dataset="|".join([*settings.dataset_names(CONFIG), *ablation.cells(CONFIG)]),
     seed=r"\d+",
     stage=r"[1-9]\d*",
     network=r"\w+",
@@ -69,6 +70,11 @@ def cfg(stage: str):
         return settings.stage_identity(CONFIG, stage, wildcards.dataset, seed, network)
 
     return identity
+
+
+def manifest(wildcards) -> str:
+    """Manifest of the data of a dataset or of a cell of the ablation."""
+    return str(settings.manifest_path(CONFIG, wildcards.dataset))
 
 
 def shrink_stages(dataset: str) -> int:
@@ -105,5 +111,31 @@ def table_inputs(_) -> list[str]:
         [layout.TRAINING, layout.EVALUATION, layout.PROFILE], dataset=datasets, seed=seeds, network=networks
     )
     if "searched" in networks:
+        inputs += expand(layout.GAP, dataset=datasets, seed=seeds)
+    return inputs
+
+
+def report_inputs(_) -> list[str]:
+    """Every result that the page and the figures show."""
+    datasets, seeds, networks = settings.dataset_names(CONFIG), CONFIG["seeds"], CONFIG["networks"]
+    inputs = table_inputs(_)
+    if {"searched", "random"} & set(networks):
         inputs += [path for dataset in datasets for seed in seeds for path in stage_metrics(dataset, seed)]
+        inputs += expand([layout.GENOTYPE, layout.DISCRETIZATION], dataset=datasets, seed=seeds)
+    if "random" in networks:
+        inputs += expand(layout.RANDOM_GENOTYPE, dataset=datasets, seed=seeds)
+    return inputs
+
+
+def ablation_inputs(_) -> list[str]:
+    """Every result that the ablation joins."""
+    try:
+        searches = itertools.product(ablation.cells_or_error(CONFIG), CONFIG["ablation"]["seeds"])
+    except UserError as error:
+        sys.exit(f"ssr-mmseg: {error}")
+    inputs = []
+    for cell, seed in searches:
+        inputs += stage_metrics(cell, seed)
+        if CONFIG["ablation"]["retrain"]:
+            inputs.append(layout.EVALUATION.format(dataset=cell, seed=seed, network="searched"))
     return inputs

@@ -23,7 +23,7 @@ rule discretize:
 
 rule sample:
     input:
-        layout.MANIFEST,
+        manifest,
         layout.GENOTYPE,
     output:
         layout.RANDOM_GENOTYPE,

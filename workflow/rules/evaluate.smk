@@ -4,7 +4,7 @@
 
 rule evaluate:
     input:
-        layout.MANIFEST,
+        manifest,
         genotype_of,
         weights=layout.WEIGHTS,
     output:

@@ -4,7 +4,7 @@
 
 rule profile:
     input:
-        layout.MANIFEST,
+        manifest,
         genotype_of,
     output:
         layout.PROFILE,

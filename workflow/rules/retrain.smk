@@ -3,7 +3,7 @@
 
 rule retrain:
     input:
-        layout.MANIFEST,
+        manifest,
         genotype_of,
     output:
         weights=layout.WEIGHTS,

@@ -3,7 +3,7 @@
 
 rule search:
     input:
-        layout.MANIFEST,
+        manifest,
     output:
         state=layout.SEARCH_STATE,
         metrics=layout.SEARCH_METRICS,
@@ -27,7 +27,7 @@ rule search:
 
 rule shrink:
     input:
-        manifest=layout.MANIFEST,
+        manifest,
         previous=previous_state,
     output:
         state=layout.SHRINK_STATE,

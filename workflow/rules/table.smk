@@ -1,4 +1,4 @@
-# One row per dataset, network, seed and input size.
+# One row per dataset, network, seed and input size; and the seeds taken together.
 
 
 rule table:
@@ -17,3 +17,21 @@ rule table:
         cfg=settings.identity({"recipe": settings.RECIPES["table"]}),
     shell:
         'python -m ssr_mmseg table --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+
+
+rule summary:
+    input:
+        table_inputs,
+    output:
+        report(layout.SUMMARY, caption="../report/summary.rst", category="Results"),
+    log:
+        "results/logs/summary.log",
+    conda:
+        "../../environment.yaml"
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        cfg=settings.identity({"recipe": settings.RECIPES["summary"]}),
+    shell:
+        'python -m ssr_mmseg summary --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'

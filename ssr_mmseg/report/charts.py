@@ -1,0 +1,245 @@
+"""Charts of what the networks of one dataset reach: accuracy against latency, IoU by class, training losses."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from ssr_mmseg.report import style
+from ssr_mmseg.report.data import Dataset, accuracy
+from ssr_mmseg.report.style import Chart, role
+
+PUBLISHED = "published, on its own hardware"
+
+
+def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The (latency, accuracy) pairs that no other pair beats in one without losing in the other, by latency."""
+    front: list[tuple[float, float]] = []
+    for latency, value in sorted(set(points), key=lambda point: (point[0], -point[1])):
+        if not front or value > front[-1][1]:
+            front.append((latency, value))
+    return front
+
+
+def measured_points(dataset: Dataset) -> list[dict]:
+    """One point per network that has been both evaluated and profiled at the dataset's own size."""
+    points = []
+    for network in dataset.networks:
+        miou = accuracy(network, dataset.split, "miou")
+        for record in network.profile["records"] if network.profile else []:
+            latency = record["latency_ms_p50"]
+            if tuple(record["size"]) == dataset.size and miou is not None and latency:
+                extra = {"device": record["device"], "input size": "×".join(map(str, record["size"]))}
+                points.append({"network": network.label, "latency": latency, "mIoU": miou, **extra})
+    return points
+
+
+def label_sides(points: list[dict]) -> None:
+    """Note for each point whether its label goes `above` it, or `below` because another point is close above."""
+    logs = [math.log(point["latency"]) for point in points]
+    heights = [point["mIoU"] for point in points]
+    wide, high = (max(values) - min(values) or 1.0 for values in (logs, heights))
+    for index, point in enumerate(points):
+        crowded = any(
+            abs(logs[other] - logs[index]) < 0.15 * wide and 0 <= heights[other] - heights[index] < 0.12 * high
+            for other in range(len(points))
+            if other != index and (heights[other], other) > (heights[index], index)
+        )
+        point["side"] = "below" if crowded else "above"
+
+
+def _labels(points: list[dict], x: alt.X, y: alt.Y, **mark: Any) -> list[alt.Chart]:
+    """The points' names, above or below them."""
+    return [
+        alt.Chart(style.data([point for point in points if point["side"] == side]))
+        .mark_text(dy=offset, **mark)
+        .encode(x=x, y=y, text="network:N")
+        for side, offset in (("above", -14), ("below", 16))
+        if any(point["side"] == side for point in points)
+    ]
+
+
+def accuracy_latency(dataset: Dataset) -> Chart | None:
+    """mIoU against latency: measured networks with their Pareto front, and published ones marked as such."""
+    points = measured_points(dataset)
+    if not points:
+        return None
+    foreign = [
+        {"network": row["model"], "latency": row["latency_ms"], "mIoU": row["miou"], "kind": PUBLISHED,
+         "device": row["testbed"] or "not told", "input size": row["input_size"], "source": row["source"]}
+        for row in dataset.published
+        if row["latency_ms"] and row["miou"] is not None
+    ]  # fmt: skip
+    label_sides(points)
+    if foreign:
+        label_sides(foreign)
+    latencies = [point["latency"] for point in (*points, *foreign)]
+    x = alt.X(
+        "latency:Q",
+        title="latency per image, ms (median)",
+        scale=alt.Scale(type="log", domain=[min(latencies) / 1.3, max(latencies) * 1.5]),
+        axis=alt.Axis(grid=False, tickCount=6, format="~g"),
+    )
+    y = alt.Y("mIoU:Q", title=f"mIoU on {dataset.split}, %", scale=alt.Scale(zero=False, padding=28))
+    tip = [alt.Tooltip(f"{key}:N") for key in ("network", "input size", "device")]
+    tip += [alt.Tooltip("mIoU:Q", format=".2f"), alt.Tooltip("latency:Q", title="ms", format=".3~g")]
+    front = [
+        {"latency": latency, "mIoU": miou}
+        for latency, miou in pareto_front([(p["latency"], p["mIoU"]) for p in points])
+    ]
+    layers = [
+        alt.Chart(style.data(front))
+        .mark_line(interpolate="step-after", color=role("muted"), strokeDash=[4, 3], strokeWidth=1.5)
+        .encode(x=x, y=y)
+    ]
+    if foreign:
+        base = alt.Chart(style.data(foreign)).encode(x=x, y=y)
+        layers.append(
+            base.mark_point(shape="stroke", angle=90, size=90, stroke=role("muted"), strokeWidth=2).encode(
+                tooltip=[*tip, alt.Tooltip("source:N")]
+            )
+        )
+        layers += _labels(foreign, x, y, fontSize=10, fill=role("muted"))
+    base = alt.Chart(style.data(points)).encode(x=x, y=y)
+    layers.append(
+        base.mark_point(filled=True, size=130, opacity=1).encode(
+            color=alt.Color("network:N", scale=style.colours(dataset.labels), legend=None),
+            shape=alt.Shape("network:N", scale=style.shapes(dataset.labels), legend=None),
+            tooltip=tip,
+        )
+    )
+    layers += _labels(points, x, y, fontWeight=600, fill=role("ink"))
+    best = max(points, key=lambda point: point["mIoU"])
+    fastest = min(points, key=lambda point: point["latency"])
+    alternative = (
+        f"Scatter plot of {len(points)} networks. Best: {best['network']} with {best['mIoU']:.2f} % mIoU at "
+        f"{best['latency']:.3g} ms. Fastest: {fastest['network']} with {fastest['latency']:.3g} ms "
+        f"and {fastest['mIoU']:.2f} %."
+    )
+    caption = "Up and to the left is better. The dashed line is the Pareto front of the networks measured here."
+    if foreign:
+        caption += (
+            f" Grey dashes are {len(foreign)} published results on the test set: other machines, input sizes and "
+            "training recipes, so not comparable point by point."
+        )
+    spec = style.finish(alt.layer(*layers), alternative, 380)
+    return Chart("accuracy-latency", "Accuracy against latency", caption, alternative, spec)
+
+
+def class_iou(dataset: Dataset) -> Chart | None:
+    """IoU of every class by network."""
+    rows = [
+        {"network": network.label, "class": name, "IoU": value}
+        for network in dataset.networks
+        if network.evaluation and network.evaluation[dataset.split]
+        for name, value in network.evaluation[dataset.split]["iou"].items()
+        if value is not None
+    ]
+    if not rows:
+        return None
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    classes = list(dict.fromkeys(row["class"] for row in rows))
+    ranges = (
+        alt.Chart(style.data(rows))
+        .mark_rule(color=role("line"), strokeWidth=2)
+        .encode(x=alt.X("min(IoU):Q"), x2=alt.X2("max(IoU):Q"), y=alt.Y("class:N", sort=classes))
+    )
+    points = (
+        alt.Chart(style.data(rows))
+        .mark_point(filled=True, size=85, opacity=0.95)
+        .encode(
+            x=alt.X("IoU:Q", title=f"IoU on {dataset.split}, %", scale=alt.Scale(domain=[0, 100])),
+            y=alt.Y(
+                "class:N", sort=classes, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink"))
+            ),
+            color=alt.Color("network:N", scale=style.colours(dataset.labels), legend=style.legend(names)),
+            shape=alt.Shape("network:N", scale=style.shapes(dataset.labels), legend=style.legend(names)),
+            tooltip=[alt.Tooltip("network:N"), alt.Tooltip("class:N"), alt.Tooltip("IoU:Q", format=".2f")],
+        )
+    )
+    alternative = (
+        f"Dot plot of the IoU of {len(classes)} classes by {', '.join(names)}; the numbers stand in the table."
+    )
+    caption = (
+        "Each dot is a network; the line spans the worst to the best of them. Classes that never occur are left out."
+    )
+    spec = style.finish(alt.layer(ranges, points), alternative, 30 * len(classes))
+    return Chart("class-iou", "IoU by class", caption, alternative, spec)
+
+
+def lines(
+    name: str,
+    title: str,
+    caption: str,
+    rows: list[dict],
+    y_title: str,
+    series: list[str],
+    marks: Sequence[dict] = (),
+    **y: Any,
+) -> Chart | None:
+    """Lines over epochs.
+
+    Args:
+        rows: `epoch`, `series`, `value`.
+        series: Names of all series there may be: a series keeps its colour when another one is missing.
+        marks: `epoch` and `name` of the moments to mark, such as the ends of stages.
+        y: Further settings of the y axis' scale.
+    """
+    if not rows:
+        return None
+    epochs = sorted({row["epoch"] for row in rows})
+    x = alt.X(
+        "epoch:Q",
+        title="epoch",
+        scale=alt.Scale(domain=[min(0, epochs[0]) if marks else epochs[0], max(epochs[-1], epochs[0] + 1)], nice=False),
+        axis=alt.Axis(grid=False, tickMinStep=1, format="d", labelOverlap="greedy", labelSeparation=6),
+    )
+    layers: list[alt.Chart] = []
+    if marks:
+        base = alt.Chart(style.data(list(marks))).encode(x=x)
+        layers.append(base.mark_rule(color=role("line"), strokeWidth=1))
+        layers.append(
+            base.mark_text(align="right", baseline="bottom", fontSize=10, fill=role("muted")).encode(
+                text="name:N", y=alt.value(-3)
+            )
+        )
+    present = [name for name in series if any(row["series"] == name for row in rows)]
+    legend = (
+        style.legend(present, symbolType="stroke", symbolSize=400, offset=20 if marks else 8)
+        if len(present) > 1
+        else None
+    )
+    encoding: dict[str, Any] = {
+        "x": x,
+        "y": alt.Y("value:Q", title=y_title, scale=alt.Scale(**y)),
+        "color": alt.Color("series:N", scale=style.colours(series), legend=legend),
+        "tooltip": [alt.Tooltip("series:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=".4~g")],
+    }
+    base = alt.Chart(style.data(rows)).encode(**encoding)
+    layers.append(
+        base.mark_line(strokeWidth=2.2).encode(
+            strokeDash=alt.StrokeDash("series:N", scale=style.dashes(series), legend=legend)
+        )
+    )
+    layers.append(base.mark_point(filled=True, shape="circle", size=22, opacity=1))
+    ends = "; ".join(
+        f"{entry} from {values[0]:.3g} to {values[-1]:.3g}"
+        for entry in present
+        if (values := [row["value"] for row in rows if row["series"] == entry])
+    )
+    alternative = f"Lines over {len(epochs)} epochs: {ends}."
+    return Chart(name, title, caption, alternative, style.finish(alt.layer(*layers), alternative, 240))
+
+
+def retraining_losses(dataset: Dataset) -> Chart | None:
+    """Training loss of every network over its epochs."""
+    rows = [
+        {"epoch": record["epoch"], "series": network.label, "value": record["loss"]}
+        for network in dataset.networks
+        if network.training
+        for record in network.training["history"]
+        if record.get("loss") is not None
+    ]
+    caption = "Mean training loss per epoch of every network trained from scratch."
+    return lines("retraining-loss", "Training from scratch", caption, rows, "loss", dataset.labels, zero=False)

@@ -1,0 +1,252 @@
+"""Everything that the report shows, collected from the results that are there.
+
+What is missing or malformed becomes an entry of `missing` with the reason; nothing here raises for it.
+"""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.report import results
+from ssr_mmseg.report.results import Missing
+from ssr_mmseg.search_space import SearchSpace
+
+PUBLISHED = Path(__file__).parent / "published"
+PAPER = "paper_cityscapes"
+
+
+@dataclass
+class Network:
+    """One trained network of one dataset and seed."""
+
+    name: str
+    seed: int
+    training: dict | None
+    evaluation: dict | None
+    profile: dict | None
+    frames: list[Path]
+
+    @property
+    def label(self) -> str:
+        """Name to show, with the seed where it is not the first."""
+        return self.name if self.seed == 0 else f"{self.name} (seed {self.seed})"
+
+
+@dataclass
+class Search:
+    """One search: its stages in order, as far as they are there, and what came out."""
+
+    seed: int
+    space: SearchSpace
+    target: float
+    stages: list[dict]
+    genotypes: dict[str, Genotype]
+    discretization: dict | None
+
+
+@dataclass
+class Dataset:
+    """Results on one dataset."""
+
+    name: str
+    size: tuple[int, int]
+    manifest: dict | None
+    searches: list[Search] = field(default_factory=list)
+    networks: list[Network] = field(default_factory=list)
+    published: list[dict] = field(default_factory=list)
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of all networks, trained or not, in the order that gives them their colours."""
+        return [network.label for network in self.networks]
+
+    @property
+    def split(self) -> str:
+        """The split whose accuracy is shown: test where any network was evaluated on it, else val."""
+        return "test" if any(n.evaluation and n.evaluation["test"] for n in self.networks) else "val"
+
+    def retrained(self, seed: int) -> float | None:
+        """mIoU on val of the searched network of a seed; None if it is not known, or val was part of its training."""
+        for network in self.networks:
+            if (network.name, network.seed) == ("searched", seed) and network.training:
+                return None if "val" in network.training["train_split"] else accuracy(network, "val", "miou")
+        return None
+
+
+@dataclass
+class Results:
+    """A whole experiment."""
+
+    config: dict
+    datasets: list[Dataset] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+    expected: int = 0
+
+    def read(self, what: str, stage: str, job: str, path: Path, reader: Callable[[Path], Any]) -> Any:
+        """What `reader` makes of a result file, or None and a note."""
+        self.expected += 1
+        if not path.is_file():
+            self.missing.append(results.absent(what, path, stage, job))
+            return None
+        try:
+            return reader(path)
+        except results.FAULTS as error:
+            reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+            self.missing.append(Missing(what, f"{path} is not as expected: {reason}"))
+            return None
+
+    @property
+    def rows(self) -> list[dict]:
+        """Rows of the table: one per network, seed and input size, with None for what is not known."""
+        return [
+            row for dataset in self.datasets for network in dataset.networks for row in table_rows(dataset, network)
+        ]
+
+
+def collect(config: dict) -> Results:
+    """Read the results of all datasets, seeds and networks of a completed configuration."""
+    found = Results(config)
+    for name in settings.dataset_names(config):
+        own = settings.for_dataset(config, name)
+        manifest_path = Path(layout.MANIFEST.format(dataset=name))
+        manifest = found.read(f"dataset {name}", "prepare", name, manifest_path, results.read_manifest)
+        dataset = Dataset(name, tuple(own["dataset"]["size"]), manifest)
+        searched = {"searched", "random"} & set(config["networks"])
+        for seed in config["seeds"]:
+            if searched:
+                dataset.searches.append(_search(found, name, seed, own))
+            dataset.networks += [_network(found, name, seed, network) for network in config["networks"]]
+        dataset.published = published(own["dataset"]["type"])
+        found.datasets.append(dataset)
+    return found
+
+
+def _search(found: Results, dataset: str, seed: int, own: dict) -> Search:
+    stages = []
+    for stage in range(own["search"]["shrink_stages"] + 1):
+        name = f"shrink {stage}" if stage else "search"
+        job = f"{dataset}-seed{seed}" + (f"-{stage}" if stage else "")
+        path = layout.stage_metrics_path(dataset, seed, stage)
+        what = f"{name} of {dataset}, seed {seed}"
+        metrics = found.read(what, name.split()[0], job, path, results.read_stage)
+        if metrics is not None:
+            stages.append({**metrics, "name": name})
+    names = {"dataset": dataset, "seed": seed}
+    job = f"{dataset}-seed{seed}"
+    patterns = {"searched": ("discretize", layout.GENOTYPE)}
+    if "random" in found.config["networks"]:
+        patterns["random"] = ("sample", layout.RANDOM_GENOTYPE)
+    genotypes = {}
+    for network, (stage_name, pattern) in patterns.items():
+        path = Path(pattern.format(**names))
+        what = f"{network} genotype of {dataset}, seed {seed}"
+        genotype = found.read(what, stage_name, job, path, Genotype.read)
+        if genotype is not None:
+            genotypes[network] = genotype
+    path = Path(layout.DISCRETIZATION.format(**names))
+    what = f"discretization of {dataset}, seed {seed}"
+    discretization = found.read(what, "discretize", job, path, results.read_discretization)
+    space = SearchSpace.from_settings(own["search"])
+    return Search(seed, space, own["search"]["cost"]["target"], stages, genotypes, discretization)
+
+
+def _network(found: Results, dataset: str, seed: int, network: str) -> Network:
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    read = partial(_read_stage_of, found, names)
+    training = read("retrain", "training", layout.TRAINING, results.read_training)
+    evaluation = read("evaluate", "evaluation", layout.EVALUATION, results.read_evaluation)
+    profile = read("profile", "profile", layout.PROFILE, results.read_profile)
+    folder = Path(layout.PREDICTIONS.format(**names))
+    return Network(network, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
+
+
+def _read_stage_of(found: Results, names: dict, stage: str, what: str, pattern: str, reader: Callable) -> Any:
+    job = "{dataset}-seed{seed}-{network}".format(**names)
+    title = f"{what} of {names['network']} on {names['dataset']}, seed {names['seed']}"
+    return found.read(title, stage, job, Path(pattern.format(**names)), reader)
+
+
+def table_rows(dataset: Dataset, network: Network) -> list[dict]:
+    """Rows of one network: one per profiled input size; accuracy stands in that of the dataset's own size."""
+    records = network.profile["records"] if network.profile else []
+    training = network.training or {}
+    common = {
+        "dataset": dataset.name,
+        "network": network.name,
+        "seed": network.seed,
+        **{key: training.get(key) for key in ("kind", "train_split")},
+        "train_hours": training.get("hours"),
+    }
+    rows = []
+    for record in records or [{"size": list(dataset.size)}]:
+        height, width = record["size"]
+        own = (height, width) == dataset.size
+        rows.append(
+            {
+                **common,
+                "input_size": f"{height}×{width}",
+                **{key: record.get(key) for key in ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95")},
+                "device": record.get("device"),
+                "miou_val": accuracy(network, "val", "miou") if own else None,
+                "miou_test": accuracy(network, "test", "miou") if own else None,
+                "pixel_accuracy": accuracy(network, dataset.split, "pixel_accuracy") if own else None,
+            }
+        )
+    return rows
+
+
+def accuracy(network: Network, split: str, key: str) -> Any:
+    """A value of a network's evaluation on a split, or None."""
+    found = network.evaluation[split] if network.evaluation else None
+    return found[key] if found else None
+
+
+def published(dataset_type: str) -> list[dict]:
+    """Published rows for a type of dataset, each with its source; `latency_ms` is that of its own testbed."""
+    path = PUBLISHED / f"{dataset_type}.csv"
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [
+        {
+            "model": row["model"],
+            "input_size": row["input_size"].replace("x", "×"),
+            "pretrained": row["pretrained"],
+            "params_m": _float(row["params_m"]),
+            "miou": _float(row["test_miou"]),
+            "fps": _float(row["fps"]),
+            "latency_ms": 1000 / float(row["fps"]) if row["fps"] else None,
+            "testbed": row["testbed"],
+            "source": row["source"],
+        }
+        for row in rows
+    ]
+
+
+def _float(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def provenance(found: Results) -> dict:
+    """Commits, versions, machines and hours, gathered from all results."""
+    trainings = [n.training for d in found.datasets for n in d.networks if n.training]
+    profiles = [n.profile for d in found.datasets for n in d.networks if n.profile]
+    stages = [stage for d in found.datasets for search in d.searches for stage in search.stages]
+    origins = [entry["provenance"] for entry in (*stages, *trainings, *profiles)]
+    versions = sorted({pair for origin in origins for pair in origin["versions"].items()})
+    devices = {t["device"] for t in trainings} | {r["device"] for p in profiles for r in p["records"]}
+    return {
+        "commits": sorted({origin["commit"] or "outside of git" for origin in origins}),
+        "versions": versions,
+        "pythons": sorted({origin["python"] for origin in origins if origin["python"]}),
+        "machines": sorted({origin["machine"] for origin in origins if origin["machine"]}),
+        "devices": sorted(devices),
+        "search_hours": sum(stage["hours"] or 0 for stage in stages),
+        "train_hours": sum(training["hours"] or 0 for training in trainings),
+    }

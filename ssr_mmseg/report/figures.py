@@ -1,0 +1,85 @@
+"""The page's figures as files for papers: every chart and drawing as SVG and PNG on white paper."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import vl_convert
+
+from ssr_mmseg import layout
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_json
+from ssr_mmseg.report import charts, drawing, gate_charts, page, predictions, search_charts
+from ssr_mmseg.report.data import Dataset, Search, collect
+from ssr_mmseg.report.style import Chart, fixed
+
+SCALE = 2.0  # PNG pixels per SVG unit
+
+
+def write_figures(config: dict) -> None:
+    """Write `results/figures` anew: SVG and PNG of each figure, contact sheets, and `index.json` with their titles.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    found = collect(config)
+    target = Path(layout.FIGURES)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".figures."))
+    except OSError as error:
+        raise UserError(f"could not write {target}: {error.strerror}; choose a writable folder") from error
+    try:
+        index = {}
+        for dataset in found.datasets:
+            for name, title, svg in drawings(dataset):
+                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
+                (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=SCALE))
+                index[name] = title
+            if any(network.frames for network in dataset.networks):
+                predictions.write_sheet([dataset], folder / f"{dataset.name}-predictions.png")
+                index[f"{dataset.name}-predictions"] = f"Predictions on {dataset.name}"
+        missing = [f"{entry.what}: {entry.why}" for entry in found.missing]
+        write_json(folder / "index.json", {"figures": index, "not available": missing})
+        os.chmod(folder, 0o755)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
+    """Name, title and SVG of every figure of a dataset."""
+    results = (charts.accuracy_latency(dataset), charts.class_iou(dataset), charts.retraining_losses(dataset))
+    for chart in page.present(*results):
+        yield _drawn(dataset.name, chart)
+    for search in dataset.searches:
+        prefix = f"{dataset.name}-seed{search.seed}"
+        depths = [stage.blocks for stage in search.space.stages]
+        for name, genotype in search.genotypes.items():
+            title = f"{name.capitalize()} genotype"
+            yield f"{prefix}-genotype-{name}", title, drawing.genotype_svg(title, genotype, depths)
+        for chart in search_figures(dataset, search):
+            yield _drawn(prefix, chart)
+
+
+def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
+    """Every chart of one search."""
+    return page.present(
+        search_charts.options_alive(search),
+        search_charts.entropy(search),
+        search_charts.expected_cost(search),
+        *(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES),
+        *gate_charts.operator_probabilities(search),
+        search_charts.discretization_gap(search, dataset.retrained(search.seed)),
+        *search_charts.search_cost(search),
+        *search_charts.search_losses(search),
+    )
+
+
+def _drawn(prefix: str, chart: Chart) -> tuple[str, str, str]:
+    spec = json.loads(fixed(chart))
+    return f"{prefix}-{chart.name}", chart.title, vl_convert.vegalite_to_svg(spec, vl_version=page.VEGA_LITE)

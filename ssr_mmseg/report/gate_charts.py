@@ -1,0 +1,133 @@
+"""Heat maps of one search's gates: the probability of options, group by group, over the epochs."""
+
+import altair as alt
+
+from ssr_mmseg.report import style
+from ssr_mmseg.report.data import Search
+from ssr_mmseg.report.search_charts import GATE_NAMES, history
+from ssr_mmseg.report.style import Chart, role
+
+
+def groups_of(search: Search) -> dict[str, list[tuple[str, list[str]]]]:
+    """Per gate, the name of each recorded group and of its options."""
+    space = search.space
+    depths = [
+        (f"stage {n}", [f"{k + 1}" for k in range(stage.blocks)]) for n, stage in enumerate(space.stages, start=1)
+    ]
+    names = [f"{stage + 1}.{position + 1}" for stage, position in space.blocks]
+    operators = [f"d {dilation}" + (" at ½" if factor > 1 else "") for dilation, factor in space.operators]
+    widths = [[f"{width}" for width in space.widths(stage)] for stage, _ in space.blocks]
+    width_groups = list(zip(names, widths, strict=True))
+    return {
+        "depth": depths,
+        "operator": [(name, operators) for name in names],
+        "mid_width": width_groups,
+        "out_width": width_groups,
+    }
+
+
+def recorded(search: Search, gate: str) -> list[tuple[int, list[list[float]]]]:
+    """Epochs and probabilities of a gate, where they were kept and fit the space."""
+    groups = groups_of(search)[gate]
+
+    def fits(values: list[list[float]]) -> bool:
+        return len(values) == len(groups) and all(
+            not group or len(group) >= len(options) for group, (_, options) in zip(values, groups, strict=True)
+        )
+
+    kept = [(r["epoch"], r["probabilities"][gate]) for r in history(search) if gate in r.get("probabilities", {})]
+    return [(epoch, values) for epoch, values in kept if fits(values)]
+
+
+def leading_option(search: Search, gate: str) -> Chart | None:
+    """Probability of each group's leading option over the epochs: how sure the gates were, and since when."""
+    rows = []
+    for epoch, values in recorded(search, gate):
+        for (name, options), group in zip(groups_of(search)[gate], values, strict=True):
+            if group:
+                best = max(group)
+                rows.append(
+                    {"epoch": epoch, "group": name, "leading": options[group.index(best)], "probability": best,
+                     "options alive": sum(p > 0 for p in group)}
+                )  # fmt: skip
+    if not rows:
+        return None
+    order = [name for name, _ in groups_of(search)[gate]]
+    title = GATE_NAMES[gate].capitalize()
+    what = "stage" if gate == "depth" else "block"
+    alternative = (
+        f"Heat map of {len(order)} {what}s over the epochs; fuller colour means a surer {GATE_NAMES[gate]} gate."
+    )
+    caption = {
+        "depth": "How many blocks each stage keeps.",
+        "operator": "Dilation and resolution of each block (stage.block).",
+        "mid_width": "Mid width of each block's leading operator.",
+        "out_width": "Out width of each block's leading operator.",
+    }[gate]
+    tips = ["group:N", "epoch:O", "leading:N", "options alive:Q"]
+    spec = _heat(
+        rows,
+        order,
+        None if gate == "depth" else what,
+        [*map(alt.Tooltip, tips), alt.Tooltip("probability:Q", format=".3f")],
+        alternative,
+    )
+    return Chart(f"gates-{gate.replace('_', '-')}", title, caption, alternative, spec)
+
+
+def operator_probabilities(search: Search) -> list[Chart]:
+    """One chart per block: the probability of each of its operators over the epochs."""
+    tips = [
+        alt.Tooltip("group:N", title="operator"),
+        alt.Tooltip("epoch:O"),
+        alt.Tooltip("probability:Q", format=".3f"),
+    ]
+    found = []
+    for index, (name, options) in enumerate(groups_of(search)["operator"]):
+        kept = [(epoch, values[index]) for epoch, values in recorded(search, "operator") if values[index]]
+        if not kept:
+            continue
+        rows = [
+            {"epoch": epoch, "group": option, "probability": p}
+            for epoch, group in kept
+            for option, p in zip(options, group, strict=False)
+        ]
+        last, group = kept[-1]
+        leader = options[group.index(max(group))]
+        removed = last < history(search)[-1]["epoch"]
+        caption = f"Dropped with its stage's depth after epoch {last}." if removed else f"Ends at {leader}."
+        alternative = f"Heat map of the operators of block {name} over the epochs: {leader} ends with {max(group):.2f}."
+        spec = _heat(rows, options, None, tips, alternative, cell=13)
+        found.append(Chart(f"operators-{name.replace('.', '-')}", f"Block {name}", caption, alternative, spec))
+    return found
+
+
+def _heat(
+    rows: list[dict], order: list[str], y_title: str | None, tips: list, alternative: str, cell: int = 18
+) -> dict:
+    epochs = sorted({row["epoch"] for row in rows})
+    step = max(1, round(len(epochs) / 8))
+    x = alt.X(
+        "epoch:O",
+        title="epoch",
+        axis=alt.Axis(values=epochs[step - 1 :: step], labelAngle=0, ticks=False, domain=False),
+        scale=alt.Scale(paddingInner=0, paddingOuter=0),
+    )
+    y = alt.Y(
+        "group:N",
+        sort=order,
+        title=y_title,
+        scale=alt.Scale(domain=order),
+        axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink"), labelFontSize=11),
+    )
+    chart = (
+        alt.Chart(style.data(rows))
+        .mark_rect(fill=role("blue"), stroke=None)
+        .encode(
+            x=x,
+            y=y,
+            fillOpacity=alt.FillOpacity("probability:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None),
+            tooltip=tips,
+        )
+    )
+    return style.finish(chart, alternative, cell * len(order))

@@ -1,0 +1,211 @@
+"""The page: one HTML file that needs nothing but a browser."""
+
+import datetime
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import jinja2
+import vl_convert
+import yaml
+
+from ssr_mmseg import __version__, layout, settings
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_text
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.report import charts, drawing, gate_charts, predictions, search_charts
+from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
+from ssr_mmseg.report.style import ROLES, Chart
+
+ASSETS = Path(__file__).parent / "assets"
+VEGA_LITE = "6.4"  # a version that vl-convert carries
+
+
+def write_report(config: dict, config_path: str | Path) -> None:
+    """Write the page and a contact sheet of predictions for whatever results are there.
+
+    Args:
+        config: A completed experiment configuration.
+        config_path: Where it was read from, for the commands that the page shows.
+
+    Raises:
+        UserError: the page cannot be written.
+    """
+    found = collect(config)
+    predictions.write_sheet(found.datasets, Path(layout.PREDICTION_SHEET))
+    write_text(Path(layout.REPORT), render(found, config_path))
+
+
+def render(found: Results, config_path: str | Path) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"quantity": quantity, "fixed": fixed, "duration": duration, "json": script_json}
+    return environment.get_template("page.html.jinja").render(
+        style=(ASSETS / "page.css").read_text(encoding="utf-8"),
+        script=(ASSETS / "page.js").read_text(encoding="utf-8"),
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
+        light=ROLES,
+        found=found,
+        rows=found.rows,
+        highlights=[card for dataset in found.datasets for card in highlights(dataset)],
+        datasets=[dataset_view(dataset) for dataset in found.datasets],
+        provenance=provenance(found),
+        commands=list(commands(found.config, str(config_path))),
+        config=yaml.safe_dump(found.config, sort_keys=False, allow_unicode=True),
+        config_path=str(config_path),
+        version=__version__,
+        created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def script_json(value: object) -> str:
+    """JSON that may stand inside a script element: no `<`, so that nothing in it can end the element."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def quantity(value: float | None) -> str:
+    """A count with a unit prefix, to three digits: 1.02 M; empty for None."""
+    if value is None:
+        return ""
+    for limit, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.3g}{prefix}"
+    return f"{value:.3g}"
+
+
+def fixed(value: float | None, digits: int = 2) -> str:
+    """A number with a fixed count of decimals; empty for None."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def dataset_view(dataset: Dataset) -> dict:
+    """What the template shows of a dataset; charts that lack their data are None."""
+    return {
+        "data": dataset,
+        "accuracy_latency": charts.accuracy_latency(dataset),
+        "class_iou": charts.class_iou(dataset),
+        "iou_table": iou_table(dataset),
+        "losses": charts.retraining_losses(dataset),
+        "searches": [search_view(dataset, search) for search in dataset.searches],
+        "frames": predictions.pictures(dataset),
+    }
+
+
+def search_view(dataset: Dataset, search: Search) -> dict:
+    """What the template shows of one search."""
+    return {
+        "data": search,
+        "genotypes": genotypes(search),
+        "decisions": present(
+            search_charts.options_alive(search), search_charts.entropy(search), search_charts.expected_cost(search)
+        ),
+        "leading": present(*(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES)),
+        "operators": gate_charts.operator_probabilities(search),
+        "gap": search_charts.discretization_gap(search, dataset.retrained(search.seed)),
+        "cost": search_charts.search_cost(search),
+        "losses": present(*search_charts.search_losses(search)),
+    }
+
+
+def present(*found: Chart | None) -> list[Chart]:
+    """The charts that have data."""
+    return [chart for chart in found if chart is not None]
+
+
+def paper_genotype() -> Genotype | None:
+    """The published network, if its file is where the project keeps it."""
+    try:
+        return Genotype.read(layout.project_file(f"config/genotypes/{PAPER}.json"))
+    except UserError:
+        return None
+
+
+def genotypes(search: Search) -> list[dict]:
+    """The searched, the random and the paper's genotype, as far as there are any, drawn."""
+    depths = [stage.blocks for stage in search.space.stages]
+    titles = {"searched": "Searched", "random": "Random, of about the same cost"}
+    drawn = [
+        {"name": name, "title": titles[name], "stages": drawing.stage_blocks(genotype, depths)}
+        for name, genotype in search.genotypes.items()
+    ]
+    paper = paper_genotype()
+    if paper is not None and drawn:
+        stages = drawing.stage_blocks(paper, [0, 0])
+        drawn.append({"name": "paper", "title": "The paper's, found on Cityscapes", "stages": stages})
+    return drawn
+
+
+def iou_table(dataset: Dataset) -> dict:
+    """IoU in percent by class and network on the shown split."""
+    evaluated = [n for n in dataset.networks if n.evaluation and n.evaluation[dataset.split]]
+    by_network = {n.label: n.evaluation[dataset.split]["iou"] for n in evaluated if n.evaluation}
+    classes = list(dict.fromkeys(name for values in by_network.values() for name in values))
+    return {"networks": list(by_network), "rows": [(c, [v.get(c) for v in by_network.values()]) for c in classes]}
+
+
+def highlights(dataset: Dataset) -> Iterator[dict]:
+    """A dataset's figures worth a large print: of the searched network, and of the best if it is another one."""
+    points = charts.measured_points(dataset)
+    if not points:
+        return
+    best = max(points, key=lambda point: point["mIoU"])
+    searched = next((point for point in points if point["network"] == "searched"), None)
+    if searched:
+        detail = f"{dataset.name}, {dataset.split} · {searched['latency']:.3g} ms per image"
+        yield {"label": "Searched network", "value": f"{searched['mIoU']:.1f} %", "detail": f"mIoU on {detail}"}
+    if best is not searched:
+        detail = f"mIoU on {dataset.name}, {dataset.split} · {best['latency']:.3g} ms per image"
+        yield {"label": f"Best: {best['network']}", "value": f"{best['mIoU']:.1f} %", "detail": detail}
+    for search in dataset.searches[:1]:
+        if search.stages:
+            last = search.stages[-1]
+            hours = sum(stage["hours"] or 0 for stage in search.stages)
+            if None not in (last["relaxed_miou"], last["one_hot_miou"]):
+                gap = last["relaxed_miou"] - last["one_hot_miou"]
+                yield {
+                    "label": "Discretization gap",
+                    "value": f"{gap:+.1f}",
+                    "detail": f"points of mIoU on val after {last['name']}",
+                }
+            yield {
+                "label": "Search",
+                "value": duration(hours),
+                "detail": f"{len(search.stages)} stages, up to {max(s['peak_gb'] or 0 for s in search.stages):.2g} GB",
+            }
+
+
+def duration(hours: float | None) -> str:
+    """A duration in the unit that reads best; empty for None."""
+    if hours is None:
+        return ""
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 3600 >= 60 else f"{hours * 3600:.0f} s"
+
+
+def commands(config: dict, config_path: str) -> Iterator[str]:
+    """The command of every stage, in order, with which the results can be made anew."""
+    for dataset in settings.dataset_names(config):
+        start = ["--config", config_path, "--dataset", dataset]
+        yield shlex.join(["ssr-mmseg", "prepare", *start])
+        for seed in config["seeds"]:
+            own = [*start, "--seed", str(seed)]
+            if {"searched", "random"} & set(config["networks"]):
+                yield shlex.join(["ssr-mmseg", "search", *own])
+                for stage in range(1, settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
+                    yield shlex.join(["ssr-mmseg", "shrink", *own, "--stage", str(stage)])
+                yield shlex.join(["ssr-mmseg", "discretize", *own])
+            if "random" in config["networks"]:
+                yield shlex.join(["ssr-mmseg", "sample", *own])
+            for network in config["networks"]:
+                for name in ("retrain", "evaluate", "profile"):
+                    yield shlex.join(["ssr-mmseg", name, *own, "--network", network])
+    yield shlex.join(["ssr-mmseg", "table", "--config", config_path])
+    yield shlex.join(["ssr-mmseg", "report", "--config", config_path])

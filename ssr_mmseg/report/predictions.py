@@ -1,0 +1,118 @@
+"""Pictures of predictions: small copies for the page, and a contact sheet for each dataset."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from ssr_mmseg.files import atomic_path
+from ssr_mmseg.report.data import Dataset
+from ssr_mmseg.report.style import ROLES
+
+PANEL = 640  # pixels; pictures wider than this are scaled down
+FRAMES = 3  # per dataset on the page
+LINE, MARGIN = 34, 12  # of the contact sheet, in pixels
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Image, prediction and truth of one frame beside each other, inlined."""
+
+    network: str
+    uri: str
+    width: int  # of one of the three panels, in pixels
+    height: int
+
+
+def load(path: Path) -> Image.Image:
+    """A picture of three panels, scaled down so that none is wider than `PANEL`.
+
+    Raises:
+        OSError, ValueError or SyntaxError: no such picture, or none that Pillow reads.
+    """
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
+    width = picture.width // 3
+    if width < 1:
+        raise ValueError(f"{path} is narrower than three panels")
+    if width > PANEL:
+        height = max(1, round(picture.height * PANEL / width))
+        picture = picture.resize((3 * PANEL, height), Image.Resampling.BILINEAR)
+    return picture.crop((0, 0, picture.width // 3 * 3, picture.height))
+
+
+def inline(picture: Image.Image) -> str:
+    """A picture as a data URI."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def shown_frames(dataset: Dataset, limit: int = FRAMES) -> list[str]:
+    """Names of the frames to show: of the split whose accuracy is shown, spread evenly over those that were drawn."""
+    names = sorted({path.stem for network in dataset.networks for path in network.frames})
+    names = [name for name in names if name.startswith(f"{dataset.split}_")] or names
+    if len(names) <= limit:
+        return names
+    return [names[round(index * (len(names) - 1) / (limit - 1))] for index in range(limit)]
+
+
+def pictures(dataset: Dataset) -> list[dict]:
+    """Frames to show, each with the pictures of all networks of the first seed that drew it."""
+    first = min((network.seed for network in dataset.networks), default=0)
+    frames = []
+    for name in shown_frames(dataset):
+        found = []
+        for network in dataset.networks:
+            paths = [path for path in network.frames if path.stem == name and network.seed == first]
+            for path in paths:
+                try:
+                    picture = load(path)
+                except UNREADABLE:
+                    continue
+                found.append(Picture(network.label, inline(picture), picture.width // 3, picture.height))
+        if found:
+            frames.append({"name": name, "pictures": found})
+    return frames
+
+
+def contact_sheet(datasets: Sequence[Dataset]) -> Image.Image:
+    """All networks' pictures of the shown frames below each other, named; says so where there are none."""
+    rows: list[tuple[str, Image.Image | None]] = []
+    for dataset in datasets:
+        before = len(rows)
+        for name in shown_frames(dataset):
+            for network in dataset.networks:
+                for path in network.frames:
+                    if path.stem == name:
+                        rows.append(_row(f"{dataset.name} · {network.label} · {name}", path))
+        if len(rows) == before:
+            rows.append((f"{dataset.name}: no predictions are there", None))
+    width = max(picture.width if picture else 360 for _, picture in rows)
+    height = sum(LINE + (picture.height if picture else 0) for _, picture in rows)
+    sheet = Image.new("RGB", (width + 2 * MARGIN, height + MARGIN), ROLES["paper"])
+    draw, font, y = ImageDraw.Draw(sheet), ImageFont.load_default(15), 0
+    for label, picture in rows:
+        draw.text((MARGIN, y + 10), label, fill=ROLES["ink"], font=font)
+        y += LINE
+        if picture:
+            sheet.paste(picture, (MARGIN, y))
+            y += picture.height
+    return sheet
+
+
+def _row(label: str, path: Path) -> tuple[str, Image.Image | None]:
+    try:
+        return f"{label} · image, prediction, truth", load(path)
+    except UNREADABLE:
+        return f"{label} · not readable", None
+
+
+def write_sheet(datasets: Sequence[Dataset], path: Path) -> None:
+    """Write the contact sheet as PNG."""
+    with atomic_path(path) as temporary:
+        contact_sheet(datasets).save(temporary, "PNG")

@@ -1,0 +1,126 @@
+"""Results of a made-up experiment on two datasets, written as the stages write them."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ssr_mmseg import files, layout, settings
+from ssr_mmseg.genotype import genotype_of, random_choice
+from ssr_mmseg.search_space import GATES, SearchSpace
+
+NASTY = "</script><b>Tree</b>"  # a class of the user's own, which must not become part of the page
+CLASSES = ["Sky", "Road", NASTY]
+EPOCHS = 3  # per stage
+PROVENANCE = {"commit": "0123456789ab", "versions": {"torch": "2.8.0"}, "python": "3.11.7", "machine": "x86_64"}
+
+
+def experiment() -> dict:
+    """Configuration: `town` has test labels, `yard` has none and is of a type with published results."""
+    stages = [{"blocks": 2, "channels": 32, "width_step": 2}, {"blocks": 3, "channels": 64, "width_step": 4}]
+    return settings.complete(
+        {
+            "datasets": {
+                "town": {"type": "streets", "size": [64, 128]},
+                "yard": {"type": "camvid", "source": "data/<i>yard</i>", "size": [64, 96]},
+            },
+            "networks": ["searched", "random", "erfnet"],
+            "search": {"space": {"stages": stages, "width_options": 3}, "shrink_stages": 2},
+            "profile": {"sizes": [[128, 256]]},
+        }
+    )
+
+
+def write_results(config: dict) -> None:
+    """Write every result of `config` below the working directory."""
+    for number, dataset in enumerate(config["datasets"]):
+        entry = config["datasets"][dataset]
+        splits = {split: {"images": 4} for split in ("train", "val", "test")}
+        manifest = {"type": entry["type"], "classes": CLASSES, "palette": [[9, 9, 9], [200, 0, 0], [0, 200, 0]]}
+        files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {**manifest, "splits": splits})
+        for seed in config["seeds"]:
+            write_search(config, dataset, seed)
+            for rank, network in enumerate(config["networks"]):
+                write_network(config, dataset, seed, network, miou=50.0 + 5 * rank + number)
+
+
+def write_search(config: dict, dataset: str, seed: int) -> None:
+    search = settings.for_dataset(config, dataset)["search"]
+    space = SearchSpace.from_settings(search)
+    generator = np.random.default_rng(seed)
+    for stage in range(search["shrink_stages"] + 1):
+        first = stage * EPOCHS + 1
+        history = [epoch_record(space, epoch) for epoch in range(first, first + EPOCHS)]
+        metrics = {
+            "stage": stage,
+            "epochs": EPOCHS,
+            "hours": 0.5 - 0.1 * stage,
+            "peak_gb": 3.0 - stage,
+            "relaxed_miou": 60.0,
+            "one_hot_miou": 40.0 + 5 * stage,
+            "gates_decided": 0.5,
+            "options_alive": {gate: int(space.allowed(gate).sum()) for gate in GATES},
+            "parameters": 10**6,
+            "history": history,
+            "provenance": PROVENANCE,
+        }
+        files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+    for pattern in (layout.GENOTYPE, layout.RANDOM_GENOTYPE):
+        genotype_of(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
+    decided = {"gates_decided": 0.75, "groups": {gate: {"exist": 4, "decided": 3} for gate in GATES}}
+    files.write_json(Path(layout.DISCRETIZATION.format(dataset=dataset, seed=seed)), decided)
+
+
+def epoch_record(space: SearchSpace, epoch: int) -> dict:
+    """One epoch: the first option of every group gains, and the last block is dropped after epoch 4."""
+    first = 1 - 0.5**epoch
+    blocks, operators = space.gate_shape("operator")
+    kept = blocks if epoch <= 4 else blocks - 1
+
+    def groups(count: int, options: int) -> list:
+        row = [first] + [(1 - first) / (options - 1)] * (options - 1)
+        return [[round(p, 4) for p in row] if index < kept else [] for index in range(count)]
+
+    widths = groups(blocks, space.width_options)
+    probabilities = {"depth": groups(2, 3), "operator": groups(blocks, operators), "mid_width": widths}
+    return {
+        "epoch": epoch,
+        **dict.fromkeys(("loss_weights", "loss_cross_entropy", *(f"loss_{gate}" for gate in GATES)), 2.0 / epoch),
+        "options_alive": {gate: int(space.allowed(gate).sum()) for gate in GATES},
+        "entropy": dict.fromkeys(GATES, 1.0 / epoch),
+        "gates_decided": 0.1,
+        "cost_ratio": 0.5,
+        "probabilities": {**probabilities, "out_width": widths},
+    }
+
+
+def write_network(config: dict, dataset: str, seed: int, network: str, miou: float) -> None:
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    own = settings.for_dataset(config, dataset)
+    training = {
+        "kind": settings.network_kind(network),
+        "train_split": "train",
+        "pretrained": "no",
+        "device": "a CPU",
+        "epochs": 2,
+        "iterations": 8,
+        "hours": 0.25,
+        "peak_gb": 1.0,
+        "history": [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}],
+        "provenance": PROVENANCE,
+    }
+    accuracy = {"images": 4, "miou": miou, "pixel_accuracy": 80.0, "iou": dict.fromkeys(CLASSES, miou)}
+    evaluation = {"val": accuracy, "test": accuracy if dataset == "town" else None}
+    cost = {"params": int(10**6 * miou), "macs": 10**9, "fps": 1000 / miou, "latency_ms_p50": miou}
+    record = {**cost, "latency_ms_p95": miou + 1, "device": "a CPU", "backend": "eager", "precision": "fp32"}
+    sizes = [own["dataset"]["size"], *own["profile"]["sizes"]]
+    records = [{"size": size, **record} for size in sizes]
+    files.write_json(Path(layout.TRAINING.format(**names)), training)
+    files.write_json(Path(layout.EVALUATION.format(**names)), evaluation)
+    files.write_json(Path(layout.PROFILE.format(**names)), {"records": records, "provenance": PROVENANCE})
+    folder = Path(layout.PREDICTIONS.format(**names))
+    folder.mkdir(parents=True)
+    height, width = own["dataset"]["size"]
+    for split in ("val", "test") if dataset == "town" else ("val",):
+        panels = [np.full((height, width, 3), shade, dtype=np.uint8) for shade in (60, 120, 180)]
+        Image.fromarray(np.concatenate(panels, axis=1)).save(folder / f"{split}_0000.png")

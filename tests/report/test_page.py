@@ -1,0 +1,192 @@
+"""The page and the figures as files: whole, escaped, and there for partial results too."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from report_files import NASTY, write_results
+
+from ssr_mmseg import layout
+from ssr_mmseg.cli import main
+from ssr_mmseg.report import page as page_module
+from ssr_mmseg.report import predictions, write_figures, write_report
+from ssr_mmseg.report.data import collect
+
+CONFIG_PATH = "my <b>experiments</b>/town.yaml"
+
+
+@pytest.fixture(autouse=True)
+def short_script(monkeypatch):
+    """The browser test has the real script; bundling it takes seconds."""
+    monkeypatch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
+
+
+class Page(HTMLParser):
+    """Counts of tags, all addresses, and the text of a page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.addresses, self.text = [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "action", "srcset")]
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def complete(config, tmp_path_factory):
+    """The page of complete results, as HTML and parsed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("complete"))
+        patch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
+        write_results(config)
+        return render(config)
+
+
+def render(config):
+    write_report(config, CONFIG_PATH)
+    html = Path(layout.REPORT).read_text(encoding="utf-8")
+    return html, Page(html)
+
+
+def specs(html):
+    return json.loads(re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)[1])
+
+
+def test_the_page_needs_nothing_from_elsewhere(complete):
+    _, page = complete
+    assert page.addresses
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+
+
+def test_every_chart_has_its_place_and_every_place_its_chart(complete):
+    html, _ = complete
+    places = re.findall(r'data-chart="([^"]+)"', html)
+    assert len(places) == len(set(places)) > 30
+    assert set(places) == set(specs(html))
+
+
+def test_names_and_paths_cannot_become_markup(complete):
+    html, page = complete
+    assert NASTY not in html
+    assert "b" not in page.tags
+    assert "i" in page.tags  # the colour keys are the page's own
+    assert "<i>yard" not in html
+    text = "".join(page.text)
+    assert NASTY in text
+    assert CONFIG_PATH in text
+    assert "data/<i>yard</i>" in text
+
+
+def test_without_results_the_page_says_so(config, empty):
+    html, page = render(config)
+    text = " ".join("".join(page.text).split())
+    assert "0 of 32 results are there" in text
+    assert "Not run yet: dataset town" in text
+    assert specs(html) == {}
+    assert text.count("Not available:") >= 2 * 6
+    assert Image.open(layout.PREDICTION_SHEET).size[1] < 200
+
+
+def test_partial_results_show_what_is_there(config, results):
+    for name in ("seed0/shrink2", "seed0/discretize", "seed0/retrain/searched", "seed0/evaluate"):
+        shutil.rmtree(f"results/town/{name}")
+    Path("results/yard/prepare/dataset.json").write_text("{")
+    html, page = render(config)
+    text = "".join(page.text)
+    assert "training of searched on town, seed 0" in text
+    assert "is not valid JSON" in text
+    assert "no network of this dataset has been both evaluated and profiled yet" in text
+    assert "d1-s1-options-alive" in specs(html)
+    assert "d2-accuracy" in specs(html)
+
+
+@pytest.mark.parametrize("networks", [["erfnet"], ["searched"], ["random"]])
+def test_a_page_of_some_kinds_of_network_only(config, results, networks):
+    html, page = render({**config, "networks": networks, "datasets": {"town": config["datasets"]["town"]}})
+    assert "What is not there" not in "".join(page.text)
+    assert bool([name for name in specs(html) if "-s1-" in name]) == (networks != ["erfnet"])
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(config, results):
+    path = Path(layout.PREDICTIONS.format(dataset="town", seed=0, network="erfnet")) / "test_0000.png"
+    path.write_bytes(path.read_bytes()[:60])
+    (frame,) = predictions.pictures(collect(config).datasets[0])
+    assert [picture.network for picture in frame["pictures"]] == ["searched", "random"]
+    render(config)
+
+
+def test_large_pictures_are_scaled_down_and_frames_limited(config, empty):
+    folder = Path(layout.PREDICTIONS.format(dataset="town", seed=0, network="erfnet"))
+    folder.mkdir(parents=True)
+    for number in range(9):
+        Image.new("RGB", (3 * 2048, 1024)).save(folder / f"val_{number:04d}.png")
+    town = collect(config).datasets[0]
+    assert predictions.shown_frames(town) == ["val_0000", "val_0004", "val_0008"]
+    pictures = [picture for frame in predictions.pictures(town) for picture in frame["pictures"]]
+    assert {(picture.width, picture.height) for picture in pictures} == {(predictions.PANEL, predictions.PANEL // 2)}
+
+
+def test_commands_name_every_stage_once_and_quote_paths(config, results):
+    lines = list(page_module.commands(config, "a b.yaml"))
+    assert len(lines) == len(set(lines)) == 2 * (1 + 1 + 2 + 1 + 1 + 3 * 3) + 2
+    assert all("--config 'a b.yaml'" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, ""), (0, "0"), (999, "999"), (1_020_000, "1.02 M"), (10.9e9, "10.9 G"), (144_000, "144 k")],
+)
+def test_quantities(value, text):
+    assert page_module.quantity(value) == text
+
+
+@pytest.mark.parametrize(("hours", "text"), [(None, ""), (0.001, "4 s"), (0.5, "30.0 min"), (7.25, "7.2 h")])
+def test_durations(hours, text):
+    assert page_module.duration(hours) == text
+
+
+def test_figures_replace_the_old_ones_whole(config, results):
+    stale = Path(layout.FIGURES) / "stale.svg"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("old")
+    one = {**config, "networks": ["erfnet"], "datasets": {"town": config["datasets"]["town"]}}
+    write_figures(one)
+    index = json.loads((stale.parent / "index.json").read_text())
+    names = {path.stem for path in stale.parent.iterdir()} - {"index"}
+    assert (
+        names
+        == set(index["figures"])
+        == {"town-accuracy-latency", "town-class-iou", "town-retraining-loss", "town-predictions"}
+    )
+    assert index["not available"] == []
+    assert [path.name for path in stale.parent.parent.glob(".figures*")] == []
+    for name in names - {"town-predictions"}:
+        assert (stale.parent / f"{name}.svg").stat().st_size > 1000
+        assert Image.open(stale.parent / f"{name}.png").width > 1000
+
+
+def test_figures_of_nothing_are_an_index_that_says_so(config, empty):
+    write_figures(config)
+    index = json.loads((Path(layout.FIGURES) / "index.json").read_text())
+    assert index["figures"] == {}
+    assert len(index["not available"]) == 32
+
+
+def test_the_command_line_writes_the_page(empty, capsys):
+    Path("own.yaml").write_text("datasets: {mine: {type: streets, size: [64, 64]}}\n")
+    assert main(["report", "--config", "own.yaml"]) == 0
+    assert "mine" in Path(layout.REPORT).read_text(encoding="utf-8")
+    shutil.rmtree("results")
+    Path("results").write_text("in the way")
+    assert main(["report", "--config", "own.yaml"]) == 2
+    assert main(["figures", "--config", "own.yaml"]) == 2
+    assert capsys.readouterr().err.count("ssr-mmseg: could not write") == 2

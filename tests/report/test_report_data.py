@@ -1,0 +1,121 @@
+"""What the report collects, and what it says about results that are missing or wrong."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from report_files import PROVENANCE
+
+from ssr_mmseg import layout
+from ssr_mmseg.report.data import collect, provenance, published
+from ssr_mmseg.stages.table import network_rows
+
+ERFNET = {"dataset": "town", "seed": 0, "network": "erfnet"}
+
+
+def test_complete_results_leave_nothing_missing(config, results):
+    found = collect(config)
+    assert found.missing == []
+    assert [len(search.stages) for dataset in found.datasets for search in dataset.searches] == [3, 3]
+    assert [dataset.split for dataset in found.datasets] == ["test", "val"]
+
+
+def test_the_rows_are_those_of_the_table(config, results):
+    expected = [
+        row for name in config["datasets"] for n in config["networks"] for row in network_rows(config, name, 0, n)
+    ]
+    rows = collect(config).rows
+    assert len(rows) == len(expected) == 2 * 3 * 2
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row["input_size"].replace("×", "x") == wanted["input_size"]
+        same = set(row) & set(wanted) - {"input_size"}
+        assert {key: row[key] for key in same} == {key: wanted.get(key) for key in same}
+        assert {"miou_val", "miou_test", "pixel_accuracy", "latency_ms_p50", "macs"} <= same
+
+
+def test_without_any_result_everything_is_missing_and_nothing_raises(config, empty):
+    found = collect(config)
+    assert len(found.missing) == found.expected > 0
+    assert not any(entry.begun for entry in found.missing)
+    assert len(found.rows) == 6
+    assert {row["miou_val"] for row in found.rows} == {None}
+
+
+def test_a_failed_stage_is_told_with_the_end_of_its_log(config, results):
+    Path(layout.TRAINING.format(**ERFNET)).unlink()
+    log = Path(layout.LOG.format(stage="retrain", job="town-seed0-erfnet"))
+    log.parent.mkdir(parents=True)
+    log.write_text("loading\nssr-mmseg: batch_size is 8 but there are only 4 images\nCommand exited\n")
+    (entry,) = collect(config).missing
+    assert entry.begun
+    assert "batch_size is 8 but there are only 4 images" in entry.why
+    assert entry.what == "training of erfnet on town, seed 0"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "null", '{"val": 3, "test": {}}', '{"val": {"miou": "high"}}', "\x00"]
+)
+@pytest.mark.parametrize(
+    "pattern",
+    [layout.MANIFEST, layout.EVALUATION, layout.TRAINING, layout.PROFILE, layout.GENOTYPE, layout.SEARCH_METRICS],
+)
+def test_a_malformed_result_is_missing_and_the_rest_stays(config, results, pattern, content):
+    path = Path(pattern.format(**ERFNET))
+    path.write_text(content)
+    found = collect(config)
+    (entry,) = found.missing
+    assert str(path) in entry.why
+    assert len(found.rows) == (12 if pattern != layout.PROFILE else 11)
+
+
+def test_numbers_that_are_none_are_refused(config, results):
+    path = Path(layout.EVALUATION.format(**ERFNET))
+    for value in ("NaN", "Infinity", "true", '"60"'):
+        path.write_text(path.read_text().replace("60.0", value, 1))
+        assert [entry.what for entry in collect(config).missing] == ["evaluation of erfnet on town, seed 0"]
+        path.write_text(path.read_text().replace(value, "60.0", 1))
+    assert collect(config).missing == []
+
+
+def test_a_configuration_without_a_search_expects_none(config, empty):
+    found = collect({**config, "networks": ["erfnet"]})
+    assert [dataset.searches for dataset in found.datasets] == [[], []]
+    assert {entry.what.split()[0] for entry in found.missing} == {"dataset", "training", "evaluation", "profile"}
+
+
+def test_published_rows_have_a_source_and_belong_to_their_type_of_data():
+    for dataset_type in ("camvid", "cityscapes"):
+        rows = published(dataset_type)
+        assert rows
+        assert all(row["source"] and row["model"] and 40 < row["miou"] < 90 for row in rows)
+        for row in rows:
+            assert (row["latency_ms"] is None) == (row["fps"] is None)
+            assert row["fps"] is None or row["latency_ms"] == pytest.approx(1000 / row["fps"])
+    assert published("streets") == []
+
+
+def test_provenance_gathers_what_the_results_tell(config, results):
+    path = Path(layout.TRAINING.format(**ERFNET))
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps({**value, "provenance": {**PROVENANCE, "commit": "fedcba987654+"}}))
+    told = provenance(collect(config))
+    assert told["commits"] == ["0123456789ab", "fedcba987654+"]
+    assert told["search_hours"] == pytest.approx(2 * 1.2)
+    assert told["train_hours"] == pytest.approx(6 * 0.25)
+    assert told["devices"] == ["a CPU"]
+
+
+def test_predictions_may_be_gone(config, results):
+    shutil.rmtree(Path(layout.PREDICTIONS.format(**ERFNET)))
+    found = collect(config)
+    assert [len(network.frames) for network in found.datasets[0].networks] == [2, 2, 0]
+    assert found.missing == []
+
+
+def test_the_published_files_are_plain_tables():
+    for path in (layout.PROJECT / "ssr_mmseg/report/published").glob("*.csv"):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert all(None not in row and None not in row.values() for row in rows)
