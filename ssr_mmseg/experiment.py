@@ -20,7 +20,7 @@ from mmseg.registry import MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import layout, registration, settings
+from ssr_mmseg import definitions, layout, registration, settings
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
@@ -98,7 +98,7 @@ class Experiment:
     def network(self, network: str, genotype: Genotype | None) -> dict:
         """Model config of a network to train from scratch: a genotype's, or a baseline's if there is none."""
         if genotype is None:
-            model = _read(settings.defining_file(network))["model"]
+            model = _read(definitions.defining_file(network))["model"]
         else:
             model = _read(settings.DERIVED)["model"]
             model["backbone"]["genotype"] = genotype.to_dict()

@@ -3,7 +3,6 @@
 Light on purpose (no torch, no mmengine): the workflow imports it whenever it is parsed, also in every cluster job.
 """
 
-import ast
 import copy
 import hashlib
 import json
@@ -15,13 +14,12 @@ from typing import Any
 import jsonschema
 import yaml
 
-from ssr_mmseg import layout
+from ssr_mmseg import definitions, layout
 from ssr_mmseg.ablation import cells
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 
 DEFAULTS = "config/config.yaml"
-DATASET_TYPES = "config/mmseg/datasets"
 SUPERNET = "config/mmseg/models/supernet.py"
 DERIVED = "config/mmseg/models/ssr_net.py"
 SECTIONS = ("search", "discretize", "retrain", "evaluate", "profile")
@@ -172,86 +170,6 @@ def manifest_path(config: dict, dataset: str) -> Path:
     return Path(layout.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
 
 
-def network_kind(network: str) -> str:
-    """What stands behind a network's name: searched, random, published (a genotype) or baseline (an mmseg model).
-
-    Raises:
-        UserError: there is neither a genotype nor a baseline of that name.
-    """
-    if network in ("searched", "random"):
-        return network
-    folders = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
-    for kind, (folder, suffix) in folders.items():
-        if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), layout.PROJECT)):
-            return kind
-    known = {
-        path.stem
-        for root in (Path(), layout.PROJECT)
-        for folder, suffix in folders.values()
-        for path in (root / folder).glob(f"*{suffix}")
-    }
-    raise UserError(f"unknown network {network}; known are: searched, random, {', '.join(sorted(known))}")
-
-
-def network_file(network: str) -> Path | None:
-    """The genotype or mmengine file that defines a network, or None for one that a search or a draw yields."""
-    kind = network_kind(network)
-    if kind == "published":
-        return layout.project_file(f"config/genotypes/{network}.json")
-    if kind == "baseline":
-        return layout.project_file(f"config/mmseg/baselines/{network}.py")
-    return None
-
-
-def dataset_file(dataset_type: str) -> Path:
-    """The mmengine file that says how a type of dataset is read.
-
-    Raises:
-        UserError: there is no such type.
-    """
-    try:
-        return layout.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
-    except UserError:
-        known = {path.stem for root in (Path(), layout.PROJECT) for path in (root / DATASET_TYPES).glob("*.py")}
-        raise UserError(f"unknown dataset type {dataset_type}; known are: {', '.join(sorted(known))}") from None
-
-
-def defining_file(network: str) -> Path:
-    """The file that defines a published network or a baseline.
-
-    Raises:
-        UserError: the network is defined by a search or a draw.
-    """
-    file = network_file(network)
-    if file is None:
-        raise UserError(f"network {network} is not defined by a file; it comes from the search")
-    return file
-
-
-def mmengine_digest(path: Path) -> str:
-    """Digest of what an mmengine config file says, with its `_base_` files: comments and layout do not count.
-
-    A base inside an installed package (`mmseg::…`) counts by its name.
-    """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        parts = [ast.dump(tree)]
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
-                bases = ast.literal_eval(node.value)
-                for base in [bases] if isinstance(bases, str) else bases:
-                    if "::" in base:
-                        continue
-                    if not (path.parent / base).is_file():
-                        raise UserError(f"{path} has the base {base}, which is not there; check its _base_")
-                    parts.append(mmengine_digest(path.parent / base))
-    except UserError:
-        raise
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path} is not a valid mmengine config: {error}") from error
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
 def identity(value: Any) -> str:
     """Twelve hexadecimal digits that name a JSON value, independent of the order of its keys."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
@@ -273,11 +191,11 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
-        parts["mmseg"] = mmengine_digest(dataset_file(data["type"]))
+        parts["mmseg"] = definitions.mmengine_digest(definitions.dataset_file(data["type"]))
     elif stage == "search":
         parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
-        parts["model"] = mmengine_digest(layout.project_file(SUPERNET))
-        parts["schedule"] = mmengine_digest(layout.project_file(settings["search"]["schedule"]))
+        parts["model"] = definitions.mmengine_digest(layout.project_file(SUPERNET))
+        parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["search"]["schedule"]))
     elif stage == "discretize":
         parts |= {"search": before("search"), "discretize": settings["discretize"]}
     elif stage == "sample":
@@ -285,7 +203,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "retrain":
         parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
         parts["prepare"] = before("prepare")
-        parts["schedule"] = mmengine_digest(layout.project_file(settings["retrain"]["schedule"]))
+        parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["retrain"]["schedule"]))
         parts["network"] = _network_identity(network, before)
     elif stage == "evaluate":
         parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
@@ -299,8 +217,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 
 
 def _network_identity(network: str, before: Callable[[str], str]) -> str:
-    file = network_file(network)
+    file = definitions.network_file(network)
     if file is not None and file.suffix == ".py":
-        return mmengine_digest(file)
+        return definitions.mmengine_digest(file)
     genotype = read_json(file) if file else before("discretize" if network == "searched" else "sample")
-    return identity([genotype, mmengine_digest(layout.project_file(DERIVED))])
+    return identity([genotype, definitions.mmengine_digest(layout.project_file(DERIVED))])

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.errors import UserError
 
 STAGES = ("prepare", "search", "discretize", "sample", "retrain", "evaluate", "profile")
@@ -227,32 +227,32 @@ def test_a_new_recipe_remakes_the_stage(config, monkeypatch, recipe):
 def test_digest_of_an_mmengine_file_ignores_comments_and_layout(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("lr = dict(value=0.1)\n")
-    before = settings.mmengine_digest(path)
+    before = definitions.mmengine_digest(path)
     path.write_text("# faster\nlr = dict(\n    value=0.1,  # was 0.2\n)\n\n")
-    assert settings.mmengine_digest(path) == before
+    assert definitions.mmengine_digest(path) == before
     path.write_text("lr = dict(value=0.2)\n")
-    assert settings.mmengine_digest(path) != before
+    assert definitions.mmengine_digest(path) != before
 
 
 def test_digest_of_an_mmengine_file_covers_its_bases(tmp_path):
     (tmp_path / "base.py").write_text("a = 1\n")
     (tmp_path / "middle.py").write_text("_base_ = './base.py'\n")
     (tmp_path / "top.py").write_text("_base_ = ['middle.py', 'mmseg::_base_/default_runtime.py']\n")
-    before = settings.mmengine_digest(tmp_path / "top.py")
+    before = definitions.mmengine_digest(tmp_path / "top.py")
     (tmp_path / "base.py").write_text("a = 1  # one\n")
-    assert settings.mmengine_digest(tmp_path / "top.py") == before
+    assert definitions.mmengine_digest(tmp_path / "top.py") == before
     (tmp_path / "base.py").write_text("a = 2\n")
-    assert settings.mmengine_digest(tmp_path / "top.py") != before
+    assert definitions.mmengine_digest(tmp_path / "top.py") != before
     (tmp_path / "base.py").unlink()
     with pytest.raises(UserError, match=r"middle\.py has the base \./base\.py, which is not there"):
-        settings.mmengine_digest(tmp_path / "top.py")
+        definitions.mmengine_digest(tmp_path / "top.py")
 
 
 @pytest.mark.parametrize("text", ["a = (", "_base_ = name\n", "a = '\0'\n"])
 def test_a_malformed_mmengine_file_is_one_line(tmp_path, text):
     (tmp_path / "a.py").write_text(text)
     with pytest.raises(UserError, match=r"a\.py is not a valid mmengine config") as caught:
-        settings.mmengine_digest(tmp_path / "a.py")
+        definitions.mmengine_digest(tmp_path / "a.py")
     assert "\n" not in str(caught.value)
 
 
@@ -271,7 +271,7 @@ def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
     for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/baselines", "theirs.py")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / name).write_text("{}")
-    kinds = {name: settings.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}
+    kinds = {name: definitions.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}
     assert kinds == {
         "searched": "searched",
         "random": "random",

@@ -1,6 +1,6 @@
 """Where a row's genotype comes from."""
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import definitions, layout
 from ssr_mmseg.genotype import Genotype
 
 
@@ -10,10 +10,10 @@ def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
     Raises:
         UserError: the network is unknown, or its genotype has not been made yet.
     """
-    kind = settings.network_kind(network)
+    kind = definitions.network_kind(network)
     if kind == "baseline":
         return None
     if kind == "published":
-        return Genotype.read(settings.defining_file(network))
+        return Genotype.read(definitions.defining_file(network))
     pattern = layout.GENOTYPE if kind == "searched" else layout.RANDOM_GENOTYPE
     return Genotype.read(pattern.format(dataset=dataset, seed=seed))

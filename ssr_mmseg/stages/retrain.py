@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.devices import peak_memory_gb
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
@@ -28,7 +28,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     loop = runner.train_loop
     record = {
         "network": network,
-        "kind": settings.network_kind(network),
+        "kind": definitions.network_kind(network),
         "seed": seed,
         "train_split": experiment.settings["dataset"]["train_split"],
         "pretrained": "no",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import files, layout, settings
+from ssr_mmseg import definitions, files, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.stages.summary import COLUMNS, chosen_seed, write_summary
 
@@ -43,7 +43,7 @@ def write_search(dataset, seed, one_hot_miou):
 
 def write_network(dataset, seed, network, index):
     names = {"dataset": dataset, "seed": seed, "network": network}
-    kind = settings.network_kind(network)
+    kind = definitions.network_kind(network)
     training = {"kind": kind, "train_split": "train", "pretrained": "no", "hours": 1.0, "provenance": {"commit": ""}}
     test = {"miou": TEST[network][index], "pixel_accuracy": 81.0} if dataset == "town" else None
     evaluation = {"val": {"miou": VAL[network][index], "pixel_accuracy": 84.0}, "test": test}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import files, layout, settings
+from ssr_mmseg import definitions, files, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.stages.table import COLUMNS, write_table
 
@@ -44,7 +44,7 @@ def results(config, tmp_path, monkeypatch):
 def write_network(dataset, seed, network):
     names = {"dataset": dataset, "seed": seed, "network": network}
     training = {
-        "kind": settings.network_kind(network),
+        "kind": definitions.network_kind(network),
         "train_split": "train+val",
         "pretrained": "no",
         "hours": 0.111111,

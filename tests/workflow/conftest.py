@@ -12,7 +12,15 @@ import pytest
 
 from ssr_mmseg.layout import PROJECT
 
-LIGHT = ("__init__", "ablation", "errors", "files", "layout", "settings")  # all that the Snakefile may import
+LIGHT = (
+    "__init__",
+    "ablation",
+    "definitions",
+    "errors",
+    "files",
+    "layout",
+    "settings",
+)  # all that the Snakefile may import
 CONFIG = """\
 networks: [searched, random, erfnet]
 threads: {search: 2}

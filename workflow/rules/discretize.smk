@@ -9,6 +9,7 @@ rule discretize:
         report=layout.DISCRETIZATION,
     log:
         "results/logs/discretize/{dataset}-seed{seed}.log",
+    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
     conda:
         "../../environment.yaml"
     resources:
@@ -29,6 +30,7 @@ rule sample:
         layout.RANDOM_GENOTYPE,
     log:
         "results/logs/sample/{dataset}-seed{seed}.log",
+    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
     conda:
         "../../environment.yaml"
     resources:

@@ -11,6 +11,7 @@ rule search:
         "results/logs/search/{dataset}-seed{seed}.log",
     benchmark:
         "results/benchmarks/search/{dataset}-seed{seed}.tsv"
+    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
@@ -36,6 +37,7 @@ rule shrink:
         "results/logs/shrink/{dataset}-seed{seed}-{stage}.log",
     benchmark:
         "results/benchmarks/shrink/{dataset}-seed{seed}-{stage}.tsv"
+    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
