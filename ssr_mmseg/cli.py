@@ -93,6 +93,12 @@ def _figures(arguments: argparse.Namespace, config: dict) -> None:
     write_figures(config)
 
 
+def _status(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.status import show
+
+    show(config, arguments.watch)
+
+
 def _space(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.search_space import SearchSpace
     from ssr_mmseg.stages.describe import describe_space
@@ -154,6 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     add("ablation", _ablation, "compare the searches of the ablation in results/ablation.csv and .md", "config")
     add("report", _report, "show what results there are in results/report/index.html", "config")
     add("figures", _figures, "write the report's figures as SVG and PNG into results/figures", "config")
+    status = add("status", _status, "show which results are done, running, stopped or waiting", "config")
+    status.add_argument("--watch", action="store_true", help="show it again every 2 seconds until all is done")
     space = add("space", _space, "describe the search space as JSON", *one_dataset)
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")

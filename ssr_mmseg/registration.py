@@ -3,7 +3,7 @@
 from ssr_mmseg import datasets, derived, heads, supernet, transforms
 from ssr_mmseg.search import hooks as search_hooks
 from ssr_mmseg.search import loop as search_loop
-from ssr_mmseg.training import data, hooks, loop
+from ssr_mmseg.training import data, hooks, loop, progress
 
 __all__ = [
     "data",
@@ -12,6 +12,7 @@ __all__ = [
     "heads",
     "hooks",
     "loop",
+    "progress",
     "search_hooks",
     "search_loop",
     "supernet",

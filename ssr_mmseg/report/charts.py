@@ -35,18 +35,27 @@ def measured_points(dataset: Dataset) -> list[dict]:
     return points
 
 
-def label_sides(points: list[dict]) -> None:
-    """Note for each point whether its label goes `above` it, or `below` because another point is close above."""
-    logs = [math.log(point["latency"]) for point in points]
-    heights = [point["mIoU"] for point in points]
-    wide, high = (max(values) - min(values) or 1.0 for values in (logs, heights))
-    for index, point in enumerate(points):
-        crowded = any(
-            abs(logs[other] - logs[index]) < 0.15 * wide and 0 <= heights[other] - heights[index] < 0.12 * high
-            for other in range(len(points))
-            if other != index and (heights[other], other) > (heights[index], index)
-        )
-        point["side"] = "below" if crowded else "above"
+def place_names(points: list[dict], others: Sequence[dict] = ()) -> None:
+    """Note for each point the `side` of its name: `above`, `below`, or `none` where it would cover something.
+
+    Points come before `others`, and always get a name. Sizes are those of a wide screen, as shares of the chart.
+    """
+    everything = [*points, *others]
+    places = [(math.log(point["latency"]), point["mIoU"]) for point in everything]
+    spans = [(min(values), max(values) - min(values) or 1.0) for values in zip(*places, strict=True)]
+    places = [((x - spans[0][0]) / spans[0][1], (y - spans[1][0]) / spans[1][1]) for x, y in places]
+    taken = [(x, y, 0.01, 0.02) for x, y in places]  # centre, half a width and half a height
+    for index, (point, (x, y)) in enumerate(zip(everything, places, strict=True)):
+        half = 0.005 * len(point["network"])
+        boxes = {"above": (x, y + 0.05, half, 0.022), "below": (x, y - 0.05, half, 0.022)}
+        free = [side for side, box in boxes.items() if not any(_overlap(box, other) for other in taken)]
+        point["side"] = free[0] if free else "above" if index < len(points) else "none"
+        if point["side"] in boxes:
+            taken.append(boxes[point["side"]])
+
+
+def _overlap(first: tuple[float, float, float, float], second: tuple[float, float, float, float]) -> bool:
+    return abs(first[0] - second[0]) < first[2] + second[2] and abs(first[1] - second[1]) < first[3] + second[3]
 
 
 def _labels(points: list[dict], x: alt.X, y: alt.Y, **mark: Any) -> list[alt.Chart]:
@@ -71,9 +80,7 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
         for row in dataset.published
         if row["latency_ms"] and row["miou"] is not None
     ]  # fmt: skip
-    label_sides(points)
-    if foreign:
-        label_sides(foreign)
+    place_names(points, foreign)
     latencies = [point["latency"] for point in (*points, *foreign)]
     x = alt.X(
         "latency:Q",
@@ -96,11 +103,11 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
     if foreign:
         base = alt.Chart(style.data(foreign)).encode(x=x, y=y)
         layers.append(
-            base.mark_point(shape="stroke", angle=90, size=90, stroke=role("muted"), strokeWidth=2).encode(
+            base.mark_point(shape="diamond", filled=False, size=55, stroke=role("muted"), strokeWidth=1.5).encode(
                 tooltip=[*tip, alt.Tooltip("source:N")]
             )
         )
-        layers += _labels(foreign, x, y, fontSize=10, fill=role("muted"))
+        layers += _labels(foreign, x, y, fontSize=10, fill=role("muted"), opacity=alt.expr("width < 420 ? 0 : 1"))
     base = alt.Chart(style.data(points)).encode(x=x, y=y)
     layers.append(
         base.mark_point(filled=True, size=130, opacity=1).encode(
@@ -120,8 +127,8 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
     caption = "Up and to the left is better. The dashed line is the Pareto front of the networks measured here."
     if foreign:
         caption += (
-            f" Grey dashes are {len(foreign)} published results on the test set: other machines, input sizes and "
-            "training recipes, so not comparable point by point."
+            f" Hollow grey diamonds are {len(foreign)} published results on the test set: other machines, input sizes "
+            "and training recipes, so not comparable point by point."
         )
     spec = style.finish(alt.layer(*layers), alternative, 380)
     return Chart("accuracy-latency", "Accuracy against latency", caption, alternative, spec)

@@ -34,10 +34,14 @@ def write_figures(config: dict) -> None:
         raise UserError(f"could not write {target}: {error.strerror}; choose a writable folder") from error
     try:
         index = {}
+        paper = page.paper_genotype()
+        if paper is not None:
+            title = "The paper's genotype"
+            _write(folder / "genotype-paper", drawing.genotype_svg(title, paper, [0, 0]))
+            index["genotype-paper"] = title
         for dataset in found.datasets:
             for name, title, svg in drawings(dataset):
-                (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
-                (folder / f"{name}.png").write_bytes(vl_convert.svg_to_png(svg, scale=SCALE))
+                _write(folder / name, svg)
                 index[name] = title
             if any(network.frames for network in dataset.networks):
                 predictions.write_sheet([dataset], folder / f"{dataset.name}-predictions.png")
@@ -49,6 +53,12 @@ def write_figures(config: dict) -> None:
         os.replace(folder, target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(stem: Path, svg: str) -> None:
+    """Write one figure as SVG and PNG."""
+    stem.with_suffix(".svg").write_text(svg, encoding="utf-8")
+    stem.with_suffix(".png").write_bytes(vl_convert.svg_to_png(svg, scale=SCALE))
 
 
 def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:

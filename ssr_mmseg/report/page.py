@@ -207,5 +207,7 @@ def commands(config: dict, config_path: str) -> Iterator[str]:
             for network in config["networks"]:
                 for name in ("retrain", "evaluate", "profile"):
                     yield shlex.join(["ssr-mmseg", name, *own, "--network", network])
-    yield shlex.join(["ssr-mmseg", "table", "--config", config_path])
-    yield shlex.join(["ssr-mmseg", "report", "--config", config_path])
+            if "searched" in config["networks"]:
+                yield shlex.join(["ssr-mmseg", "gap", *own])
+    for name in ("table", "summary", "report"):
+        yield shlex.join(["ssr-mmseg", name, "--config", config_path])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import layout
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
+from ssr_mmseg.status import last_words
 
 FAULTS = (UserError, KeyError, IndexError, TypeError, ValueError, AttributeError)
 
@@ -141,12 +141,9 @@ def _provenance(value: dict) -> dict:
 
 
 def absent(what: str, path: Path, stage: str, job: str) -> Missing:
-    """A result that is not there; the last line of its job's log tells most about why."""
-    log = Path(layout.LOG.format(stage=stage, job=job))
-    try:
-        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError:
+    """A result that is not there; the end of its job's log tells most about why."""
+    words = last_words(stage, job)
+    if words is None:
         return Missing(what, f"{path} is not there; {stage} has not been run", begun=False)
-    told = [line for line in lines if line.startswith("ssr-mmseg:")] or [line for line in lines if line]
-    last = f"; {log} ends with: {told[-1][:300]}" if told else ""
-    return Missing(what, f"{path} is not there; {stage} has failed or is still running{last}")
+    told = f"; its log ends with: {words}" if words else ""
+    return Missing(what, f"{path} is not there; {stage} has failed or is still running{told}")

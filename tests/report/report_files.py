@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssr_mmseg import files, layout, settings
+from ssr_mmseg import definitions, files, layout, settings
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search_space import GATES, SearchSpace
 
@@ -67,6 +67,8 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
         files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
     for pattern in (layout.GENOTYPE, layout.RANDOM_GENOTYPE):
         genotype_of(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
+    end = {"gap": 10.0, "gates_decided": 0.75}
+    files.write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})
     decided = {"gates_decided": 0.75, "groups": {gate: {"exist": 4, "decided": 3} for gate in GATES}}
     files.write_json(Path(layout.DISCRETIZATION.format(dataset=dataset, seed=seed)), decided)
 
@@ -98,7 +100,7 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     names = {"dataset": dataset, "seed": seed, "network": network}
     own = settings.for_dataset(config, dataset)
     training = {
-        "kind": settings.network_kind(network),
+        "kind": definitions.network_kind(network),
         "train_split": "train",
         "pretrained": "no",
         "device": "a CPU",
@@ -111,7 +113,7 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     }
     accuracy = {"images": 4, "miou": miou, "pixel_accuracy": 80.0, "iou": dict.fromkeys(CLASSES, miou)}
     evaluation = {"val": accuracy, "test": accuracy if dataset == "town" else None}
-    cost = {"params": int(10**6 * miou), "macs": 10**9, "fps": 1000 / miou, "latency_ms_p50": miou}
+    cost = {"params": int(10**6 * miou), "macs": 10**9, "fps": round(1000 / miou, 2), "latency_ms_p50": miou}
     record = {**cost, "latency_ms_p95": miou + 1, "device": "a CPU", "backend": "eager", "precision": "fp32"}
     sizes = [own["dataset"]["size"], *own["profile"]["sizes"]]
     records = [{"size": size, **record} for size in sizes]

@@ -4,7 +4,7 @@ import pytest
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
-JOINED = {("table", ""), ("summary", "")}  # what every result ends in
+JOINED = {("table", ""), ("summary", ""), ("report", "")}  # what every result ends in
 
 
 def plan(checkout, *arguments):
@@ -21,7 +21,7 @@ def planned(call):
 def counts(search=1, shrink=0, networks=5, random=1, gap=1):
     once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "sample": random, "gap": gap}
     jobs = {**once, **dict.fromkeys(("retrain", "evaluate", "profile"), networks)}
-    jobs |= dict.fromkeys(("table", "summary", "all"), 1)
+    jobs |= dict.fromkeys(("table", "summary", "report", "all"), 1)
     return {rule: number for rule, number in jobs.items() if number}
 
 
@@ -53,7 +53,7 @@ def test_every_rule_runs_and_a_second_call_has_nothing_to_do(finished):
     for network in ("searched", "random", "erfnet"):
         stages += [f"seed0/retrain/{network}/training.json", f"seed0/retrain/{network}/weights.pth"]
         stages += [f"seed0/evaluate/{network}/evaluation.json", f"seed0/profile/{network}/profile.json"]
-    joined = ["summary.csv", "table.csv"]
+    joined = ["summary.csv", "table.csv", "report/index.html", "report/predictions.png"]
     assert files == sorted([*(f"{dataset}/{name}" for dataset in ("town", "village") for name in stages), *joined])
     assert len([name for name in finished.files() if name.startswith("config/")]) == 1
     assert NOTHING in plan(finished, "results/table.csv", *TWO).output
@@ -104,7 +104,7 @@ def test_edited_values_and_recipes_remake_their_stage_and_edited_code_does_not(c
     path.write_text(f"{path.read_text()}\nextra = 1\n")
     copied.edit("ssr_mmseg/settings.py", '"profile": 1', '"profile": 2')
     copied.edit("workflow/rules/search.smk", "ssr_mmseg search", "ssr_mmseg  search")
-    remade = {"retrain", "evaluate", "gap", "profile", "table", "summary"}
+    remade = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
     assert {rule for rule, _ in planned(plan(copied, *TWO))} == remade
 
 
@@ -113,3 +113,10 @@ def test_profiling_takes_all_cores_and_training_a_gpu(checkout):
     assert {job["threads"] for job in jobs if job["rule"] == "profile"} == {"4"}
     with_gpu = {job["rule"] for job in jobs if "gpu=1" in job["resources"]}
     assert with_gpu == {"search", "shrink", "retrain", "evaluate", "profile"}
+
+
+def test_figures_are_made_on_request_from_what_is_there(copied):
+    assert planned(plan(copied, "results/figures", *TWO)) == {("figures", "")}
+    assert copied.snakemake("results/figures", *TWO).status == 0
+    assert NOTHING in plan(copied, "results/figures", *TWO).output
+    assert "figures/index.json" in copied.files()

@@ -44,7 +44,7 @@ def test_a_failing_stage_shows_its_message_and_a_later_call_goes_on(copied):
     assert not (copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json").exists()
     call = copied.snakemake(*changed)
     assert call.status == 0, call.output
-    assert {job["rule"] for job in call.jobs} == {"evaluate", "table", "summary", "all"}
+    assert {job["rule"] for job in call.jobs} == {"evaluate", "table", "summary", "report", "all"}
 
 
 def test_results_can_lie_in_another_folder(checkout):

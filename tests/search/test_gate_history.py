@@ -1,0 +1,73 @@
+"""What the search notes about its gates after every epoch."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from spaces import search_settings
+
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.search.hooks import GateHistoryHook, leading_probabilities
+from ssr_mmseg.search_space import SearchSpace, StageSpace
+
+
+@pytest.fixture
+def architecture():
+    found = ArchitectureParameters(SearchSpace.from_settings(search_settings()))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for alpha in found.alpha.values():
+            alpha.normal_()
+    return found
+
+
+def runner_of(architecture, epoch, max_epochs=200):
+    loop = SimpleNamespace(
+        history=[{"epoch": epoch}],
+        max_epochs=max_epochs,
+        objective=SimpleNamespace(cost_ratio=lambda probabilities: torch.tensor(0.5)),
+    )
+    model = SimpleNamespace(backbone=SimpleNamespace(architecture=architecture))
+    return SimpleNamespace(model=model, train_loop=loop)
+
+
+def test_widths_are_those_of_each_blocks_most_probable_operator(architecture):
+    found = leading_probabilities(architecture)
+    p = architecture.probabilities()
+    for block, operators in enumerate(found["operator"]):
+        leading = int(np.argmax(operators))
+        for gate in ("mid_width", "out_width"):
+            assert found[gate][block] == pytest.approx(p[gate][block, leading].tolist(), abs=1e-4)
+            assert sum(found[gate][block]) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_removed_group_is_empty_and_a_dead_option_zero(architecture):
+    architecture.alive["operator"][0, 1:] = False
+    architecture.alive["operator"][-1] = False
+    architecture.remove_dependents()
+    found = leading_probabilities(architecture)
+    assert found["operator"][0] == [1.0] + [0.0] * (len(architecture.space.operators) - 1)
+    assert (found["operator"][-1], found["mid_width"][-1], found["out_width"][-1]) == ([], [], [])
+
+
+@pytest.mark.parametrize(("epoch", "kept"), [(1, True), (40, True), (41, False), (45, True), (57, True), (58, False)])
+def test_later_epochs_keep_probabilities_at_intervals_and_at_a_stages_end(architecture, epoch, kept):
+    runner = runner_of(architecture, epoch, max_epochs=57)
+    GateHistoryHook().after_train_epoch(runner)
+    (record,) = runner.train_loop.history
+    assert ("probabilities" in record) == kept
+    assert record["cost_ratio"] == 0.5
+    assert record["options_alive"] == architecture.options_alive()
+
+
+def test_the_history_of_the_papers_search_stays_small():
+    space = SearchSpace((StageSpace(6, 64, 4), StageSpace(11, 128, 4)))
+    architecture = ArchitectureParameters(space)
+    hook, size = GateHistoryHook(), 0
+    for epoch in range(1, 201):
+        runner = runner_of(architecture, epoch, max_epochs=epoch if epoch % 20 == 0 else 200)
+        hook.after_train_epoch(runner)
+        size += len(json.dumps(runner.train_loop.history, indent=2))
+    assert size < 2e6
