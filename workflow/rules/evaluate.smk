@@ -9,6 +9,7 @@ rule evaluate:
         weights=layout.WEIGHTS,
     output:
         layout.EVALUATION,
+    priority: 1  # before the profiles, which take all cores one by one
     log:
         "results/logs/evaluate/{dataset}-seed{seed}-{network}.log",
     conda:
