@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -205,10 +205,16 @@ class Experiment:
         return self._runner(config, model, loader, loop, [*config["custom_hooks"]], retrain["epochs"], work)
 
     def _split(self, split: str) -> dict:
-        """Dataset config of a split but its pipeline."""
+        """Dataset config of a split but its pipeline; its images must be those that were prepared."""
         found = self.splits[split]
         if found is None:
             raise UserError(f"dataset {self.dataset} has no labels for {split}; use train and val")
+        images, prepared = len(DATASETS.build({**found, "pipeline": []})), self.training_images([split])
+        if images != prepared:  # mmseg lists the folder: it would go on with what is left
+            raise UserError(
+                f"dataset {self.dataset}: {split} has {images} images, expected the {prepared} that were prepared; "
+                "put them back, or prepare the dataset again"
+            )
         return found
 
     def _runner(
