@@ -9,9 +9,9 @@ rule evaluate:
         weights=layout.WEIGHTS,
     output:
         layout.EVALUATION,
-    priority: 1  # before the profiles, which take all cores one by one
     log:
         "results/logs/evaluate/{dataset}-seed{seed}-{network}.log",
+    priority: 1  # before the profiles, which take all cores one by one
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["retrain"]
