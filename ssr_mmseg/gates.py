@@ -78,9 +78,14 @@ class ArchitectureParameters(nn.Module):
         return all(count["exist"] == count["decided"] for count in self.groups().values())
 
     def gates_decided(self) -> float:
-        """Share of the existing groups that have one survivor."""
-        counts = self.groups().values()
-        return sum(count["decided"] for count in counts) / sum(count["exist"] for count in counts)
+        """Share of the existing groups that have one survivor, among those with a choice; 1 if none has one."""
+        counts = []
+        for gate, alive in self.alive.items():
+            choice = torch.from_numpy(self.space.allowed(gate).sum(axis=-1) > 1)  # (*groups,)
+            counts.append(alive.sum(dim=-1).cpu()[choice])
+        survivors = torch.cat(counts)
+        exist = int((survivors > 0).sum())
+        return int((survivors == 1).sum()) / exist if exist else 1.0
 
     @torch.no_grad()
     def entropy(self) -> dict[str, float]:

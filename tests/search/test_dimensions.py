@@ -41,7 +41,7 @@ def assert_fixed(genotype: Genotype, dimensions: tuple[str, ...], space=SPACE) -
     [*((dimension,) for dimension in DIMENSIONS), ("dilation", "resolution"), DIMENSIONS[1:]],
     ids="+".join,
 )
-def test_fixed_gates_never_change_and_count_as_decided(dimensions, regularizer):
+def test_fixed_gates_never_change(dimensions, regularizer):
     torch.manual_seed(0)
     supernet = SSRSupernet(search_settings(dimensions=list(dimensions)))
     gates = supernet.architecture
@@ -74,6 +74,13 @@ def test_with_nothing_to_search_all_is_decided_from_the_start():
     assert gates.decided
     assert gates.gates_decided() == 1.0
     assert gates.shrink(0.9) == 0
+
+
+def test_groups_without_a_choice_do_not_count_as_decided():
+    gates = SSRSupernet(search_settings(dimensions=["depth"])).architecture
+    assert gates.gates_decided() == 0.0, "the operators and widths never had a choice"
+    gates.alive["depth"][0, 0] = False  # of a stage of two blocks
+    assert gates.gates_decided() == 1 / len(SPACE.stages)
 
 
 @pytest.mark.parametrize("dimensions", [(), ("mid_width",)], ids=["none", "mid_width"])
