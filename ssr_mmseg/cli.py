@@ -8,8 +8,16 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ssr_mmseg import __version__, layout, settings
+from ssr_mmseg import __version__, layout, settings, stopping
 from ssr_mmseg.errors import UserError
+
+# What the disk may answer at any time, and what to do about it.
+_WRITE = ("could not write", "free space there, or choose a writable folder")
+_READ = ("could not read", "put it back or check the disk, then run again")
+REMEDIES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES), _WRITE),
+    **dict.fromkeys((errno.ENOENT, errno.EIO, errno.ESTALE), _READ),
+}
 
 # Modules that compute are imported by the command that needs them: `ssr-mmseg --help` must not wait for torch.
 
@@ -99,6 +107,13 @@ def _status(arguments: argparse.Namespace, config: dict) -> None:
     show(config, arguments.watch)
 
 
+def _doctor(_: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.doctor import show
+
+    if not show(config):
+        raise SystemExit(1)
+
+
 def _space(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.search_space import SearchSpace
     from ssr_mmseg.stages.describe import describe_space
@@ -130,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
-        command.set_defaults(run=run, config=None)
+        command.set_defaults(run=run, config=None, stage=name in settings.RECIPES, time_budget=None)
         if "config" in options:
             command.set_defaults(config=layout.project_file(settings.DEFAULTS))
             command.add_argument("--config", help=f"experiment configuration ({settings.DEFAULTS})")
@@ -142,16 +157,22 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--network", required=True, help="searched, random, a genotype's or a baseline's name")
         return command
 
+    def add_training(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
+        command = add(name, run, summary, *options)
+        budget = "save and end with status 75 before this time is over, e.g. 55m or 2h; also $" + stopping.BUDGET
+        command.add_argument("--time-budget", metavar="DURATION", help=budget)
+        return command
+
     one_dataset = ("config", "dataset")
     one_search = (*one_dataset, "seed")
     one_network = (*one_search, "network")
     add("prepare", _prepare, "fetch or render a dataset, verify it and measure its classes", *one_dataset)
-    add("search", _search, "train the supernet with every option alive at the start", *one_search)
-    shrink = add("shrink", _search, "compact the supernet and search on", *one_search)
+    add_training("search", _search, "train the supernet with every option alive at the start", *one_search)
+    shrink = add_training("shrink", _search, "compact the supernet and search on", *one_search)
     shrink.add_argument("--stage", type=int, required=True, help="number of the shrinking stage, from 1")
     add("discretize", _discretize, "write the genotype that survived", *one_search)
     add("sample", _sample, "draw a random genotype of about the searched one's cost", *one_search)
-    add("retrain", _retrain, "train a network from scratch", *one_network)
+    add_training("retrain", _retrain, "train a network from scratch", *one_network)
     add("evaluate", _evaluate, "measure mIoU and draw predictions", *one_network)
     add("profile", _profile, "measure parameters, multiply-adds and latency", *one_network)
     add("gap", _gap, "set the supernet's mIoU, relaxed and one-hot, beside the retrained network's", *one_search)
@@ -162,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     add("figures", _figures, "write the report's figures as SVG and PNG into results/figures", "config")
     status = add("status", _status, "show which results are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="show it again every 2 seconds until all is done")
+    add("doctor", _doctor, "check environment, devices, data and disk, and say what to fix", "config")
     space = add("space", _space, "describe the search space as JSON", *one_dataset)
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")
@@ -176,16 +198,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status: 0 done, 2 a user's mistake, 75 stopped and to be resumed."""
     arguments = _parser().parse_args(argv)
     try:
-        config = settings.read_config(arguments.config) if arguments.config else {}
-        if config.get("device") == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
-        arguments.run(arguments, config)
+        if arguments.stage:
+            with stopping.stoppable(stopping.time_left(arguments.time_budget, os.environ)):
+                _run(arguments)
+        else:
+            _run(arguments)
     except UserError as error:
         print(f"ssr-mmseg: {error}", file=sys.stderr)
         return 2
+    except stopping.Stopped as stop:
+        print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)
+        return stopping.RESUMABLE
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        remedy = REMEDIES.get(error.errno or 0)
+        if remedy is None:
             raise
-        print(f"ssr-mmseg: could not write {error.filename or ''}: {error.strerror}; free space there", file=sys.stderr)
+        print(f"ssr-mmseg: {remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}", file=sys.stderr)
         return 2
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    config = settings.read_config(arguments.config) if arguments.config else {}
+    if config.get("device") == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
+    arguments.run(arguments, config)

@@ -29,6 +29,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.training.claims import release
 from ssr_mmseg.transforms import IGNORED
 
 __all__ = ["Experiment", "registration"]
@@ -65,11 +66,12 @@ class Experiment:
         return Path(layout.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
 
     def close_work(self, work: Path, target: Path) -> None:
-        """Move a finished training's log beside its results and drop its work folder."""
+        """Move a finished training's log beside its results, drop its work folder and let go of it."""
         if (work / "log").is_dir():
             shutil.rmtree(target / "log", ignore_errors=True)
             shutil.move(work / "log", target / "log")
         shutil.rmtree(work, ignore_errors=True)
+        release(work)
 
     def limit_threads(self, part: str) -> None:
         """Give torch the CPU threads configured for `search` or `retrain`, or fewer where the scheduler says so."""
@@ -152,6 +154,7 @@ class Experiment:
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
         return {
             "batch_size": batch_size,
+            "worker_init_fn": {"type": "quiet_loader_process"},
             **schedule["loader"],
             "drop_last": True,
             "sampler": {"type": "PositionSampler"},

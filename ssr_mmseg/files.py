@@ -34,7 +34,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.filename is not None and Path(error.filename) not in (path, path.parent, temporary):
+        if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
             raise
         raise UserError(f"could not write {path}: {error.strerror}; free space or choose a writable folder") from error
     finally:

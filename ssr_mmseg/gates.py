@@ -105,13 +105,25 @@ class ArchitectureParameters(nn.Module):
             The number of options removed.
 
         Raises:
-            FloatingPointError: a group has no finite probability, so that nothing could be said to survive.
+            UserError: a group would lose its last option, because its probabilities are not finite or all are 0.
+                Nothing is removed then.
         """
         before = sum(self.options_alive().values())
+        survivors = {}
         for gate, p in self.probabilities().items():
-            if not bool(torch.isfinite(p).all()):
-                raise FloatingPointError(f"the probabilities of gate {gate} are not finite; the search has diverged")
-            self.alive[gate].logical_and_(p > threshold * p.amax(dim=-1, keepdim=True))
+            survivors[gate] = self.alive[gate] & (p > threshold * p.amax(dim=-1, keepdim=True))
+            emptied = torch.nonzero(self.alive[gate].any(dim=-1) & ~survivors[gate].any(dim=-1))
+            if len(emptied):
+                group = emptied[0].tolist()
+                axes = ("stage",) if gate == "depth" else ("block", "operator")
+                place = ", ".join(f"{axis} {index + 1}" for axis, index in zip(axes, group, strict=False))
+                raise UserError(
+                    f"shrinking would leave no option to gate {gate} of {place}, whose largest probability is "
+                    f"{float(p[tuple(group)].max()):g}: the search has diverged; lower the learning rate of the "
+                    "architecture parameters, or the loss weights, in the search's schedule"
+                )
+        for gate, alive in survivors.items():
+            self.alive[gate].copy_(alive)
         self.remove_dependents()
         return before - sum(self.options_alive().values())
 

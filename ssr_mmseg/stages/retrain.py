@@ -9,6 +9,7 @@ from ssr_mmseg.files import write_json
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.state import save_state
 
 
@@ -23,6 +24,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment.limit_threads("retrain")
     identity = settings.stage_identity(config, "retrain", dataset, seed, network)
     work = experiment.work_folder(f"retrain-{network}", identity)
+    claim(work)
     runner = experiment.retrain_runner(network, genotype, work)
     runner.train()
     loop = runner.train_loop

@@ -14,6 +14,8 @@ from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.loop import architecture_of, is_architecture
 from ssr_mmseg.structure import structure_of, structure_to_json
+from ssr_mmseg.training.checkpoints import Checkpoints
+from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.hooks import capture
 from ssr_mmseg.training.state import load_state, save_state
 
@@ -44,14 +46,17 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
     last = options["epochs"] + stage * options["shrink_epochs"]
     structure = compacted_structure(experiment, before) if before else None
+    claim(work)
     runner = experiment.search_runner(structure, last, total, work)
-    start = work / "state.pth"
-    if before and not start.exists():
-        save_state(start, compacted_state(before, runner))
+    checkpoints = Checkpoints(work / "state.pth")
+    start = checkpoints.load(runner.logger.warning) if before else None
+    if before and start is None:
+        start = compacted_state(before, runner)
+        checkpoints.save(start)
     architecture = architecture_of(runner.model)
-    if before and before["decided"]:
-        runner.model.load_state_dict(load_state(start)["model"])
-        final = {**load_state(start), "decided": True}
+    if before and start and before["decided"]:
+        runner.model.load_state_dict(start["model"])
+        final = {**start, "decided": True}
         history: list[dict] = []
         seconds = 0.0
     else:

@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler
+
+from ssr_mmseg import stopping
+from ssr_mmseg.errors import UserError
+
+FUNCTIONS.register_module(module=stopping.quiet_loader_process)
 
 
 def seed_everything(*key: int) -> None:
@@ -29,6 +35,9 @@ class SeededDataset(Dataset):
         dataset: An mmseg dataset, or its config.
         seed: Seed of the augmentation.
         indices: The samples to use, in this order; all of them by default.
+
+    Raises:
+        UserError: when asked for a sample whose files cannot be read.
     """
 
     def __init__(self, dataset: Any, seed: int, indices: Sequence[int] | None = None) -> None:
@@ -48,7 +57,13 @@ class SeededDataset(Dataset):
         epoch, index = divmod(int(position), len(self))
         sample = self.indices[index]
         seed_everything(self.seed, epoch, sample)
-        return self.dataset[sample]
+        try:
+            return self.dataset[sample]
+        except OSError as error:
+            raise UserError(
+                f"could not read {error.filename or 'the training data'}: {error.strerror or error}; put it back, then "
+                "run again: the training goes on from where it stands"
+            ) from error
 
 
 @DATA_SAMPLERS.register_module()

@@ -1,9 +1,8 @@
 """Hooks of every training: one keeps its state, one its history."""
 
-import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -11,67 +10,64 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
+from ssr_mmseg import stopping
+from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
-from ssr_mmseg.training.state import load_state, save_state
 
-RESUMABLE = 75  # exit status of a training that was stopped, saved its state and wants to be run again
+__all__ = ["RESUMABLE", "HistoryHook", "StateHook", "capture", "restore"]
 
 
 @HOOKS.register_module()
 class StateHook(Hook):
     """Resume from `path` if it is there; save to it after every epoch, every `interval` seconds, and when stopped.
 
-    SIGTERM and SIGINT let the running iteration finish, save, and end the process with status 75.
+    A stop lets the running iteration finish; see `ssr_mmseg.stopping` for what stops a process. A state that is not
+    finite is never saved.
 
     Args:
-        path: The state file.
+        path: The state file; the state before it is kept beside it.
         interval: Seconds between saves within an epoch.
     """
 
     priority = "LOWEST"  # behind shrinking and schedulers, so that a state at an epoch's end holds their doing
 
     def __init__(self, path: str, interval: float = 600.0) -> None:
-        self.path = Path(path)
+        self.checkpoints = Checkpoints(Path(path))
         self.interval = interval
-        self.stopped_by: str | None = None
-        self.handlers: dict[int, Any] = {}
+        self.saved = -1  # iterations finished at the last save
 
     def before_train(self, runner: Any) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.handlers[number] = signal.signal(number, self._stop)
-        if self.path.exists():
-            restore(runner, load_state(self.path))
+        state = self.checkpoints.load(runner.logger.warning)
+        if state is not None:
+            restore(runner, state)
+            self.saved = runner.iter
             runner.logger.info(f"resumed at iteration {runner.iter}")
+        runner.train_loop.save = lambda: self._save(runner, runner.train_loop.iter)
         self.saved_at = time.monotonic()
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         loop = runner.train_loop
         if batch_idx + 1 == loop.steps_per_epoch:
             return  # the epoch's end, a moment away, saves what its hooks have done as well
-        due = time.monotonic() - self.saved_at >= self.interval
-        if due or self.stopped_by:
+        if time.monotonic() - self.saved_at >= self.interval or stopping.requested():
             self._save(runner, loop.iter + 1)
 
     def after_train_epoch(self, runner: Any) -> None:
         self._save(runner, runner.train_loop.iter)
 
-    def after_train(self, runner: Any) -> None:
-        self._restore_handlers()
-
-    def _stop(self, number: int, frame: FrameType | None) -> None:
-        self.stopped_by = signal.Signals(number).name
-
-    def _restore_handlers(self) -> None:
-        for number, handler in self.handlers.items():
-            signal.signal(number, handler)
-
     def _save(self, runner: Any, iteration: int) -> None:
-        save_state(self.path, capture(runner, iteration))
-        self.saved_at = time.monotonic()
-        if self.stopped_by:
-            self._restore_handlers()
-            runner.logger.warning(f"stopped by {self.stopped_by} after iteration {iteration}; run again to resume")
-            raise SystemExit(RESUMABLE)
+        if iteration != self.saved:
+            state = capture(runner, iteration)
+            bad = next(not_finite({part: state[part] for part in ("model", "optimizers")}), None)
+            if bad:
+                raise runner.train_loop.diverged(f"{bad} is not finite", iteration)
+            self.checkpoints.save(state)
+            self.saved, self.saved_at = iteration, time.monotonic()
+        reason = stopping.requested()
+        if reason:
+            runner.logger.warning(f"stopped by {reason} after iteration {iteration}; run again to resume")
+            raise stopping.Stopped(reason)
 
 
 @HOOKS.register_module()
@@ -121,6 +117,16 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
     loop.sums.update(state["sums"])
     loop.count = state["count"]
     loop.seconds = state["seconds"]
+
+
+def not_finite(value: Any, name: str = "") -> Iterator[str]:
+    """Names of the tensors in nested dictionaries and lists that hold a NaN or an infinity."""
+    if torch.is_tensor(value):
+        if not bool(torch.isfinite(value).all()):
+            yield name
+    elif isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from not_finite(inner, f"{name}.{key}" if name else str(key))
 
 
 def _schedulers(runner: Any) -> dict[str, list]:

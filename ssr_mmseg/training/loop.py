@@ -1,12 +1,16 @@
 """The epoch loop: position known at every iteration, randomness derived from it."""
 
+import math
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 
+from ssr_mmseg import stopping
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.data import seed_everything
 
 
@@ -16,6 +20,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     The dataloader's sampler is a `PositionSampler`; before each iteration all generators are seeded from the seed and
     the iteration's number. `history` holds one record of mean losses per epoch and belongs to the state.
+
+    A stop (see `ssr_mmseg.stopping`) waits for the end of an iteration, or cuts short the wait for a batch.
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **options: Any) -> None:
@@ -24,6 +30,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.seconds = 0.0  # spent on iterations and their data, over all the runs of this training
         self.sums: dict[str, float] = defaultdict(float)  # of this epoch's loss terms
         self.count = 0
+        self.save: Callable[[], None] = lambda: None  # the hook that keeps the state puts itself here
 
     @property
     def steps_per_epoch(self) -> int:
@@ -35,13 +42,20 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._iter = iteration
         self._epoch = iteration // self.steps_per_epoch
 
+    def run(self) -> Any:
+        """Train to the end, or until told to stop."""
+        with stopping.stoppable(), stopping.deferred():
+            return super().run()
+
     def run_epoch(self) -> None:
         """Run the rest of the current epoch."""
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         first = self._iter - self._epoch * self.steps_per_epoch
         started = time.monotonic()
-        for index, batch in enumerate(self.batches(first), start=first):
+        batches = self._wait(iter, self.batches(first))
+        for index in range(first, self.steps_per_epoch):
+            batch = self._wait(next, batches)
             seed_everything(self.runner.seed, self._iter)
             self.run_iter(index, batch)
             now = time.monotonic()
@@ -50,18 +64,44 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
 
+    def _wait(self, function: Callable, *arguments: Any) -> Any:
+        """Call a function that gets data. Whatever ends the wait, the state before it is whole and is saved."""
+        try:
+            with stopping.interruptible():
+                return function(*arguments)
+        except UserError as error:
+            self.save()
+            last = str(error).splitlines()[-1]  # a loader process sends its traceback before it
+            raise UserError(last.partition("UserError: ")[2] or last) from error
+        except BaseException:
+            self.save()
+            raise
+
     def batches(self, first: int) -> Any:
         """The batches of the current epoch from the `first` on."""
         self.dataloader.sampler.start(self._epoch, first * self.dataloader.batch_size)
         return self.dataloader
 
     def note(self, terms: dict[str, float]) -> None:
-        """Add an iteration's loss terms to the epoch's means; a term that is not finite stops the training."""
+        """Add an iteration's loss terms to the epoch's means.
+
+        Raises:
+            UserError: a term is not finite: the training has diverged. Nothing is saved after that.
+        """
+        bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
+        if bad:
+            raise self.diverged(", ".join(bad), self._iter + 1)
         for name, value in terms.items():
-            if value != value or value in (float("inf"), float("-inf")):
-                raise FloatingPointError(f"{name} is {value} at iteration {self._iter}: the training has diverged")
             self.sums[name] += value
         self.count += 1
+
+    def diverged(self, what: str, iteration: int) -> UserError:
+        """The error that says what is not finite, after which iteration, and what to try."""
+        epoch = (iteration - 1) // self.steps_per_epoch + 1
+        return UserError(
+            f"the training has diverged: {what} at iteration {iteration} (epoch {epoch}); the last good state is kept; "
+            "lower the learning rate or the loss weights in the schedule, clip the gradients there, or try another seed"
+        )
 
     def close_epoch(self, **facts: Any) -> dict:
         """Append the epoch's record to `history`, with `facts` beside the mean losses."""

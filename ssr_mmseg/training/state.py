@@ -11,6 +11,10 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import atomic_path
 
 
+class DamagedStateError(UserError):
+    """A state that is there but is truncated, damaged or holds more than data."""
+
+
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors, numbers, strings, lists and dictionaries atomically.
 
@@ -27,21 +31,29 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote, on the CPU, without running any code from the file.
 
     Raises:
-        UserError: the file is missing, truncated, damaged, or holds more than data.
+        DamagedStateError: the file is truncated, damaged, or holds more than data.
+        UserError: the file is missing, or the disk does not give it.
     """
     try:
-        with zipfile.ZipFile(path) as archive:  # torch reads without comparing the stored checksums
-            damaged = archive.testzip()
-        if damaged:
-            raise UserError(f"{path} is damaged ({damaged}); delete it and run the stage again")
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        data = io.BytesIO(path.read_bytes())  # read first, to tell a disk that fails from a file that is damaged
     except FileNotFoundError as error:
         raise UserError(f"{path} not found; run the stage that makes it") from error
+    except OSError as error:
+        raise UserError(f"could not read {path}: {error.strerror}; check the disk, then run again") from error
+    try:
+        with zipfile.ZipFile(data) as archive:  # torch reads without comparing the stored checksums
+            damaged = archive.testzip()
+        if damaged:
+            raise DamagedStateError(f"{path} is damaged ({damaged}); delete it and run the stage again")
+        data.seek(0)
+        state = torch.load(data, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except Exception as error:
         problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UserError(f"{path} is no readable state ({problem}); delete it and run the stage again") from error
+        raise DamagedStateError(
+            f"{path} is no readable state ({problem}); delete it and run the stage again"
+        ) from error
     if not isinstance(state, dict):
-        raise UserError(f"{path} holds a {type(state).__name__}, expected a dictionary; run the stage again")
+        raise DamagedStateError(f"{path} holds a {type(state).__name__}, expected a dictionary; run the stage again")
     return state

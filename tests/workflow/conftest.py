@@ -17,6 +17,7 @@ LIGHT = (
     "ablation",
     "definitions",
     "errors",
+    "failures",
     "files",
     "layout",
     "settings",

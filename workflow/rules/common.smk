@@ -11,7 +11,7 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import ablation, files, layout, settings
+from ssr_mmseg import ablation, failures, files, layout, settings
 from ssr_mmseg.errors import UserError
 
 
@@ -49,6 +49,11 @@ def write_config() -> None:
             files.write_json(CONFIG_FILE, CONFIG)
     except UserError as error:
         sys.exit(f"ssr-mmseg: {error}")
+
+
+def tell_failures(logs: list[str]) -> None:
+    """Say, below what Snakemake says, what the failed stages themselves said, and where their logs are."""
+    sys.stderr.write(failures.failure_report(logs) + "\n")
 
 
 # A GPU trains one network at a time. `auto` asks for one where the driver's tool is found: this must not import torch.

@@ -1,0 +1,185 @@
+"""What stops a process, when, and that it ends in time."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ssr_mmseg import stopping
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.layout import PROJECT
+
+NUMBERS = [signal.SIGTERM, signal.SIGINT]
+
+
+def tell(number: int = signal.SIGTERM) -> None:
+    """Send this process a signal, whose handler has run when this returns."""
+    os.kill(os.getpid(), number)
+    time.sleep(0)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable():
+        tell(number)
+    assert (stopped.value.code, stopped.value.reason) == (75, signal.Signals(number).name)
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+    assert stopping.requested() is None
+
+
+def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
+    done = []
+    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable():
+        with stopping.deferred():
+            tell()
+            assert stopping.requested() == "SIGTERM"
+            tell(signal.SIGINT)
+            done.append("saved")
+        done.append("too far")
+    assert done == ["saved"]
+    assert stopped.value.reason == "SIGTERM"
+
+
+def test_cleaning_up_after_a_stop_is_not_disturbed_by_another():
+    done = []
+    with pytest.raises(stopping.Stopped), stopping.stoppable():
+        try:
+            tell()
+        finally:
+            tell(signal.SIGINT)
+            done.append("cleaned")
+    assert done == ["cleaned"]
+
+
+def test_a_wait_within_a_deferred_block_is_cut_short():
+    done = []
+    with pytest.raises(stopping.Stopped), stopping.stoppable(), stopping.deferred():
+        with pytest.raises(stopping.Stopped), stopping.interruptible():
+            tell()
+            done.append("not reached")
+        assert stopping.requested()
+    assert done == []
+
+
+def test_a_stop_that_came_before_a_wait_prevents_it():
+    with pytest.raises(stopping.Stopped), stopping.stoppable(), stopping.deferred():
+        tell()
+        with stopping.interruptible():
+            pytest.fail("the wait must not begin")
+
+
+def test_inner_blocks_leave_the_handlers_alone():
+    with stopping.stoppable():
+        handler = signal.getsignal(signal.SIGTERM)
+        with stopping.stoppable():
+            assert signal.getsignal(signal.SIGTERM) is handler
+        assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.parametrize("jump", [-1e9, 1e9])
+def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jump):
+    wall = time.time
+    began = time.monotonic()
+    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable(0.5):
+        monkeypatch.setattr(time, "time", lambda: wall() + jump)
+        while time.monotonic() - began < 60:
+            time.sleep(0.01)
+    assert stopped.value.reason == "the end of the time budget"
+    assert time.monotonic() - began >= 0.45, "a tenth before its end, and not earlier"
+
+
+def test_a_block_within_its_budget_is_left_alone():
+    with stopping.stoppable(1e6):
+        assert stopping.requested() is None
+
+
+HANG = """
+import signal, time
+from ssr_mmseg import stopping
+stopping.GRACE = 0.2
+with stopping.stoppable({budget}), stopping.deferred():
+    print("ready", flush=True)
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+"""
+
+
+@pytest.mark.parametrize("budget", [None, 0.3])
+def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANG.format(budget=budget)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    if budget is None:
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == stopping.RESUMABLE
+    (line,) = error.splitlines()
+    assert line.startswith("ssr-mmseg: stopped; ")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90), ("90s", 90), ("55m", 3300), ("2h", 7200), ("1.5h", 5400), ("1d", 86400)]
+)
+def test_durations(text, expected):
+    assert stopping.seconds(text, "x") == expected
+
+
+@pytest.mark.parametrize("text", ["", "m", "-5m", "0", "1h30m", "inf", "nan", "1e3", "2 weeks"])
+def test_other_durations_are_one_line(text):
+    with pytest.raises(UserError, match="--time-budget: expected a duration such as 90s, 55m, 2h or 1d, found"):
+        stopping.seconds(text, "--time-budget")
+
+
+def test_the_shortest_limit_counts(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    end = {stopping.SLURM_END: "1600"}
+    budget = {stopping.BUDGET: "5m"}
+    assert stopping.time_left(None, {}) is None
+    assert stopping.time_left(None, end) == 600
+    assert stopping.time_left(None, end | budget) == 300
+    assert stopping.time_left("60", end | budget) == 60
+    assert stopping.time_left("1h", end) == 600
+
+
+@pytest.mark.parametrize("end", ["900", "", "soon"])
+def test_an_end_that_makes_no_sense_is_no_limit(monkeypatch, end):
+    monkeypatch.setattr(time, "time", lambda: 1000.0)
+    assert stopping.time_left(None, {stopping.SLURM_END: end}) is None
+
+
+def test_a_command_that_is_still_starting_ends_at_once():
+    """As soon as the handlers stand, which is before anything heavy is imported."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ssr_mmseg", "prepare", "--dataset", "streets", "--config", "/dev/stdin"],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not caught(process.pid, signal.SIGTERM):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == stopping.RESUMABLE
+    assert error.splitlines() == ["ssr-mmseg: stopped by SIGTERM; run again to resume"]
+
+
+def caught(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        mask = next(line for line in status if line.startswith("SigCgt"))
+    return bool(int(mask.split()[1], 16) >> number - 1 & 1)
