@@ -109,12 +109,19 @@ def test_entropy_of_fresh_gates_is_that_of_uniform_choices():
     assert entropy["depth"] == pytest.approx((np.log(2) + np.log(3)) / 2)
 
 
-def test_diverged_gates_stop_the_search():
-    gates = ArchitectureParameters(SPACE)
+@pytest.mark.parametrize("gate", ["depth", "operator", "mid_width"])
+@pytest.mark.parametrize(("value", "largest"), [(float("nan"), "nan"), (-1e4, "0")])
+def test_a_group_about_to_empty_is_named_and_nothing_is_removed(gate, value, largest):
+    gates = random_gates(3, scale=4.0)
+    before = gates.options_alive()
     with torch.no_grad():
-        gates.alpha["depth"][0, 0] = float("nan")
-    with pytest.raises(FloatingPointError, match="gate depth"):
+        gates.alpha[gate][(1,) * (gates.alpha[gate].dim() - 1)] = value  # σ(-10⁴) is 0 in single precision
+    place = {"depth": "stage 2", "operator": "block 2", "mid_width": "block 2, operator 2"}[gate]
+    with pytest.raises(
+        UserError, match=f"no option to gate {gate} of {place}, whose largest probability is {largest}:"
+    ):
         gates.shrink(0.1)
+    assert gates.options_alive() == before
 
 
 def test_dead_options_travel_with_the_state():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -21,55 +22,78 @@ def tell(number: int = signal.SIGTERM) -> None:
     time.sleep(0)
 
 
+def stop_of(block: Callable[[], None], budget: float | None = None) -> stopping.Stopped:
+    """Run a block that must be stopped."""
+    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable(budget):
+        block()
+    assert stopped.value.code == 75
+    assert stopping.requested() is None
+    return stopped.value
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
     before = [signal.getsignal(number) for number in NUMBERS]
-    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable():
-        tell(number)
-    assert (stopped.value.code, stopped.value.reason) == (75, signal.Signals(number).name)
+    assert stop_of(lambda: tell(number)).reason == signal.Signals(number).name
     assert [signal.getsignal(number) for number in NUMBERS] == before
-    assert stopping.requested() is None
 
 
 def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
     done = []
-    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable():
+
+    def block():
         with stopping.deferred():
             tell()
             assert stopping.requested() == "SIGTERM"
             tell(signal.SIGINT)
             done.append("saved")
         done.append("too far")
+
+    assert stop_of(block).reason == "SIGTERM"
     assert done == ["saved"]
-    assert stopped.value.reason == "SIGTERM"
 
 
 def test_cleaning_up_after_a_stop_is_not_disturbed_by_another():
     done = []
-    with pytest.raises(stopping.Stopped), stopping.stoppable():
+
+    def block():
         try:
             tell()
         finally:
             tell(signal.SIGINT)
             done.append("cleaned")
+
+    stop_of(block)
     assert done == ["cleaned"]
 
 
 def test_a_wait_within_a_deferred_block_is_cut_short():
     done = []
-    with pytest.raises(stopping.Stopped), stopping.stoppable(), stopping.deferred():
-        with pytest.raises(stopping.Stopped), stopping.interruptible():
-            tell()
-            done.append("not reached")
-        assert stopping.requested()
-    assert done == []
+
+    def block():
+        with stopping.deferred():
+            try:
+                with stopping.interruptible():
+                    tell()
+                    done.append("waited on")
+            finally:
+                done.append(stopping.requested())
+
+    stop_of(block)
+    assert done == ["SIGTERM"]
 
 
 def test_a_stop_that_came_before_a_wait_prevents_it():
-    with pytest.raises(stopping.Stopped), stopping.stoppable(), stopping.deferred():
-        tell()
-        with stopping.interruptible():
-            pytest.fail("the wait must not begin")
+    done = []
+
+    def block():
+        with stopping.deferred():
+            tell()
+            with stopping.interruptible():
+                done.append("waited")
+
+    stop_of(block)
+    assert done == []
 
 
 def test_inner_blocks_leave_the_handlers_alone():
@@ -84,11 +108,13 @@ def test_inner_blocks_leave_the_handlers_alone():
 def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jump):
     wall = time.time
     began = time.monotonic()
-    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable(0.5):
+
+    def block():
         monkeypatch.setattr(time, "time", lambda: wall() + jump)
         while time.monotonic() - began < 60:
             time.sleep(0.01)
-    assert stopped.value.reason == "the end of the time budget"
+
+    assert stop_of(block, budget=0.5).reason == "the end of the time budget"
     assert time.monotonic() - began >= 0.45, "a tenth before its end, and not earlier"
 
 

@@ -1,13 +1,16 @@
-"""Folders in which the dataset of the tiny experiment is prepared: once for all tests."""
+"""Folders in which the tiny experiment is prepared, and has run: once for all tests. And a training that is stopped."""
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from tiny_experiment import DATASET, experiment
+from tiny_experiment import DATASET, experiment, run_all
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.stopping import RESUMABLE
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,39 @@ def workplace(prepared, tmp_path, monkeypatch):
         return tmp_path / name
 
     return enter
+
+
+@pytest.fixture(scope="session")
+def finished(prepared, tmp_path_factory) -> Path:
+    """A folder in which all stages have run undisturbed with seed 0."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(prepared, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run_all()
+    return folder
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """A function that runs a stage, which gets SIGTERM during iteration `number`, counted over its run from 1."""
+
+    def run(loop: type, number: int, stage, *arguments) -> None:
+        count = 0
+        iterate = loop.run_iter
+
+        def run_iter(self, idx, data_batch):
+            nonlocal count
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGTERM)
+            iterate(self, idx, data_batch)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "run_iter", run_iter)
+            with pytest.raises(SystemExit) as caught:
+                stage(*arguments)
+        assert caught.value.code == RESUMABLE
+        assert count == number
+
+    return run

@@ -1,71 +1,18 @@
 """One seed, one result: also after a training was stopped and run again."""
 
-import os
 import shutil
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from tiny_experiment import DATASET, experiment
+from tiny_experiment import DATASET, NETWORK, assert_same_state, experiment, metrics, run_all
 
 from ssr_mmseg import layout
-from ssr_mmseg.files import read_json
 from ssr_mmseg.search.loop import SearchLoop
-from ssr_mmseg.stages.discretize import discretize
-from ssr_mmseg.stages.evaluate import evaluate
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.hooks import RESUMABLE
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.state import load_state
-
-VOLATILE = ("hours", "peak_gb", "provenance")  # of the machine, not of the result
-NETWORK = "searched"
-
-
-def run_all(seed: int = 0) -> None:
-    """Every stage that computes, in the working directory."""
-    config = experiment()
-    for stage in range(config["search"]["shrink_stages"] + 1):
-        search(config, DATASET, seed, stage)
-    discretize(config, DATASET, seed)
-    retrain(config, DATASET, seed, NETWORK)
-    evaluate(config, DATASET, seed, NETWORK)
-
-
-@pytest.fixture(scope="session")
-def finished(prepared, tmp_path_factory) -> Path:
-    """A folder in which all stages have run undisturbed with seed 0."""
-    folder = tmp_path_factory.mktemp("finished") / "run"
-    shutil.copytree(prepared, folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        run_all()
-    return folder
-
-
-def metrics(path: Path) -> dict:
-    return {key: value for key, value in read_json(path).items() if key not in VOLATILE}
-
-
-def assert_same_state(actual: Any, expected: Any, where: str = "state") -> None:
-    """Equality to the last bit, but for the seconds that were spent."""
-    assert type(actual) is type(expected), where
-    if isinstance(expected, dict):
-        assert list(actual) == list(expected), where
-        for key, value in expected.items():
-            if key != "seconds":
-                assert_same_state(actual[key], value, f"{where}.{key}")
-    elif isinstance(expected, list | tuple):
-        assert len(actual) == len(expected), where
-        for index, pair in enumerate(zip(actual, expected, strict=True)):
-            assert_same_state(*pair, f"{where}.{index}")
-    elif torch.is_tensor(expected):
-        assert torch.equal(actual, expected), where
-    else:
-        assert actual == expected, where
 
 
 def test_two_runs_with_one_seed_give_the_same_bytes(finished, workplace):
@@ -88,31 +35,6 @@ def test_another_seed_gives_another_search(finished, workplace):
     first, second = (metrics(f / layout.stage_metrics_path(DATASET, s, 0)) for f, s in ((finished, 0), (other, 1)))
     losses = [[epoch["loss_weights"] for epoch in run["history"]] for run in (first, second)]
     assert all(a != b for a, b in zip(*losses, strict=True))
-
-
-@pytest.fixture
-def stopped(monkeypatch):
-    """A function that runs a stage, which gets SIGTERM during iteration `number`, counted over its run from 1."""
-
-    def run(loop: type, number: int, stage, *arguments) -> None:
-        count = 0
-        iterate = loop.run_iter
-
-        def run_iter(self, idx, data_batch):
-            nonlocal count
-            count += 1
-            if count == number:
-                os.kill(os.getpid(), signal.SIGTERM)
-            iterate(self, idx, data_batch)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "run_iter", run_iter)
-            with pytest.raises(SystemExit) as caught:
-                stage(*arguments)
-        assert caught.value.code == RESUMABLE
-        assert count == number
-
-    return run
 
 
 @pytest.mark.parametrize("iteration", [1, 2, 4], ids=["in an epoch", "at an epoch's end", "at the last epoch's end"])

@@ -1,8 +1,20 @@
 """A tiny experiment on the embedded scenes: 2 steps an epoch, every stage in seconds."""
 
+from pathlib import Path
+from typing import Any
+
+import torch
+
 from ssr_mmseg import settings
+from ssr_mmseg.files import read_json
+from ssr_mmseg.stages.discretize import discretize
+from ssr_mmseg.stages.evaluate import evaluate
+from ssr_mmseg.stages.retrain import retrain
+from ssr_mmseg.stages.search import search
 
 DATASET = "town"
+NETWORK = "searched"
+VOLATILE = ("hours", "peak_gb", "provenance")  # of the machine, not of the result
 EXPERIMENT = {
     "device": "cpu",
     "networks": ["searched"],
@@ -30,3 +42,35 @@ EXPERIMENT = {
 def experiment(**search) -> dict:
     """The completed configuration, with some keys of `search` changed."""
     return settings.complete(settings.merge(EXPERIMENT, {"search": search}))
+
+
+def run_all(seed: int = 0) -> None:
+    """Every stage that computes, in the working directory."""
+    config = experiment()
+    for stage in range(config["search"]["shrink_stages"] + 1):
+        search(config, DATASET, seed, stage)
+    discretize(config, DATASET, seed)
+    retrain(config, DATASET, seed, NETWORK)
+    evaluate(config, DATASET, seed, NETWORK)
+
+
+def metrics(path: Path) -> dict:
+    return {key: value for key, value in read_json(path).items() if key not in VOLATILE}
+
+
+def assert_same_state(actual: Any, expected: Any, where: str = "state") -> None:
+    """Equality to the last bit, but for the seconds that were spent."""
+    assert type(actual) is type(expected), where
+    if isinstance(expected, dict):
+        assert list(actual) == list(expected), where
+        for key, value in expected.items():
+            if key != "seconds":
+                assert_same_state(actual[key], value, f"{where}.{key}")
+    elif isinstance(expected, list | tuple):
+        assert len(actual) == len(expected), where
+        for index, pair in enumerate(zip(actual, expected, strict=True)):
+            assert_same_state(*pair, f"{where}.{index}")
+    elif torch.is_tensor(expected):
+        assert torch.equal(actual, expected), where
+    else:
+        assert actual == expected, where

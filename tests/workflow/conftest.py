@@ -72,6 +72,19 @@ class Checkout:
         )
         return Call(result.returncode, result.stdout + result.stderr)
 
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        """Begin a call, as the leader of a process group of its own; its output goes to `output.txt`."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
+        with open(self.folder / "output.txt", "w") as output:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=os.environ | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
     def edit(self, name: str, old: str, new: str) -> None:
         """Replace the one occurrence of a text in a file."""
         path = self.folder / name

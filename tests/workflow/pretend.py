@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from ssr_mmseg import layout
@@ -27,7 +28,14 @@ if __name__ == "__main__":
     stage, *rest = sys.argv[1:]
     options = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
     if os.environ.get("PRETEND_FAILURE") == stage:
+        print("a framework's chatter")
         sys.exit("ssr-mmseg: a mistake of the user's; mend it")
+    if os.environ.get("PRETEND_CRASH") == stage:
+        print("a framework's chatter")
+        raise RuntimeError("a mistake of ours")
+    if os.environ.get("PRETEND_WAIT") == stage:
+        while not Path("go").exists():
+            time.sleep(0.05)
     if not Path(options["config"]).is_file():
         sys.exit(f"no configuration at {options['config']}")
     for pattern in OUTPUTS[stage]:

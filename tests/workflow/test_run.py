@@ -40,7 +40,10 @@ def test_a_failing_stage_shows_its_message_and_a_later_call_goes_on(copied):
     changed = (*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]")
     call = copied.snakemake(*changed, PRETEND_FAILURE="evaluate")
     assert call.status != 0
-    assert "ssr-mmseg: a mistake of the user's; mend it" in call.output
+    log = "results/logs/evaluate/town-seed0-erfnet.log"
+    end = call.output[call.output.index("ssr-mmseg: ") :]
+    assert end.startswith(f"ssr-mmseg: evaluate failed: a mistake of the user's; mend it\n    its log: {log}\n")
+    assert "chatter" not in call.output
     assert not (copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json").exists()
     call = copied.snakemake(*changed)
     assert call.status == 0, call.output
@@ -58,3 +61,11 @@ def test_jobs_get_the_configured_threads(finished):
     town = finished.folder / "results/town"
     assert (town / "seed0/search/state.pth").read_text() == "search, 2 threads\n"
     assert (town / "seed0/retrain/erfnet/weights.pth").read_text() == "retrain, 1 threads\n"
+
+
+def test_a_crash_shows_the_end_of_its_log_and_where_it_is(copied):
+    call = copied.snakemake(*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]", PRETEND_CRASH="evaluate")
+    assert call.status != 0
+    log = "results/logs/evaluate/town-seed0-erfnet.log"
+    _, _, end = call.output.partition(f"ssr-mmseg: evaluate failed; its log: {log} ends with\n")
+    assert "    RuntimeError: a mistake of ours\n" in end

@@ -1,0 +1,271 @@
+"""What goes wrong during a training, and that nothing is lost by it: the result is that of an undisturbed run."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_experiment import DATASET, assert_same_state, experiment, metrics
+
+from ssr_mmseg import files, layout, stopping
+from ssr_mmseg.cli import main
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_json
+from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.training.state import load_state
+
+STATE, METRICS = layout.state_path(DATASET, 0, 0), layout.stage_metrics_path(DATASET, 0, 0)
+
+
+def work() -> Path:
+    """The one work folder."""
+    (folder,) = Path("results/work").iterdir()
+    return folder
+
+
+def saved(name: str = "state.pth") -> int:
+    """Iterations finished in a saved state."""
+    return load_state(work() / name)["iteration"]
+
+
+def finish_and_compare(finished: Path) -> str:
+    """Run the search again, which must end as the undisturbed one did; return its log."""
+    search(experiment(), DATASET, 0)
+    assert_same_state(load_state(STATE), load_state(finished / STATE))
+    assert metrics(METRICS) == metrics(finished / METRICS)
+    logs = sorted((STATE.parent / "log").rglob("*.log"), key=lambda path: path.stat().st_mtime)
+    return logs[-1].read_text()
+
+
+@pytest.fixture
+def at_iteration(monkeypatch):
+    """A function that has `act(loop)` called once, before iteration `number`, counted from 1, of a search."""
+
+    def install(number: int, act: Callable[[SearchLoop], object]) -> None:
+        iterate, pending = SearchLoop.run_iter, [act]
+
+        def run_iter(self, idx, data_batch):
+            if self.iter + 1 == number and pending:
+                pending.pop()(self)
+            iterate(self, idx, data_batch)
+
+        monkeypatch.setattr(SearchLoop, "run_iter", run_iter)
+
+    return install
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 8
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
+def test_a_damaged_state_gives_way_to_the_one_before(finished, workplace, stopped, damage):
+    workplace("run")
+    stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
+    assert (saved(), saved("previous.pth")) == (3, 2)
+    damage(work() / "state.pth")
+    log = finish_and_compare(finished)
+    (line,) = [line for line in log.splitlines() if "going on from" in line]
+    assert "state.pth is " in line
+    assert "previous.pth" in line
+    assert "resumed at iteration 2" in log
+
+
+def test_without_a_whole_state_the_training_begins_anew(finished, workplace, stopped):
+    workplace("run")
+    stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
+    for name in ("state.pth", "previous.pth"):
+        truncate(work() / name)
+    log = finish_and_compare(finished)
+    assert len([line for line in log.splitlines() if "no state is left, so the training begins anew" in line]) == 1
+    assert "resumed at" not in log
+
+
+def test_a_process_killed_between_two_moves_leaves_the_older_state(finished, workplace, stopped):
+    workplace("run")
+    stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
+    os.replace(work() / "state.pth", work() / "next.pth")
+    assert "resumed at iteration 2" in finish_and_compare(finished)
+
+
+def test_another_configuration_begins_anew(workplace, stopped, at_iteration):
+    workplace("run")
+    stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
+    begun = []
+    at_iteration(1, begun.append)
+    search(experiment(threshold=0.7), DATASET, 0)
+    assert begun
+    assert saved() == 3, "the state of the first configuration stays for it"
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(finished, workplace, at_iteration):
+    workplace("run")
+    poison = torch.tensor(float("nan"))
+    with pytest.MonkeyPatch.context() as patch:
+        at_iteration(3, lambda loop: patch.setattr(loop.objective, "cost_ratio", lambda _: poison))
+        with pytest.raises(UserError) as raised:
+            search(experiment(), DATASET, 0)
+    line = str(raised.value)
+    assert line.startswith(
+        "the training has diverged: loss_architecture is nan, loss_cost is nan at iteration 3 (epoch 2)"
+    )
+    assert "lower the learning rate" in line
+    assert saved() == 2
+    assert "resumed at iteration 2" in finish_and_compare(finished)
+
+
+@pytest.mark.parametrize("number", [3, 4], ids=["at a stop", "at an epoch's end"])
+def test_a_state_that_is_not_finite_is_never_saved(finished, workplace, at_iteration, monkeypatch, number):
+    """The loss of an iteration may be sound while its step ruins the weights."""
+    workplace("run")
+    step = torch.optim.Adam.step
+
+    def ruin(loop):
+        def ruined(optimizer, *arguments, **options):
+            step(optimizer, *arguments, **options)
+            optimizer.param_groups[0]["params"][0].data.fill_(float("inf"))
+
+        patch.setattr(torch.optim.Adam, "step", ruined)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        at_iteration(number, ruin)
+        patch.setattr(SearchLoop, "_architecture_step", lambda *_: {})
+        with pytest.raises(UserError, match=rf"model\.\S+ is not finite at iteration {number} \(epoch 2\)"):
+            search(experiment(), DATASET, 0)
+    assert saved() == 2
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_data_that_disappear_stop_the_training_in_one_line(finished, workplace, at_iteration, tmp_path, workers):
+    """And it goes on from that iteration once they are back."""
+    folder = workplace("run")
+    images = folder / "results" / DATASET / "prepare/data/train/images"
+    config = experiment(schedule=schedule_with(tmp_path, workers))
+    at_iteration(1, lambda loop: images.rename(images.with_name("gone")))
+    with pytest.raises(UserError) as raised:
+        search(config, DATASET, 0)
+    line = str(raised.value)
+    assert "\n" not in line
+    assert line.startswith("could not read ")
+    assert str(Path("train/images")) in line
+    assert "put it back" in line
+    finished_iterations = saved()
+    assert finished_iterations >= 1
+    images.with_name("gone").rename(images)
+    begun = []
+    at_iteration(finished_iterations + 1, begun.append)
+    search(config, DATASET, 0)
+    assert begun
+    assert_same_state(load_state(STATE), load_state(finished / STATE))
+
+
+def schedule_with(folder: Path, workers: int) -> str:
+    """The default schedule, with its data loaded by so many processes."""
+    path = folder / f"schedule_{workers}.py"
+    base = str(PROJECT / "config/mmseg/schedules/search_quick.py")
+    path.write_text(f"_base_ = [{base!r}]\nloader = dict(num_workers={workers})\n")
+    return str(path)
+
+
+def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(finished, workplace, at_iteration, monkeypatch):
+    workplace("run")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        at_iteration(4, lambda loop: patch.setattr(files.os, "fsync", full))
+        with pytest.raises(UserError, match=r"could not write \S+: No space left on device; free space or"):
+            search(experiment(), DATASET, 0)
+    assert saved() == 2
+    assert "resumed at iteration 2" in finish_and_compare(finished)
+
+
+def run_search(config: dict, script: str, **options) -> subprocess.CompletedProcess:
+    """Run `script`, then the command line's search, in a process of its own."""
+    write_json(Path("own.json"), config)
+    arguments = ["search", "--config", "own.json", "--dataset", DATASET]
+    code = f"{script}\nimport sys\nfrom ssr_mmseg.cli import main\nsys.exit(main({arguments!r}))\n"
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)
+
+
+def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
+    """The real thing: the kernel refuses to write beyond a limit."""
+    workplace("run")
+    stopped(SearchLoop, 1, search, experiment(), DATASET, 0)
+    limit = (work() / "state.pth").stat().st_size // 2
+    call = run_search(experiment(), f"import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2)")
+    assert call.returncode == 2
+    (line,) = [line for line in call.stderr.splitlines() if line.startswith("ssr-mmseg:")]
+    assert "next.pth: File too large; free space" in line
+    assert "Traceback" not in call.stderr
+    assert saved() == 1
+    assert sorted(path.name for path in work().iterdir() if path.is_file()) == ["lock", "progress.json", "state.pth"]
+
+
+STOP_THE_GROUP = """
+import os, signal
+from ssr_mmseg.search.loop import SearchLoop
+os.setsid()
+iterate = SearchLoop.run_iter
+def run_iter(self, idx, data_batch):
+    if self.iter == 2:
+        os.killpg(0, signal.SIGTERM)
+    iterate(self, idx, data_batch)
+SearchLoop.run_iter = run_iter
+"""
+
+
+def test_a_signal_to_the_whole_group_saves_though_loader_processes_end(finished, workplace, tmp_path):
+    """Slurm and a terminal tell every process of a job to end, those that load data too."""
+    workplace("run")
+    config = experiment(schedule=schedule_with(tmp_path, 2))
+    call = run_search(config, STOP_THE_GROUP)
+    assert call.returncode == RESUMABLE, call.stderr
+    assert call.stderr.splitlines()[-1] == "ssr-mmseg: stopped by SIGTERM; run again to resume"
+    assert saved() == 3
+    search(config, DATASET, 0)
+    assert_same_state(load_state(STATE), load_state(finished / STATE))
+
+
+def test_a_time_budget_stops_and_resumes_a_training(finished, workplace, at_iteration, capfd):
+    workplace("run")
+    write_json(Path("own.json"), experiment())
+
+    def wait(loop):
+        while not stopping.requested():
+            time.sleep(0.01)
+
+    at_iteration(3, wait)
+    assert main(["search", "--config", "own.json", "--dataset", DATASET, "--time-budget", "6s"]) == RESUMABLE
+    assert capfd.readouterr().err.splitlines()[-1] == (
+        "ssr-mmseg: stopped by the end of the time budget; run again to resume"
+    )
+    finish_and_compare(finished)
+
+
+@pytest.mark.parametrize("jump", [-1e8, 1e8])
+def test_the_time_of_day_does_not_matter(finished, workplace, at_iteration, monkeypatch, jump):
+    workplace("run")
+    wall = time.time
+    at_iteration(2, lambda loop: monkeypatch.setattr(time, "time", lambda: wall() + jump))
+    finish_and_compare(finished)
+    assert 0 < files.read_json(METRICS)["hours"] < 1
