@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ssr_mmseg import __version__, layout, settings, stopping
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.errors import UserError, one_line
 
 # What the disk may answer at any time, and what to do about it.
 _WRITE = ("could not write", "free space there, or choose a writable folder")
@@ -204,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             _run(arguments)
     except UserError as error:
-        print(f"ssr-mmseg: {error}", file=sys.stderr)
+        print(f"ssr-mmseg: {one_line(error)}", file=sys.stderr)
         return 2
     except stopping.Stopped as stop:
         print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)

@@ -85,6 +85,6 @@ def mmengine_digest(path: Path) -> str:
                     parts.append(mmengine_digest(path.parent / base))
     except UserError:
         raise
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, OSError) as error:
         raise UserError(f"{path} is not a valid mmengine config: {error}") from error
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

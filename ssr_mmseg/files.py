@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.parsing import MAX_BYTES, ParseError, parse_json
 
 
 @contextmanager
@@ -53,17 +54,31 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
+    """Read a whole file of at most `most` bytes.
 
     Raises:
-        UserError: the file is missing, unreadable or no JSON.
+        OSError: it cannot be read.
+        UserError: it is larger.
+    """
+    with open(path, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise UserError(f"{path} is larger than {most} bytes, the most that is read of such a file; check what it is")
+    return data
+
+
+def read_json(path: Path, most: int = MAX_BYTES) -> Any:
+    """Read a JSON file of at most `most` bytes.
+
+    Raises:
+        UserError: the file is missing, unreadable, too large or no JSON of plain values (see `parsing`).
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return parse_json(read_bytes(Path(path), most))
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the path") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ParseError as error:
         raise UserError(f"{path} is not valid JSON ({error}); repair it or make it anew") from error
 
 

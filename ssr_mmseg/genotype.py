@@ -6,14 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 
+from ssr_mmseg import schema
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json, write_text
 from ssr_mmseg.search_space import GATES, SearchSpace
 
 FORMAT = "ssr-genotype-1"
+MAX_BYTES = 2**20  # of a genotype's file; one of 512 blocks has 30 kB
+MAX_WEIGHTS = 250_000_000  # 1 GB: far above any real-time network, far below what 512 blocks of 4096 channels ask for
 
 Choice = Mapping[str, np.ndarray]  # gate → index of the chosen option per group, shape (*groups,)
 
@@ -35,6 +37,12 @@ class Stage:
     channels: int
     blocks: tuple[Block, ...]
 
+    @property
+    def weights(self) -> int:
+        """Weights of the blocks' convolutions, biases left out."""
+        inputs = (self.channels, *(block.out for block in self.blocks))
+        return sum(3 * block.mid * (width + block.out) for width, block in zip(inputs, self.blocks, strict=False))
+
 
 @dataclass(frozen=True)
 class Genotype:
@@ -53,14 +61,11 @@ class Genotype:
         """Validate parsed JSON against `schemas/genotype.schema.json` and build the genotype.
 
         Raises:
-            UserError: the value does not fit the schema, or a block is wider than its stage.
+            UserError: the value does not fit the schema, a block is wider than its stage, or the network is too large.
         """
-        schema = read_json(Path(__file__).parent / "schemas" / "genotype.schema.json")
-        error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(value))
+        error = schema.violation(value, "genotype")
         if error is not None:
-            where = ".".join(str(part) for part in error.absolute_path) or "top level"
-            message = error.message if len(error.message) < 200 else f"{error.message[:200]} …"
-            raise UserError(f"{origin} is not a genotype: {where}: {message}")
+            raise UserError(f"{origin} is not a genotype: {schema.told(error)}")
         stages = tuple(
             Stage(stage["channels"], tuple(Block(**block) for block in stage["blocks"])) for stage in value["stages"]
         )
@@ -77,12 +82,17 @@ class Genotype:
                 f"{origin} is not a genotype: stage 2 has {stages[1].channels} channels, "
                 f"expected more than the {stages[0].channels} of stage 1"
             )
+        weights = sum(stage.weights for stage in stages)
+        if weights > MAX_WEIGHTS:
+            raise UserError(
+                f"{origin} is not a genotype: its blocks have {weights} weights, expected at most {MAX_WEIGHTS}"
+            )
         return cls(stages, value.get("comment", ""))
 
     @classmethod
     def read(cls, path: str | Path) -> "Genotype":
         """Read and validate a genotype file."""
-        return cls.from_dict(read_json(Path(path)), str(path))
+        return cls.from_dict(read_json(Path(path), MAX_BYTES), str(path))
 
     def to_dict(self) -> dict:
         """JSON value of the genotype, as `from_dict` takes it."""

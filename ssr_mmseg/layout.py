@@ -3,6 +3,7 @@
 The patterns carry Snakemake's wildcards, so that the rules and the command line read one and the same list.
 """
 
+import contextlib
 from pathlib import Path
 
 from ssr_mmseg.errors import UserError
@@ -53,7 +54,8 @@ def project_file(name: str | Path) -> Path:
         UserError: it is in neither place.
     """
     for candidate in (Path(name), PROJECT / name):
-        if candidate.is_file():
-            return candidate
+        with contextlib.suppress(OSError):  # a name that is too long for the file system
+            if candidate.is_file():
+                return candidate
     folders = " or ".join(sorted({str(Path.cwd()), str(PROJECT)}))
     raise UserError(f"file {name} not found in {folders}; check its name in the configuration")

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
-from ssr_mmseg import definitions, layout
+from ssr_mmseg import definitions, layout, parsing, schema
 from ssr_mmseg.ablation import cells
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
+from ssr_mmseg.files import read_bytes, read_json
 
 DEFAULTS = "config/config.yaml"
 SUPERNET = "config/mmseg/models/supernet.py"
@@ -51,12 +50,11 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
         UserError: the file is missing, no mapping, or has an unknown key or an invalid value.
     """
     try:
-        user = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        user = parsing.parse_yaml(read_bytes(Path(path), parsing.MAX_YAML_BYTES))
     except OSError as error:
         raise UserError(f"could not read the configuration {path}: {error.strerror}; check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = " ".join(str(error).split())
-        raise UserError(f"{path} is not valid YAML: {problem}") from error
+    except parsing.ParseError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
     if changes and isinstance(user, dict):
         return complete(merge(user, changes), f"{path} and --config")
     return complete(user, str(path))
@@ -74,6 +72,10 @@ def complete(user: Any, origin: str = "configuration") -> dict:
     """
     if not isinstance(user, dict):
         raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
+    try:  # Snakemake's own reader may have been there before
+        parsing.plain(user, parsing.MAX_YAML_VALUES)
+    except parsing.ParseError as error:
+        raise UserError(f"{origin} is no configuration: {error}; see config/README.md") from error
     defaults = yaml.safe_load((layout.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
     config = merge(defaults, user)
     whole = {key: copy.deepcopy(user[key]) for key in ("datasets", "ablation") if key in user}
@@ -113,7 +115,10 @@ def typed(value: Any) -> Any:
     if isinstance(value, list):
         return [typed(inner) for inner in value]
     if isinstance(value, str):
-        scalar = yaml.safe_load(value) if re.fullmatch(r"[\w.+-]*", value) else value
+        try:
+            scalar = parsing.parse_yaml(value.encode()) if re.fullmatch(r"[\w.+-]*", value) else value
+        except (parsing.ParseError, UnicodeEncodeError):  # 2020-13-45 looks like a date but is none
+            return value
         return scalar if isinstance(scalar, bool | int | float | None) else value
     return value
 
@@ -127,17 +132,15 @@ def _overrides(config: dict, dataset: str) -> dict:
 
 
 def _validate(config: dict, origin: str) -> None:
-    schema = read_json(Path(__file__).parent / "schemas" / "config.schema.json")
-    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
-    if not errors:
+    error = schema.violation(config, "config")
+    if error is None:
         return
-    error = jsonschema.exceptions.best_match(errors)
     where = ".".join(str(part) for part in error.absolute_path) or "top level"
     if error.validator == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))
         raise UserError(f"{origin}: unknown key {', '.join(unknown)} at {where}; known keys: {', '.join(known)}")
-    raise UserError(f"{origin}: {where}: {error.message}; see config/README.md")
+    raise UserError(f"{origin}: {schema.told(error)}; see config/README.md")
 
 
 def dataset_names(config: dict) -> list[str]:

@@ -54,6 +54,11 @@ def test_a_mistake_is_one_line_and_status_two(here, capfd, arguments, message):
     assert message in fails(capfd, *arguments)
 
 
+def test_a_message_cannot_drive_the_terminal(here, capfd):
+    (here / "own.yaml").write_text('datasets: {"\\e[2J\\e]0;title\\a": {type: streets, size: [32, 64]}}')
+    assert r"\x1b[2J" in fails(capfd, "status", "--config", "own.yaml")
+
+
 def test_an_unprepared_stage_and_network_are_told_apart(here, capfd):
     assert main(["prepare", *TOWN]) == 0
     capfd.readouterr()

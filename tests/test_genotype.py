@@ -2,11 +2,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from spaces import SPACE
 
 from ssr_mmseg import layout
+from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Block, Genotype, choice_of, genotype_of, random_choice
 
@@ -44,6 +46,11 @@ def test_the_published_network_is_the_papers():
     assert [b.dilation for b in second.blocks] == [4, 2, 1, 4, 8, 2, 8, 16, 2]
 
 
+def enlarge(genotype: dict) -> None:
+    block = {"dilation": 1, "resolution": 1, "mid": 4096, "out": 4096}
+    genotype["stages"][1] = {"channels": 4096, "blocks": [block] * 128}
+
+
 def broken(change) -> dict:
     value = a_genotype().to_dict()
     change(value)
@@ -64,6 +71,8 @@ def broken(change) -> dict:
             lambda g: g["stages"][0]["blocks"][0].update(out=21),
             "block 1 of stage 1 has a width of 21, expected at most",
         ),
+        (lambda g: g["stages"][0]["blocks"][0].update(dilation=1.0), "dilation: 1.0 is not of type 'integer'"),
+        (lambda g: enlarge(g), "its blocks have 1288490.* weights, expected at most 250000000"),
         (lambda g: g["stages"][1].update(channels=20), "has a width of|expected more than the 20 of stage 1"),
     ],
 )
@@ -77,3 +86,23 @@ def test_what_is_no_genotype_is_refused_in_one_line(change, message):
 def test_a_genotype_outside_the_space_is_refused():
     with pytest.raises(UserError, match="not in the space"):
         choice_of(SPACE, Genotype.read(PAPER))
+
+
+def test_a_huge_file_is_not_parsed(tmp_path):
+    genotype = a_genotype()
+    genotype.write(tmp_path / "g.json")
+    (tmp_path / "g.json").write_text((tmp_path / "g.json").read_text() + " " * 2**20)
+    with pytest.raises(UserError, match=r"g\.json is larger than 1048576 bytes"):
+        Genotype.read(tmp_path / "g.json")
+
+
+def test_weights_are_those_of_the_network():
+    genotype = a_genotype()
+    backbone = SSRNet(genotype.to_dict())
+    convolutions = [
+        module
+        for stage in backbone.stages
+        for module in stage.modules()
+        if isinstance(module, torch.nn.Conv2d) and 1 in module.kernel_size
+    ]
+    assert sum(stage.weights for stage in genotype.stages) == sum(c.weight.numel() for c in convolutions)

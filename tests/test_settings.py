@@ -1,4 +1,5 @@
 import copy
+import datetime
 import json
 import re
 from pathlib import Path
@@ -83,6 +84,16 @@ def test_what_a_configuration_leaves_out_is_the_default(config):
         ("datasets.streets.type", "streats", "unknown dataset type streats; known are: .*streets"),
         ("datasets.streets.type", "../streets", "does not match"),
         ("datasets", {}, "datasets: {} "),
+        ("datasets.streets\n", {"type": "streets", "size": [64, 64]}, "does not match"),
+        ("datasets.streets.size", [64.0, 64], r"size\.0: 64\.0 is not of type 'integer'"),
+        ("datasets.streets.size", [8200, 64], r"8200 is greater than the maximum of 8192"),
+        ("datasets.streets.options", {1: 2}, "the key 1 is no text"),
+        ("datasets.streets.options", {"seed": datetime.date(2020, 1, 1)}, "of the type date"),
+        ("datasets.streets.options", {"seed": float("nan")}, "the number nan"),
+        ("datasets.streets.options", {"seed": [[]] * 50_000}, "more than 50000 values"),
+        ("search.space.stages", [{"blocks": 10**9, "channels": 64, "width_step": 1}] * 2, "greater than the maximum"),
+        ("search.schedule", "x" * 5000, "not found"),
+        ("seeds", [2**32], "greater than the maximum of 4294967295"),
         ("datasets.a b", {"type": "streets", "size": [64, 64]}, "'a b' does not match"),
         ("seeds", [], r"seeds: \[\]"),
         ("seeds", [0, 0], "seeds: .*non-unique"),

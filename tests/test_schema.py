@@ -1,0 +1,32 @@
+import json
+
+import jsonschema
+import pytest
+
+from ssr_mmseg import schema
+from ssr_mmseg.errors import UserError
+
+NAMES = sorted(
+    str(path.relative_to(schema.SCHEMAS)).removesuffix(".schema.json") for path in schema.SCHEMAS.rglob("*.schema.json")
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_schema_is_one(name):
+    assert schema.has_schema(name)
+    jsonschema.Draft202012Validator.check_schema(json.loads((schema.SCHEMAS / f"{name}.schema.json").read_text()))
+
+
+@pytest.mark.parametrize("number", [1.0, True])
+def test_an_integer_is_written_as_one(number):
+    block = {"dilation": number, "resolution": 1, "mid": 2, "out": 2}
+    stages = [{"channels": 20, "blocks": [block]}, {"channels": 30, "blocks": [block]}]
+    with pytest.raises(
+        UserError, match=r"g\.json is not as expected: .*dilation: .* is not of type 'integer'; mend it"
+    ):
+        schema.check({"format": "ssr-genotype-1", "stages": stages}, "genotype", "g.json", "mend it")
+
+
+def test_a_million_violations_are_told_at_once_and_shortly():
+    error = schema.violation({"format": "ssr-genotype-1", "stages": ["x" * 1000] * 10**6}, "genotype")
+    assert len(schema.told(error)) < 300
