@@ -1,12 +1,13 @@
 """Text that is not trusted becomes plain values: of limited size, depth and number, and with one meaning only.
 
-JSON and YAML both have more than one reading of a key that stands twice, and YAML lets a few lines stand for billions of
-values. What passes here is what `files.write_json` can write: mappings with text keys, lists, text, finite numbers that
-fit 64 bits, booleans and null.
+JSON and YAML both have more than one reading of a key that stands twice, and YAML lets a few lines stand for billions
+of values. What passes here is what `files.write_json` can write: mappings with text keys, lists, text, finite numbers
+that fit 64 bits, booleans and null.
 """
 
 import json
 import math
+from collections.abc import Collection
 from typing import Any
 
 import yaml
@@ -72,7 +73,7 @@ def parse_yaml(data: bytes) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which constructs data only, without its two traps: keys that vanish, merges that explode."""
+    """PyYAML's safe loader constructs data only; this one also stops its traps: keys that vanish, merges that explode."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -88,7 +89,7 @@ class _Loader(yaml.SafeLoader):
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         """Resolve `<<`, each source first, so that what it would copy is known before it is copied."""
-        sources = []
+        sources: list[yaml.Node] = []
         for key, value in node.value:
             if key.tag == MERGE:
                 sources += value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -109,6 +110,7 @@ def plain(value: Any, most: int = MAX_VALUES) -> Any:
     level, count = [value], 1
     for _ in range(MAX_DEPTH + 1):
         following: list[Any] = []
+        inner: Collection[Any]
         for item in level:
             if isinstance(item, dict):
                 for key in item:

@@ -1,6 +1,7 @@
 """Import this to have every component in mmsegmentation's registries (`custom_imports` in an mmengine config)."""
 
 from ssr_mmseg import datasets, derived, heads, supernet, transforms
+from ssr_mmseg.checkpoints import forbid_unpickling
 from ssr_mmseg.search import hooks as search_hooks
 from ssr_mmseg.search import loop as search_loop
 from ssr_mmseg.training import data, hooks, loop, progress
@@ -18,3 +19,5 @@ __all__ = [
     "supernet",
     "transforms",
 ]
+
+forbid_unpickling()

@@ -9,6 +9,7 @@ from ssr_mmseg import parsing
 from ssr_mmseg.parsing import ParseError, parse_json, parse_yaml, plain
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
     st.none()
     | st.booleans()

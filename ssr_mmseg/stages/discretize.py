@@ -14,6 +14,7 @@ from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.tensors import state_needed
 
 PREFIX = "backbone.architecture."
 DRAWS = 2000  # random genotypes to choose the one of nearest cost from
@@ -27,11 +28,17 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     """
     options = settings.for_dataset(config, dataset)
     stages = options["search"]["shrink_stages"]
-    state = load_state(layout.state_path(dataset, seed, stages))
+    path = layout.state_path(dataset, seed, stages)
+    state = load_state(path)
     space = SearchSpace.from_settings(options["search"])
     architecture = ArchitectureParameters(space, options["search"]["gate"])
-    gates = {name.removeprefix(PREFIX): value for name, value in state["model"].items() if name.startswith(PREFIX)}
-    architecture.load_state_dict(gates)
+    with state_needed(path):
+        gates = {name.removeprefix(PREFIX): value for name, value in state["model"].items() if name.startswith(PREFIX)}
+        architecture.load_state_dict(gates)
+        if not all(bool(torch.isfinite(p).all()) for p in architecture.probabilities().values()):
+            raise ValueError("probabilities that are not finite")
+        if not bool(architecture.alive["depth"].any(dim=-1).all()):
+            raise ValueError("a stage without any depth")
     undecided = undecided_groups(architecture)
     if undecided and options["discretize"]["undecided"] == "refuse":
         counts = ", ".join(f"{len(groups)} of {gate}" for gate, groups in undecided.items())

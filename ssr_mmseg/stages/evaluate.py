@@ -13,6 +13,7 @@ from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import atomic_path, write_json
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.tensors import state_needed
 from ssr_mmseg.transforms import IGNORED
 
 
@@ -26,7 +27,9 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     names = {"dataset": dataset, "seed": seed, "network": network}
     experiment.limit_threads("retrain")
     model = experiment.build(experiment.network(network, genotype_for(network, dataset, seed)))
-    model.load_state_dict(load_state(Path(layout.WEIGHTS.format(**names)))["model"])
+    weights = Path(layout.WEIGHTS.format(**names))
+    with state_needed(weights):
+        model.load_state_dict(load_state(weights)["model"])
     model.to(experiment.device)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
     folder = Path(layout.PREDICTIONS.format(**names))

@@ -18,6 +18,7 @@ from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.hooks import capture
 from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.training.tensors import state_needed
 
 ALIVE = "backbone.architecture.alive_"
 
@@ -45,7 +46,8 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     work = experiment.work_folder(name, identity)
     total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
     last = options["epochs"] + stage * options["shrink_epochs"]
-    structure = compacted_structure(experiment, before) if before else None
+    with state_needed("the state of the stage before"):
+        structure = None if before is None else compacted_structure(experiment, before)
     claim(work)
     runner = experiment.search_runner(structure, last, total, work)
     checkpoints = Checkpoints(work / "state.pth")
@@ -124,8 +126,13 @@ def compacted_structure(experiment: Experiment, state: dict) -> list:
     return structure_to_json(structure_of(experiment.space, alive))
 
 
+@state_needed("the state of the stage before")
 def compacted_state(state: dict, runner: Runner) -> dict:
-    """A stage's last state cut to the runner's smaller supernet: where the next stage starts."""
+    """A stage's last state cut to the runner's smaller supernet: where the next stage starts.
+
+    Raises:
+        UserError: it is another supernet's state.
+    """
     named = dict(runner.model.named_parameters())
     parts = {
         "weights": {name: p for name, p in named.items() if not is_architecture(name)},

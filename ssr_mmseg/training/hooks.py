@@ -14,6 +14,7 @@ from ssr_mmseg import stopping
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.training.tensors import state_needed
 
 __all__ = ["RESUMABLE", "HistoryHook", "StateHook", "capture", "restore"]
 
@@ -104,8 +105,13 @@ def capture(runner: Any, iteration: int) -> dict[str, Any]:
     }
 
 
+@state_needed("the state to resume from")
 def restore(runner: Any, state: dict[str, Any]) -> None:
-    """Put a runner where `capture` found it."""
+    """Put a runner where `capture` found it.
+
+    Raises:
+        UserError: it is the state of another training.
+    """
     loop: ResumableTrainLoop = runner.train_loop
     runner.model.load_state_dict(state["model"])
     runner.optim_wrapper.load_state_dict(state["optimizers"])

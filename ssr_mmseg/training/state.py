@@ -9,6 +9,7 @@ import torch
 
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import atomic_path
+from ssr_mmseg.training.tensors import check_archive, check_values
 
 
 class DamagedStateError(UserError):
@@ -42,12 +43,14 @@ def load_state(path: Path) -> dict[str, Any]:
         raise UserError(f"could not read {path}: {error.strerror}; check the disk, then run again") from error
     try:
         with zipfile.ZipFile(data) as archive:  # torch reads without comparing the stored checksums
+            check_archive(archive)
             damaged = archive.testzip()
         if damaged:
             raise DamagedStateError(f"{path} is damaged ({damaged}); delete it and run the stage again")
         data.seek(0)
         state = torch.load(data, map_location="cpu", weights_only=True)
-    except UserError:
+        check_values(state)
+    except DamagedStateError:
         raise
     except Exception as error:
         problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,87 @@
+"""States and weights that would run code, at every place where a stage reads one: the stage ends in one line."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from malicious import write_all
+from tiny_experiment import DATASET, EXPERIMENT, experiment
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.cli import main
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import write_json
+from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.training.state import save_state
+
+NAMES = {"dataset": DATASET, "seed": 0, "network": "paper_cityscapes"}
+KINDS = ["legacy.pth", "plain.pth", "reaching.pth", "zipped.pth"]
+
+
+@pytest.fixture
+def place(workplace, tmp_path):
+    """The working directory, and a folder of malicious files, none of which may have run in the end."""
+    folder = workplace("here")
+    (folder / "own.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"networks": ["searched", NAMES["network"]]}))
+    files = tmp_path / "files"
+    files.mkdir()
+    write_all(files, tmp_path / "marker")
+    yield files
+    assert not (tmp_path / "marker").exists()
+
+
+def fails(capfd, *arguments: str) -> str:
+    assert main([*arguments, "--config", "own.yaml", "--dataset", DATASET]) == 2
+    return capfd.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("command", "pattern"),
+    [
+        (("shrink", "--stage", "1"), layout.SEARCH_STATE),
+        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1")),
+        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS),
+    ],
+)
+def test_a_result_of_an_earlier_stage(place, capfd, command, pattern, kind):
+    path = Path(pattern.format(**NAMES))
+    path.parent.mkdir(parents=True)
+    shutil.copy(place / kind, path)
+    assert f"{path} is no readable state" in fails(capfd, *command)
+
+
+def test_the_state_to_resume_from(place):
+    config = settings.read_config("own.yaml")
+    one = Experiment(config, DATASET, 0)
+    work = one.work_folder("search", settings.stage_identity(config, "search", DATASET, 0))
+    work.mkdir(parents=True)
+    shutil.copy(place / "zipped.pth", work / "state.pth")
+    main(["search", "--config", "own.yaml", "--dataset", DATASET])  # whether it begins anew or stops: see `place`
+
+
+def test_what_an_mmengine_config_names(place, capfd):
+    base = PROJECT / "config/mmseg/schedules/search_quick.py"
+    Path("schedule.py").write_text(f"_base_ = {str(base)!r}\nload_from = {str(place / 'zipped.pth')!r}\n")
+    config = settings.merge(experiment(), {"search": {"schedule": "schedule.py"}})
+    write_json(Path("own.yaml"), config)
+    assert "zipped.pth is no readable state" in fails(capfd, "search")
+
+
+@pytest.mark.parametrize(
+    ("command", "pattern", "state"),
+    [
+        (("shrink", "--stage", "1"), layout.SEARCH_STATE, {}),
+        (("shrink", "--stage", "1"), layout.SEARCH_STATE, {"model": {"backbone.architecture.alive_depth": 3}}),
+        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1"), {"model": {"x": torch.zeros(1)}}),
+        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1"), {"model": [1]}),
+        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS, {"model": {"x": torch.zeros(1)}}),
+        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS, {"model": {1: 2}}),
+    ],
+)
+def test_a_sound_file_of_something_else(place, capfd, command, pattern, state):
+    path = Path(pattern.format(**NAMES))
+    save_state(path, state)
+    assert "is not the state that this stage needs" in fails(capfd, *command)

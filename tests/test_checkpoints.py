@@ -1,0 +1,108 @@
+"""Checkpoints that would run code, put wherever a command, a stage or mmengine looks for one."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mmengine
+import pytest
+import torch
+from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader, load_checkpoint
+from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
+from malicious import attribute_reacher, write_all
+
+from ssr_mmseg import checkpoints, layout, registration
+from ssr_mmseg.errors import UserError
+
+KINDS = ["legacy.pth", "plain.pkl", "plain.pth", "reaching.pth", "zipped.pth"]
+
+
+@pytest.fixture
+def malicious(tmp_path):
+    """Folder of malicious files; the test fails if one of them has run."""
+    marker = tmp_path / "marker"
+    (tmp_path / "files").mkdir()
+    assert [path.name for path in write_all(tmp_path / "files", marker)] == KINDS
+    yield tmp_path / "files"
+    assert not marker.exists()
+
+
+def test_the_files_would_run_code(tmp_path, monkeypatch):
+    """The other tests prove something: each file runs its code where it is read with full unpickling."""
+    monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    for path in write_all(tmp_path, tmp_path / "marker"):
+        if path.name == "reaching.pth":
+            with torch.serialization.safe_globals([getattr]):
+                assert "__init__" in repr(torch.load(path, weights_only=True)["model"])
+            continue
+        with contextlib.suppress(RuntimeError):  # torch looks at what it read only afterwards
+            torch.load(path, weights_only=False)
+        (tmp_path / "marker").unlink()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_way_of_mmengine_to_load_a_checkpoint_reads_data_only(malicious, kind):
+    path = str(malicious / kind)
+    model = BaseModule(init_cfg={"type": "Pretrained", "checkpoint": path})
+    ways = [
+        lambda: CheckpointLoader.load_checkpoint(path),
+        lambda: load_checkpoint(torch.nn.Linear(1, 1), path),
+        lambda: _load_checkpoint_with_prefix("backbone", path),
+        model.init_weights,
+    ]
+    for way in ways:
+        with pytest.raises(UserError, match="is no readable state"):
+            way()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_itself_reads_data_only_even_if_asked_otherwise(malicious, kind):
+    with pytest.raises(Exception, match=r"Weights only load failed|invalid load key|Unsupported"):
+        torch.load(malicious / kind, weights_only=False)
+
+
+@pytest.mark.parametrize("kind", ["plain.pkl", "plain.pickle"])
+def test_mmengine_reads_no_pickles(malicious, kind):
+    (malicious / "plain.pickle").write_bytes((malicious / "plain.pkl").read_bytes())
+    with pytest.raises(TypeError, match="Unsupported format"):
+        mmengine.load(malicious / kind)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://example.org/a.pth", "https://example.org/a.pth", "open-mmlab://resnet50", "openmmlab://resnet50"]
+    + ["torchvision://resnet18", "modelzoo://resnet18", "mmcls://resnet50", "s3://b/a.pth", "x:petrel://a", "pavi://a"],
+)
+def test_a_checkpoint_elsewhere_is_refused_without_a_connection(address, monkeypatch):
+    monkeypatch.setattr("socket.socket", lambda *_: pytest.fail("a connection was opened"))
+    with pytest.raises(UserError, match="is not a file; download it, compare its SHA-256, and give its path"):
+        CheckpointLoader.load_checkpoint(address)
+
+
+def test_sound_checkpoints_load(tmp_path):
+    source, target = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+    torch.save({"state_dict": source.state_dict(), "meta": {"epoch": 3}}, tmp_path / "own.pth")
+    assert load_checkpoint(target, str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
+    assert torch.equal(source.weight, target.weight)
+    assert checkpoints.load_from_file(str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
+    assert registration.forbid_unpickling is checkpoints.forbid_unpickling
+
+
+def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
+    (tmp_path / "x.pth").write_bytes(attribute_reacher())
+    code = "import ssr_mmseg, torch, sys; torch.load(sys.argv[1])"
+    environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PYTHONPATH": str(layout.PROJECT)}
+    command = [sys.executable, "-c", code, str(tmp_path / "x.pth")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "Weights only load failed" in result.stderr
+
+
+def test_nothing_else_in_the_package_unpickles():
+    """`pickletools` names what a pickle holds and builds nothing."""
+    for path in Path(checkpoints.__file__).parent.rglob("*.py"):
+        words = path.read_text(encoding="utf-8").replace("pickletools", "").replace("`", "")
+        assert "import pickle" not in words, path
+        assert words.count("torch.load(") == words.count("weights_only=True)"), path
