@@ -6,10 +6,12 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ssr_mmseg import __version__, layout, settings, stopping
 from ssr_mmseg.errors import UserError, one_line
+from ssr_mmseg.progress import job_name, recorded
 
 # What the disk may answer at any time, and what to do about it.
 _WRITE = ("could not write", "free space there, or choose a writable folder")
@@ -145,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
-        command.set_defaults(run=run, config=None, stage=name in settings.RECIPES, time_budget=None)
+        command.set_defaults(run=run, config=None, command=name, time_budget=None)
         if "config" in options:
             command.set_defaults(config=layout.project_file(settings.DEFAULTS))
             command.add_argument("--config", help=f"experiment configuration ({settings.DEFAULTS})")
@@ -194,11 +196,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_stage(arguments: argparse.Namespace) -> bool:
+    """Whether the command is a stage of the workflow, rather than a question about it."""
+    return arguments.command in (*settings.RECIPES, "shrink")
+
+
+def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextManager[None]:
+    """Keeps the progress of a command that is a stage of the workflow."""
+    if not _is_stage(arguments):
+        return nullcontext()
+    given = vars(arguments)
+    if "dataset" in given:
+        settings.for_dataset(config, arguments.dataset)  # a mistyped name shall leave nothing behind
+    detail = given.get("network", given.get("stage", ""))
+    return recorded(job_name(arguments.command, given.get("dataset", ""), given.get("seed"), detail))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status: 0 done, 2 a user's mistake, 75 stopped and to be resumed."""
     arguments = _parser().parse_args(argv)
     try:
-        if arguments.stage:
+        if _is_stage(arguments):
             with stopping.stoppable(stopping.time_left(arguments.time_budget, os.environ)):
                 _run(arguments)
         else:
@@ -222,4 +240,5 @@ def _run(arguments: argparse.Namespace) -> None:
     config = settings.read_config(arguments.config) if arguments.config else {}
     if config.get("device") == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
-    arguments.run(arguments, config)
+    with _progress(arguments, config):
+        arguments.run(arguments, config)

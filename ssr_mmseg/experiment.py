@@ -29,6 +29,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.training.board import BOARD, check_tensorboard
 from ssr_mmseg.training.claims import release
 from ssr_mmseg.transforms import IGNORED
 
@@ -163,22 +164,26 @@ class Experiment:
 
     def evaluation_loader(self, split: str) -> DataLoader:
         """Images of a split, one by one and in order, at the network's input size."""
+        return Runner.build_dataloader(self.evaluation_loader_config(split))
+
+    def evaluation_loader_config(self, split: str) -> dict:
+        """Config of the loader of a split's images, one by one and in order."""
         pipeline = [
             {"type": "LoadImageFromFile"},
             {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
             {"type": "LoadAnnotations"},  # behind the resize: labels keep their own size
             {"type": "PackSegInputs"},
         ]
-        return Runner.build_dataloader(
-            {
-                "batch_size": 1,
-                "num_workers": 0,
-                "sampler": {"type": "DefaultSampler", "shuffle": False},
-                "dataset": {**self._split(split), "pipeline": pipeline},
-            }
-        )
+        return {
+            "batch_size": 1,
+            "num_workers": 0,
+            "sampler": {"type": "DefaultSampler", "shuffle": False},
+            "dataset": {**self._split(split), "pipeline": pipeline},
+        }
 
-    def search_runner(self, structure: list | None, last: int, total: int, work: Path) -> Runner:
+    def search_runner(
+        self, structure: list | None, last: int, total: int, work: Path, progress: Path | None = None
+    ) -> Runner:
         """Runner of a stage that ends with epoch `last` of a search of `total` epochs."""
         search = self.settings["search"]
         config = _read(search["schedule"])
@@ -196,16 +201,37 @@ class Experiment:
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
+        if self.settings["monitor"]["tensorboard"]:
+            hooks.append({"type": "GateBoardHook"})
+        hooks += self._monitors(progress or work / "progress.json")
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
 
-    def retrain_runner(self, network: str, genotype: Genotype | None, work: Path) -> Runner:
+    def retrain_runner(
+        self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
+    ) -> Runner:
         """Runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
         config = _read(retrain["schedule"])
         loader = self.loader(self.train_splits, config, retrain["batch_size"])
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
-        return self._runner(config, model, loader, loop, [*config["custom_hooks"]], retrain["epochs"], work)
+        hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json")]
+        return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
+
+    def _monitors(self, progress: Path) -> list[dict]:
+        """Configs of the hooks that show a training while it runs."""
+        monitor = self.settings["monitor"]
+        hooks: list[dict] = [{"type": "ProgressHook", "path": str(progress)}]
+        loader = self.evaluation_loader_config("val")
+        if monitor["validation"]:
+            classes = self.manifest["classes"]
+            hooks.append(
+                {"type": "ValidationHook", "loader": loader, "classes": classes, "share": monitor["validation"]}
+            )
+        if monitor["tensorboard"]:
+            check_tensorboard()
+            hooks.append({"type": "BoardHook", "loader": loader, "palette": self.manifest["palette"]})
+        return hooks
 
     def _split(self, split: str) -> dict:
         """Dataset config of a split but its pipeline; its images must be those that were prepared."""
@@ -226,13 +252,13 @@ class Experiment:
         for scheduler in _schedulers(config["param_scheduler"]):
             # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
             scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
-        hooks.append({"type": "ProgressHook", "path": str(work / "progress.json")})
         hooks.append({"type": "StateHook", "path": str(work / "state.pth")})
         complete = config.to_dict() | {
             "model": model,
             "train_dataloader": loader,
             "train_cfg": loop,
             "custom_hooks": hooks,
+            "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
             "work_dir": str(work / "log"),
             "randomness": {"seed": self.seed, "deterministic": False},
             "experiment_name": work.name,
@@ -241,6 +267,10 @@ class Experiment:
         # not `from_cfg`, which formats the whole config as Python three times, for seconds
         known = inspect.signature(Runner).parameters
         return Runner(**{key: value for key, value in complete.items() if key in known})
+
+    def _backends(self) -> list[str]:
+        """mmengine's visualization backends: its JSON lines, and TensorBoard where that is switched on."""
+        return ["LocalVisBackend", *([BOARD] if self.settings["monitor"]["tensorboard"] else [])]
 
     def build(self, model: dict) -> nn.Module:
         """Build a segmentor from its config, on the CPU."""

@@ -4,9 +4,10 @@ from ssr_mmseg import datasets, derived, heads, supernet, transforms
 from ssr_mmseg.checkpoints import forbid_unpickling
 from ssr_mmseg.search import hooks as search_hooks
 from ssr_mmseg.search import loop as search_loop
-from ssr_mmseg.training import data, hooks, loop, progress
+from ssr_mmseg.training import board, data, hooks, loop, progress, validation
 
 __all__ = [
+    "board",
     "data",
     "datasets",
     "derived",
@@ -18,6 +19,7 @@ __all__ = [
     "search_loop",
     "supernet",
     "transforms",
+    "validation",
 ]
 
 forbid_unpickling()

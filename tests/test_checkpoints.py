@@ -9,10 +9,10 @@ from pathlib import Path
 import mmengine
 import pytest
 import torch
+from malicious import attribute_reacher, write_all
 from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
-from malicious import attribute_reacher, write_all
 
 from ssr_mmseg import checkpoints, layout, registration
 from ssr_mmseg.errors import UserError

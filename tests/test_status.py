@@ -1,6 +1,8 @@
 """The overview of an experiment, from files alone."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -10,9 +12,23 @@ import pytest
 
 from ssr_mmseg import layout, settings, status
 from ssr_mmseg.cli import main
+from ssr_mmseg.jobs import Job, ablation_jobs, jobs
+from ssr_mmseg.progress import progress_path
 
-NOW = 1_000_000.0
-PROGRESS = {"iteration": 30, "iterations": 120, "epoch": 2, "epochs": 8, "seconds_left": 300.0, "updated": NOW - 5}
+NOW = time.time()
+OWN = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": NOW, "updated": NOW}
+TRAINING = {
+    "iteration": 30,
+    "iterations": 120,
+    "epoch": 2,
+    "epochs": 8,
+    "seconds_left": 300.0,
+    "terms": {"loss_weights": 1.25},
+    "miou_val": 41.25,
+    "options_alive": 23,
+    "cost_ratio": 0.5,
+}
+SHRINK = "shrink/town-seed0-1"
 
 
 @pytest.fixture
@@ -28,72 +44,153 @@ def write(path, text="{}"):
     Path(path).write_text(text)
 
 
+def tell(job, **facts):
+    write(progress_path(job), json.dumps({**OWN, **facts}))
+
+
 def states(config):
-    return {job.name: status.state(job, NOW) for job in status.jobs(config)}
+    return {job.name: status.standing(job, NOW) for job in jobs(config)}
+
+
+def state_of(config, job):
+    found = states(config)[job]
+    return found.state, found.words
+
+
+def shown(config):
+    return status.as_text(status.overview(config, NOW))
 
 
 def test_every_job_is_listed_and_waits_at_first(config):
     found = states(config)
-    assert len(found) == 1 + 2 + 2 + 3 * 3 + 3
-    assert set(found.values()) == {("waiting", "")}
-    assert status.overview(config, NOW).endswith("0 of 17 done")
+    assert len(found) == 1 + 2 + 2 + 3 * 3 + 1 + 3
+    assert {(one.state, one.words) for one in found.values()} == {("waiting", "")}
+    assert shown(config).endswith("0 of 18 done, 18 waiting")
 
 
-def test_a_training_runs_and_then_stands_still(config):
-    work = layout.WORK.format(dataset="town", seed=0, stage="shrink1", identity="0" * 12)
-    write(f"{work}/progress.json", json.dumps(PROGRESS))
-    write(layout.LOG.format(stage="shrink", job="town-seed0-1"), "a line of its log\n")
-    assert states(config)["town, seed 0: shrink 1"] == ("running", "25%, epoch 2 of 8, 5 min left")
-    write(f"{work}/progress.json", json.dumps({**PROGRESS, "updated": NOW - 2 * status.STALE}))
-    assert states(config)["town, seed 0: shrink 1"] == ("stopped", "at 25%, epoch 2 of 8")
-    write(layout.stage_metrics_path("town", 0, 1))
-    assert states(config)["town, seed 0: shrink 1"] == ("done", "")
+def test_the_jobs_are_those_that_snakemake_plans(config):
+    """Every stage of the workflow but those on request, by the names of its logs."""
+    rules = "".join(path.read_text() for path in (layout.PROJECT / "workflow/rules").glob("*.smk"))
+    pattern = {"town": "{dataset}", "seed0": "seed{seed}", "erfnet": "{network}", "1": "{stage}"}
+    for name in states(config):
+        stage, _, rest = name.partition("/")
+        if any(network in rest for network in ("searched", "random")):
+            continue
+        parts = "-".join(pattern[part] for part in rest.split("-")) if rest else ""
+        assert f'"results/logs/{"/".join(filter(None, [stage, parts]))}.log"' in rules
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"iteration": 1, "iterations": 0}', '{"iteration": "x"}'])
-def test_a_damaged_progress_file_is_passed_over(config, text):
-    work = layout.WORK.format(dataset="town", seed=0, stage="retrain-erfnet", identity="0" * 12)
-    write(f"{work}/progress.json", text)
-    assert states(config)["town, seed 0: retrain erfnet"] == ("waiting", "")
+def test_a_training_runs_and_tells_how_far_it_is(config):
+    tell(SHRINK, **TRAINING)
+    words = "25%, epoch 2 of 8, loss 1.25, mIoU 41.2 %, 23 options alive, expected cost 0.50, 5 min left"
+    assert state_of(config, SHRINK) == ("running", words)
+    assert f"▶ shrink 1: running, {words}" in shown(config)
+    tell("table")
+    (table,) = [job for job in jobs(config) if job.stage == "table"]
+    assert status.standing(table, NOW + 30).words == "for 30 s"
+
+
+def test_a_job_whose_process_is_gone_has_failed(config):
+    tell(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that number now
+    write(layout.LOG.format(stage="shrink", job="town-seed0-1"), "Killed\n\n")
+    state, words = state_of(config, SHRINK)
+    assert state == "failed"
+    assert words == f"process {os.getpid()} on {socket.gethostname()} vanished; its log ends with: Killed"
+
+
+def test_a_stopped_training_says_how_far_it_came(config):
+    tell(SHRINK, **TRAINING, state="interrupted")
+    assert state_of(config, SHRINK) == ("interrupted", "stopped at 25%; run it again to go on")
 
 
 def test_a_failed_job_shows_its_message(config):
+    tell("evaluate/town-seed0-erfnet", state="failed", message="results/x is damaged; delete it")
+    assert state_of(config, "evaluate/town-seed0-erfnet") == ("failed", "results/x is damaged; delete it")
+    assert "✗ evaluate erfnet: failed, results/x is damaged; delete it" in shown(config)
+    assert "17 waiting" in shown(config)
+
+
+def test_a_job_that_failed_before_it_could_tell_shows_its_log(config):
     log = layout.LOG.format(stage="evaluate", job="town-seed0-erfnet")
     write(log, "reading\nssr-mmseg: results/x is damaged; delete it\nexit\n")
-    assert states(config)["town, seed 0: evaluate erfnet"] == ("begun", "ssr-mmseg: results/x is damaged; delete it")
+    assert state_of(config, "evaluate/town-seed0-erfnet") == ("failed", "ssr-mmseg: results/x is damaged; delete it")
     write(log, "")
-    assert states(config)["town, seed 0: evaluate erfnet"][0] == "begun"
+    assert state_of(config, "evaluate/town-seed0-erfnet") == ("waiting", "")
+    write("results/logs/table.log", "ssr-mmseg: no such row\n")
+    assert state_of(config, "table") == ("failed", "ssr-mmseg: no such row")
+
+
+def test_a_result_counts_unless_its_job_runs_again(config):
+    write(layout.stage_metrics_path("town", 0, 1))
+    assert state_of(config, SHRINK) == ("done", "")
+    tell(SHRINK, state="failed", message="an earlier attempt")
+    assert state_of(config, SHRINK) == ("done", "")
+    tell(SHRINK)
+    assert state_of(config, SHRINK)[0] == "running"
+    layout.stage_metrics_path("town", 0, 1).unlink()
+    tell(SHRINK, state="done", ended=NOW)
+    assert state_of(config, SHRINK) == ("waiting", "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}', json.dumps({**OWN, "iteration": "x"})])
+def test_a_damaged_progress_file_is_passed_over(config, text):
+    write(progress_path(SHRINK), text)
+    assert state_of(config, SHRINK) == ("waiting", "")
+
+
+def test_the_work_left_is_forecast_from_the_jobs_that_are_done():
+    def one(stage, state, **times):
+        return status.Standing(Job(stage, Path("x")), state, **times)
+
+    done = [one("retrain", "done", took=seconds) for seconds in (60.0, 80.0, 400.0)] + [one("prepare", "done")]
+    assert status.work_left(done) == (0.0, 0)
+    rest = [one("retrain", "waiting"), one("shrink", "running", left=7.0), one("evaluate", "waiting")]
+    assert status.work_left([*done, *rest]) == (87.0, 1)
+    assert status.summary([*done, *rest]) == "4 of 7 done, 1 running, 2 waiting, more than 87 s of work left"
+    assert status.work_left([one("search", "done", took=9.0), one("shrink", "waiting")]) == (9.0, 0)
+
+
+def test_the_ablation_is_shown_once_it_has_begun(config):
+    one = {"dataset": "town", "seeds": [0, 3], "search": {}, "retrain": False, "dimensions": {"depth": ["depth"]}}
+    blocks = [{"regularizer": ["ssr", "none"], "shrink": [True], "dimensions": ["depth"]}]
+    whole = settings.complete({**config, "ablation": {**one, "blocks": blocks}})
+    assert len(list(ablation_jobs(whole))) == 2 * 2 * 2 + 1
+    assert "ablation" not in shown(whole)
+    for stage in (0, 1):
+        write(layout.stage_metrics_path("ablation/ssr-shrink-depth", 0, stage))
+    tell("search/ablation/none-shrink-depth-seed3", state="failed", message="out of memory")
+    lines = shown(whole).splitlines()
+    start = lines.index("ablation")
+    assert lines[start + 1].split() == ["seed", "0", "seed", "3"]
+    assert lines[start + 2].split() == ["ssr-shrink-depth", "✓", "·"]
+    assert lines[start + 3].split() == ["none-shrink-depth", "·", "✗"]
+    assert lines[start + 4].strip() == "✗ search of none-shrink-depth, seed 3: failed, out of memory"
+    assert lines[-1].startswith("2 of 9 done, 1 failed, 6 waiting")
+    retrained = settings.complete({**config, "ablation": {**one, "blocks": blocks, "retrain": True}})
+    assert len(list(ablation_jobs(retrained))) == 2 * 2 * (2 + 1 + 2) + 1
 
 
 def test_without_a_search_none_is_listed(config):
-    names = [job.name for job in status.jobs({**config, "networks": ["erfnet"]})]
-    assert not [name for name in names if "search" in name or "discretize" in name]
-
-
-def test_the_log_names_are_those_of_the_rules(config):
-    rules = "".join(path.read_text() for path in (layout.PROJECT / "workflow/rules").glob("*.smk"))
-    for stage, job in (("search", "{dataset}-seed{seed}"), ("shrink", "{dataset}-seed{seed}-{stage}")):
-        assert layout.LOG.replace("{stage}", stage, 1).replace("{job}", job) in rules
-    for stage in ("retrain", "evaluate", "profile"):
-        assert f"results/logs/{stage}/{{dataset}}-seed{{seed}}-{{network}}.log" in rules
+    stages = {job.stage for job in jobs({**config, "networks": ["erfnet"]})}
+    assert stages == {"prepare", "retrain", "evaluate", "profile", "table", "summary", "report"}
 
 
 def test_the_command_shows_it_and_watching_ends_when_all_is_done(config, monkeypatch, capsys):
     Path("own.yaml").write_text(json.dumps(config))
     assert main(["status", "--config", "own.yaml"]) == 0
-    assert "0 of 17 done" in capsys.readouterr().out
+    assert "0 of 18 done" in capsys.readouterr().out
     waits = []
 
     def finish(seconds):
         waits.append(seconds)
-        for job in status.jobs(config):
+        for job in jobs(config):
             write(job.result)
 
     monkeypatch.setattr(time, "sleep", finish)
     assert main(["status", "--config", "own.yaml", "--watch"]) == 0
     assert len(waits) == 1
     out = capsys.readouterr().out
-    assert "17 of 17 done" in out
+    assert "18 of 18 done" in out
     assert "\033" not in out  # no terminal, no control sequences
 
 

@@ -5,13 +5,14 @@ one of `FAULTS`, and the caller notes what is missing.
 """
 
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
-from ssr_mmseg.status import last_words
+from ssr_mmseg.status import fate
 
 FAULTS = (UserError, KeyError, IndexError, TypeError, ValueError, AttributeError)
 
@@ -141,9 +142,13 @@ def _provenance(value: dict) -> dict:
 
 
 def absent(what: str, path: Path, stage: str, job: str) -> Missing:
-    """A result that is not there; the end of its job's log tells most about why."""
-    words = last_words(stage, job)
-    if words is None:
+    """A result that is not there; what its job told, or the end of its log, tells most about why."""
+    _, state, words = fate(f"{stage}/{job}", time.time())
+    if state in ("waiting", "done"):
         return Missing(what, f"{path} is not there; {stage} has not been run", begun=False)
-    told = f"; its log ends with: {words}" if words else ""
-    return Missing(what, f"{path} is not there; {stage} has failed or is still running{told}")
+    fates = {
+        "running": f"{stage} is still running",
+        "failed": f"{stage} has failed",
+        "interrupted": f"{stage} was stopped",
+    }
+    return Missing(what, f"{path} is not there; {fates[state]}{f': {words}' if words else ''}")

@@ -8,6 +8,7 @@ from mmseg.registry import HOOKS
 
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.loop import architecture_of
+from ssr_mmseg.training.board import BOARD
 
 
 @HOOKS.register_module()
@@ -61,6 +62,28 @@ class GateHistoryHook(Hook):
         epoch = record["epoch"]
         if epoch <= self.dense or epoch % self.interval == 0 or epoch == loop.max_epochs:
             record["probabilities"] = leading_probabilities(architecture)
+
+
+@HOOKS.register_module()
+class GateBoardHook(Hook):
+    """Show the gates on TensorBoard after every epoch: survivors, entropy, decided share, cost and probabilities."""
+
+    priority = "LOW"  # behind GateHistoryHook, which measures them
+
+    def after_train_epoch(self, runner: Any) -> None:
+        loop, board = runner.train_loop, runner.visualizer.get_backend(BOARD)
+        record, step = loop.history[-1], loop.iter
+        for name in ("options_alive", "entropy"):
+            for gate, value in record[name].items():
+                board.add_scalar(f"{name}/{gate}", value, step)
+        for name in ("gates_decided", "cost_ratio"):
+            board.add_scalar(f"gates/{name}", record[name], step)
+        architecture = architecture_of(runner.model)
+        with torch.no_grad():
+            for gate, probabilities in architecture.probabilities().items():
+                board.experiment.add_histogram(
+                    f"probabilities/{gate}", probabilities[architecture.alive[gate]].cpu(), step
+                )
 
 
 @torch.no_grad()

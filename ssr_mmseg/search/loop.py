@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmengine.registry import build_from_cfg
 from mmengine.runner import Runner
@@ -70,6 +71,12 @@ class SearchLoop(ResumableTrainLoop):
             outputs |= self._architecture_step(architecture_batch, wrappers["architecture"])
         self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=weight_batch, outputs=outputs)
         self._iter += 1
+
+    @torch.no_grad()
+    def facts(self) -> dict[str, float]:
+        """Options alive over all gates, and the expected cost as a share of the reference cost."""
+        ratio = float(self.objective.cost_ratio(self.architecture.probabilities()))
+        return {"options_alive": sum(self.architecture.options_alive().values()), "cost_ratio": ratio}
 
     def _architecture_step(self, batch: Any, wrapper: Any) -> dict:
         model = self.runner.model

@@ -4,17 +4,15 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
 
 from ssr_mmseg import layout
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import atomic_path, write_json
+from ssr_mmseg.pictures import side_by_side
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
-from ssr_mmseg.transforms import IGNORED
 
 
 def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
@@ -52,19 +50,3 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
 
         results[split] = evaluate_model(model, loader, experiment.manifest["classes"], draw)
     write_json(Path(layout.EVALUATION.format(**names)), results)
-
-
-def side_by_side(image: Path, prediction: torch.Tensor, label: torch.Tensor, palette: np.ndarray) -> Image.Image:
-    """Image, coloured prediction and coloured truth beside each other, at the label's size.
-
-    Args:
-        prediction: Class per pixel, (H, W).
-        label: Likewise; ignored pixels are black.
-        palette: Red, green and blue of each class, (classes, 3), uint8.
-    """
-    height, width = label.shape
-    photo = Image.open(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    colours = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
-    colours[: len(palette)] = palette
-    panels = [np.asarray(photo), colours[prediction.numpy()], colours[label.numpy()]]
-    return Image.fromarray(np.concatenate(panels, axis=1))

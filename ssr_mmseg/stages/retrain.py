@@ -7,6 +7,7 @@ from ssr_mmseg.devices import peak_memory_gb
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
 from ssr_mmseg.profiling import environment
+from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.claims import claim
@@ -25,7 +26,8 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     identity = settings.stage_identity(config, "retrain", dataset, seed, network)
     work = experiment.work_folder(f"retrain-{network}", identity)
     claim(work)
-    runner = experiment.retrain_runner(network, genotype, work)
+    progress = progress_path(job_name("retrain", dataset, seed, network))
+    runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
     loop = runner.train_loop
     record = {

@@ -10,6 +10,7 @@ from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.loop import architecture_of, is_architecture
@@ -49,7 +50,8 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     with state_needed("the state of the stage before"):
         structure = None if before is None else compacted_structure(experiment, before)
     claim(work)
-    runner = experiment.search_runner(structure, last, total, work)
+    progress = progress_path(job_name("shrink" if stage else "search", dataset, seed, stage or ""))
+    runner = experiment.search_runner(structure, last, total, work, progress)
     checkpoints = Checkpoints(work / "state.pth")
     start = checkpoints.load(runner.logger.warning) if before else None
     if before and start is None:

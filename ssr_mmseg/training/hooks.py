@@ -11,12 +11,9 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
 from ssr_mmseg import stopping
-from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.tensors import state_needed
-
-__all__ = ["RESUMABLE", "HistoryHook", "StateHook", "capture", "restore"]
 
 
 @HOOKS.register_module()

@@ -4,6 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
@@ -31,6 +32,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.sums: dict[str, float] = defaultdict(float)  # of this epoch's loss terms
         self.count = 0
         self.save: Callable[[], None] = lambda: None  # the hook that keeps the state puts itself here
+        self.miou: float | None = None  # on val, in percent, when it was last measured
+        self.cleanup = ExitStack()  # of hooks: closed when the training ends, however it does
+
+    def facts(self) -> dict[str, float]:
+        """What there is to tell about a training besides its losses: of a search, the state of its gates."""
+        return {}
 
     @property
     def steps_per_epoch(self) -> int:
@@ -43,8 +50,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._epoch = iteration // self.steps_per_epoch
 
     def run(self) -> Any:
-        """Train to the end, or until told to stop."""
-        with stopping.stoppable(), stopping.deferred():
+        """Train from the current position to the last epoch, or until told to stop."""
+        with self.cleanup, stopping.stoppable(), stopping.deferred():
             return super().run()
 
     def run_epoch(self) -> None:

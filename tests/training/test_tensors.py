@@ -87,6 +87,5 @@ def test_another_state_is_one_line(error):
 
 
 def test_a_mistake_of_the_user_stays_as_it_is():
-    with pytest.raises(UserError, match="^as it is$"):
-        with state_needed("a.pth"):
-            raise UserError("as it is")
+    with pytest.raises(UserError, match="^as it is$"), state_needed("a.pth"):
+        raise UserError("as it is")

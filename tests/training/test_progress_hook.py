@@ -1,0 +1,115 @@
+"""What a training tells about its position."""
+
+import json
+import logging
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import pytest
+
+from ssr_mmseg.training.bar import line
+from ssr_mmseg.training.progress import ProgressHook
+
+GATES = {"options_alive": 23, "cost_ratio": 0.5}
+
+
+def loop_at(iteration, steps=4, max_epochs=6, earlier=0):
+    """A loop of `steps` an epoch that is at `iteration`, after `earlier` epochs of a stage before."""
+    epoch = iteration // steps
+    history = [{"epoch": number + 1, "loss": 2.0, "hours": 1.0} for number in range(earlier, epoch)]
+    return SimpleNamespace(
+        iter=iteration,
+        epoch=epoch,
+        steps_per_epoch=steps,
+        max_epochs=max_epochs,
+        history=history,
+        sums={"loss": 3.0},
+        count=2,
+        miou=41.0,
+        facts=lambda: GATES,
+        cleanup=ExitStack(),
+    )
+
+
+def closed(loop):
+    """The same loop when the hooks of its epoch's end are called."""
+    loop.iter += 1
+    loop.history.append({"epoch": loop.epoch + 1, "loss": 1.0})
+    loop.sums, loop.count = {}, 0
+    return loop
+
+
+def runner_at(*position, **options):
+    return SimpleNamespace(train_loop=loop_at(*position, **options), logger=logging.getLogger("progress"))
+
+
+@pytest.fixture
+def hook(tmp_path):
+    found = ProgressHook(str(tmp_path / "work/progress.json"), interval=0.0)
+    found.before_train(runner_at(0))
+    return found
+
+
+def told(hook):
+    return json.loads(hook.path.read_text())
+
+
+def test_the_file_tells_position_losses_miou_gates_and_time_left(hook):
+    hook.after_train_iter(runner_at(9), batch_idx=1)
+    value = told(hook)
+    assert (value["iteration"], value["iterations"], value["epoch"], value["epochs"]) == (10, 24, 3, 6)
+    assert value["terms"] == {"loss": 1.5}
+    assert (value["miou_val"], value["options_alive"], value["cost_ratio"]) == (41.0, 23, 0.5)
+    assert value["seconds_left"] >= 0
+    assert value["state"] == "running"
+    assert value["updated"] > 0
+
+
+def test_a_later_stage_counts_from_its_own_start(hook):
+    hook.after_train_iter(runner_at(17, earlier=4), batch_idx=1)
+    assert (told(hook)["iteration"], told(hook)["iterations"]) == (2, 8)
+
+
+def test_the_end_of_an_epoch_tells_the_epochs_means(hook):
+    runner = runner_at(23, earlier=4)
+    hook.after_train_iter(runner, batch_idx=3)
+    closed(runner.train_loop)
+    hook.after_train_epoch(runner)
+    value = told(hook)
+    assert (value["iteration"], value["iterations"], value["epoch"]) == (8, 8, 6)
+    assert value["terms"] == {"loss": 1.0}
+    assert value["seconds_left"] == 0
+
+
+def test_a_resumed_training_forecasts_by_its_own_pace(hook):
+    hook.began -= 10.0
+    hook.begun_at = 12  # resumed there: 2 iterations have taken 10 seconds since
+    assert hook.position(loop_at(13))["seconds_left"] == pytest.approx(10 * 5.0, rel=0.1)
+
+
+def test_it_does_not_write_at_every_step(tmp_path):
+    hook = ProgressHook(str(tmp_path / "progress.json"), interval=1e6)
+    hook.before_train(runner_at(0))
+    hook.after_train_iter(runner_at(5), batch_idx=1)
+    assert "iteration" not in told(hook)
+    hook.after_train_iter(runner_at(4), batch_idx=0)
+    assert told(hook)["iteration"] == 5
+
+
+def test_without_a_terminal_there_are_plain_lines(hook, caplog):
+    runner = runner_at(11)
+    with caplog.at_level(logging.INFO):
+        hook.after_train_iter(runner, batch_idx=3)
+        assert caplog.messages == []  # a line every minute at most, and one at an epoch's end
+        closed(runner.train_loop)
+        hook.after_train_epoch(runner)
+    (text,) = caplog.messages
+    assert text.startswith("iteration 12 of 24, epoch 3 of 6, ")
+    assert text.endswith("left: mIoU 41.0 %, 23 options alive, expected cost 0.50, loss 1")
+    assert "\033" not in text
+
+
+def test_what_is_not_known_is_left_out(hook):
+    value = {**hook.position(loop_at(11)), "seconds_left": 3723.0}
+    del value["options_alive"], value["cost_ratio"]
+    assert line({**value, "miou_val": None}) == "iteration 12 of 24, epoch 3 of 6, 62 min left: loss 1.5"
