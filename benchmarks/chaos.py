@@ -1,0 +1,253 @@
+"""Kill a running experiment again and again; its results must be those of one that was left alone.
+
+`python benchmarks/chaos.py --kills 50 --seed 0 --out chaos.json` runs the pipeline of chaos.yaml twice, in two folders.
+In the second, stages are killed at random moments: the stage's process alone, or the process group of Snakemake with
+it, by SIGKILL or SIGTERM. After each kill Snakemake is started again, and unlocked first where it left its lock, as
+`ssr-mmseg doctor` says. Ends with status 1 if the results differ.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import psutil
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from ssr_mmseg import layout  # noqa: E402
+from ssr_mmseg.files import read_json, sha256, write_json  # noqa: E402
+from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
+from ssr_mmseg.provenance import provenance  # noqa: E402
+
+WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
+CLOCK_COLUMNS = ["fps", "latency_ms_p50", "latency_ms_p95", "search_hours", "search_peak_gb", "train_hours"]
+VOLATILE = {"hours", "peak_gb", "provenance", "commit"}  # of the machine, not of the result
+COMPARED = ("metrics.json", "training.json", "gap.json", "discretization.json")
+POLL = 0.05  # seconds
+ATTEMPTS = 5  # starts in a row without a kill that may fail before this gives up
+
+
+class Pipeline:
+    """Snakemake in a folder of its own, and what its stages do."""
+
+    def __init__(self, folder: Path, cores: int, targets: list[str]) -> None:
+        self.folder = folder
+        self.command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--nocolor"]
+        self.command += ["--configfile", str(PROJECT / "benchmarks/chaos.yaml"), "--cores", str(cores)]
+        self.command += ["--workflow-profile", str(PROJECT / "profiles/default"), *targets]
+        self.starts = self.unlocks = 0
+        folder.mkdir()
+
+    def start(self) -> psutil.Popen:
+        """Start Snakemake as the leader of a process group, as a shell does; clear a lock that a kill left."""
+        locks = self.folder / ".snakemake/locks"
+        if locks.is_dir() and any(locks.iterdir()):
+            subprocess.run([*self.command, "--unlock"], cwd=self.folder, check=True, capture_output=True)
+            self.unlocks += 1
+        self.starts += 1
+        with open(self.folder / "output.txt", "a") as output:
+            return psutil.Popen(
+                self.command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+
+def stages(snakemake: psutil.Popen) -> dict[psutil.Process, str]:
+    """The stages that run: each process, and its command line without the configuration."""
+    found = {}
+    try:
+        for process in snakemake.children(recursive=True):
+            words = process.cmdline()
+            if words[1:3] == ["-m", "ssr_mmseg"] and process.status() != psutil.STATUS_ZOMBIE:
+                found[process] = " ".join([words[3], *words[6:]])
+    except psutil.Error:  # one has just ended
+        pass
+    return found
+
+
+class Killer:
+    """Decides which job is killed how often, when and how; by the seed, so far as the machine's pace lets it.
+
+    Args:
+        durations: Seconds that each job took undisturbed.
+        kills: Number of kills; each kind of stage gets one at least, the others go where the time goes.
+    """
+
+    def __init__(self, durations: dict[str, float], kills: int, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.durations = durations
+        self.open = set(durations)  # jobs that have not ended by themselves
+        self.quota: Counter[str] = Counter()
+        self.record: list[dict[str, str]] = []
+        self.begin()
+        kinds = sorted({job.split()[0] for job in durations})
+        for kind in self.random.sample(kinds, min(kills, len(kinds))):
+            self.quota[self.random.choice([job for job in sorted(durations) if job.split()[0] == kind])] += 1
+        self._spread(kills - self.quota.total())
+
+    def begin(self) -> None:
+        """Forget the processes of the last start of Snakemake."""
+        self.running: dict[psutil.Process, str] = {}
+        self.due: dict[psutil.Process, float] = {}
+        self.struck = False
+
+    def watch(self, snakemake: psutil.Popen, running: dict[psutil.Process, str]) -> None:
+        """Choose a moment for each job that has begun; kill what is due; see what ended by itself."""
+        for process, job in self.running.items():
+            if process not in running and not self.struck:
+                self.open.discard(job)
+                self._spread(self.quota.pop(job, 0))
+        for process, job in running.items():
+            if process not in self.running and self.quota[job] > 0:
+                self.due[process] = time.monotonic() + self.random.uniform(0, 0.8 * self.durations[job])
+        self.running = running
+        for process, job in running.items():
+            if not self.struck and time.monotonic() >= self.due.get(process, math.inf):
+                self._kill(snakemake, process, job)
+
+    def _spread(self, kills: int) -> None:
+        jobs = sorted(self.open)
+        if jobs:
+            self.quota.update(self.random.choices(jobs, [self.durations[job] for job in jobs], k=kills))
+
+    def _kill(self, snakemake: psutil.Popen, process: psutil.Process, job: str) -> None:
+        victim, number = self.random.choice(WEAPONS)
+        self.struck = True  # one kill a start: Snakemake ends after it
+        try:
+            if victim == "stage":
+                process.send_signal(number)
+            else:
+                os.killpg(snakemake.pid, number)
+        except (psutil.Error, ProcessLookupError):
+            return
+        self.quota[job] -= 1
+        self.record.append({"job": job, "victim": victim, "signal": number.name})
+        print(f"{len(self.record):3} {number.name} to the {victim} of {job}", flush=True)
+
+
+def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
+    """Start the pipeline until it is done; return the seconds that each job took in its last attempt.
+
+    Raises:
+        RuntimeError: it fails although nothing is killed.
+    """
+    durations: dict[str, float] = {}
+    failures = 0
+    while True:
+        snakemake = pipeline.start()
+        began: dict[psutil.Process, float] = {}
+        if killer:
+            killer.begin()
+        while snakemake.poll() is None:
+            running = stages(snakemake)
+            for process, job in running.items():
+                durations[job] = time.monotonic() - began.setdefault(process, time.monotonic())
+            if killer:
+                killer.watch(snakemake, running)
+            time.sleep(POLL)
+        if snakemake.returncode == 0:
+            return durations
+        failures = 0 if killer and killer.struck else failures + 1
+        if failures == ATTEMPTS or not killer:
+            output = (pipeline.folder / "output.txt").read_text()
+            raise RuntimeError(f"{pipeline.folder} fails without being killed:\n{output[-4000:]}")
+
+
+def without_volatile(value: object) -> object:
+    """A JSON value without what two runs may differ in."""
+    if isinstance(value, dict):
+        return {key: without_volatile(inner) for key, inner in value.items() if key not in VOLATILE}
+    return [without_volatile(inner) for inner in value] if isinstance(value, list) else value
+
+
+def results(folder: Path) -> dict[str, str]:
+    """By name, the content of all results that must not differ: as it is, or without its volatile parts."""
+    found = {}
+    for path in sorted((folder / "results").rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.name in ("genotype.json", "evaluation.json", "dataset.json"):
+            found[name] = path.read_text()
+        elif path.name in COMPARED:
+            found[name] = json.dumps(without_volatile(read_json(path)))
+        elif path.name == "weights.pth" or path.parent.name == "predictions":
+            found[name] = sha256(path)
+        elif name == layout.TABLE:
+            found[name] = pd.read_csv(path, dtype=str).drop(columns=CLOCK_COLUMNS).to_csv()
+    return found
+
+
+def chaos(folder: Path, kills: int, seed: int, cores: int, targets: list[str]) -> dict:
+    """Run the pipeline once undisturbed, and disturbed until there have been enough kills; return the record."""
+    calm = Pipeline(folder / "calm", cores, targets)
+    began = time.monotonic()
+    durations = run(calm)
+    calm_seconds = time.monotonic() - began
+    expected = results(calm.folder)
+    record: list[dict[str, str]] = []
+    rounds: list[Pipeline] = []
+    different: set[str] = set()
+    began = time.monotonic()
+    while len(record) < kills:
+        rounds.append(Pipeline(folder / f"wild{len(rounds)}", cores, targets))
+        killer = Killer(durations, kills - len(record), seed + len(rounds) - 1)
+        run(rounds[-1], killer)
+        record += killer.record
+        actual = results(rounds[-1].folder)
+        different |= {name for name in expected.keys() | actual.keys() if expected.get(name) != actual.get(name)}
+    by_stage = Counter(kill["job"].split()[0] for kill in record)
+    left = [path for wild in rounds for path in (wild.folder / "results/work").glob("*")]
+    return {
+        "kills": len(record),
+        "seed": seed,
+        "cores": cores,
+        "by_kind": dict(sorted(Counter(f"{kill['signal']} to the {kill['victim']}" for kill in record).items())),
+        "by_stage": dict(by_stage.most_common()),
+        "stages_without_a_kill": sorted({job.split()[0] for job in durations} - set(by_stage)),
+        "rounds": len(rounds),
+        "starts": sum(wild.starts for wild in rounds),
+        "unlocks": sum(wild.unlocks for wild in rounds),
+        "seconds": {"undisturbed": round(calm_seconds, 1), "disturbed": round(time.monotonic() - began, 1)},
+        "results_compared": len(expected),
+        "equal": not different,
+        "different": sorted(different),
+        "left_in_work": sorted(path.name for path in left),
+        "cpu": cpu_name(),
+        "provenance": provenance(),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run from the command line; 0 if the results are equal."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="write the record here as JSON")
+    parser.add_argument("targets", nargs="*", default=[], help="what Snakemake makes (everything)")
+    arguments = parser.parse_args(argv)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    try:
+        record = chaos(folder, arguments.kills, arguments.seed, arguments.cores, arguments.targets)
+    except BaseException:
+        print(f"what was made is in {folder}", file=sys.stderr)
+        raise
+    shutil.rmtree(folder)
+    print(json.dumps(record, indent=2))
+    if arguments.out:
+        write_json(arguments.out, record)
+    return 0 if record["equal"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
