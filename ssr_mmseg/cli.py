@@ -215,15 +215,25 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status: 0 done, 2 a user's mistake, 75 stopped and to be resumed."""
     arguments = _parser().parse_args(argv)
+    if not _is_stage(arguments):
+        return _run(arguments)
     try:
-        if _is_stage(arguments):
-            with stopping.stoppable(stopping.time_left(arguments.time_budget, os.environ)):
-                _run(arguments)
-        else:
-            _run(arguments)
+        budget = stopping.time_left(arguments.time_budget, os.environ)
     except UserError as error:
-        print(f"ssr-mmseg: {one_line(error)}", file=sys.stderr)
-        return 2
+        return _refuse(one_line(error))
+    with stopping.stoppable(budget):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        config = settings.read_config(arguments.config) if arguments.config else {}
+        if config.get("device") == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
+        with _progress(arguments, config):
+            arguments.run(arguments, config)
+    except UserError as error:
+        return _refuse(one_line(error))
     except stopping.Stopped as stop:
         print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)
         return stopping.RESUMABLE
@@ -231,14 +241,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         remedy = REMEDIES.get(error.errno or 0)
         if remedy is None:
             raise
-        print(f"ssr-mmseg: {remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}", file=sys.stderr)
-        return 2
+        return _refuse(f"{remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}")
     return 0
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    config = settings.read_config(arguments.config) if arguments.config else {}
-    if config.get("device") == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # mmengine trains on any GPU that it sees
-    with _progress(arguments, config):
-        arguments.run(arguments, config)
+def _refuse(line: str) -> int:
+    print(f"ssr-mmseg: {line}", file=sys.stderr)
+    return 2

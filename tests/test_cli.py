@@ -88,6 +88,28 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(here, capfd, mo
     assert not (here / "results/town/prepare/dataset.json").exists()
 
 
+def test_results_behind_a_file_are_one_line(here, capfd):
+    (here / "results").write_text("a file in the way")
+    line = fails(capfd, "prepare", *TOWN)
+    assert "results/town/prepare" in line
+    assert "Not a directory; " in line
+
+
+def test_a_read_only_disk_is_one_line(here, capfd, monkeypatch):
+    def read_only(path, *_):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(files.os, "mkdir", read_only)
+    assert "Read-only file system; " in fails(capfd, "prepare", *TOWN)
+    assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize(("text", "found"), [("soon", "--time-budget"), ("0s", "--time-budget")])
+def test_a_malformed_time_budget_is_one_line(here, capfd, text, found):
+    line = fails(capfd, "search", *TOWN, "--time-budget", text)
+    assert line == f"ssr-mmseg: {found}: expected a duration such as 90s, 55m, 2h or 1d, found {text!r}"
+
+
 def test_the_size_must_be_written_as_height_x_width(capfd):
     with pytest.raises(SystemExit) as stopped:
         main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "512"])
