@@ -56,10 +56,9 @@ def fate(name: str, now: float) -> tuple[dict[str, Any], str, str]:
     told = progress.read(progress.progress_path(name))
     try:
         state = progress.state_of(told, now)
-        words = {"done": lambda: "", "running": lambda: _position(told, now)}.get(
-            state, lambda: _end(name, told, state)
-        )
-        return told, state, words()
+        if state == "done":
+            return told, state, ""
+        return told, state, _position(told, now) if state == "running" else _end(name, told, state)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         pass  # nothing told, or in another form: an older version, or a failure before anything could be told
     words = last_words(name)

@@ -88,7 +88,10 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
         scale=alt.Scale(type="log", domain=[min(latencies) / 1.3, max(latencies) * 1.5]),
         axis=alt.Axis(grid=False, tickCount=6, format="~g"),
     )
-    y = alt.Y("mIoU:Q", title=f"mIoU on {dataset.split}, %", scale=alt.Scale(zero=False, padding=28))
+    heights = [point["mIoU"] for point in (*points, *foreign)]
+    room = max(0.12 * (max(heights) - min(heights)), 1.0)  # for the names above and below the points
+    domain = [max(min(heights) - room, 0), min(max(heights) + room, 100)]
+    y = alt.Y("mIoU:Q", title=f"mIoU on {dataset.split}, %", scale=alt.Scale(domain=domain, nice=False))
     tip = [alt.Tooltip(f"{key}:N") for key in ("network", "input size", "device")]
     tip += [alt.Tooltip("mIoU:Q", format=".2f"), alt.Tooltip("latency:Q", title="ms", format=".3~g")]
     front = [

@@ -12,7 +12,8 @@ from typing import Any
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.report import results
+from ssr_mmseg.report import comparison, results
+from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.results import Missing
 from ssr_mmseg.search_space import SearchSpace
 
@@ -86,6 +87,8 @@ class Results:
     datasets: list[Dataset] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     expected: int = 0
+    summary: list[dict] = field(default_factory=list)
+    ablation: Ablation | None = None
 
     def read(self, what: str, stage: str, job: str, path: Path, reader: Callable[[Path], Any]) -> Any:
         """What `reader` makes of a result file, or None and a note."""
@@ -93,6 +96,10 @@ class Results:
         if not path.is_file():
             self.missing.append(results.absent(what, path, stage, job))
             return None
+        return self.parsed(what, path, reader)
+
+    def parsed(self, what: str, path: Path, reader: Callable[[Path], Any]) -> Any:
+        """What `reader` makes of a file that is there, or None and a note."""
         try:
             return reader(path)
         except results.FAULTS as error:
@@ -123,7 +130,19 @@ def collect(config: dict) -> Results:
             dataset.networks += [_network(found, name, seed, network) for network in config["networks"]]
         dataset.published = published(own["dataset"]["type"])
         found.datasets.append(dataset)
+    _collect_comparisons(found)
     return found
+
+
+def _collect_comparisons(found: Results) -> None:
+    """Read what joins several searches, as far as it has been made: neither is part of every experiment."""
+    summary, table, text = map(Path, (layout.SUMMARY, layout.ABLATION, layout.ABLATION_REPORT))
+    if summary.is_file():
+        found.summary = found.parsed("summary of the seeds", summary, comparison.read_summary) or []
+    if table.is_file():
+        found.ablation = found.parsed("ablation", table, comparison.read_ablation)
+    if found.ablation and text.is_file():
+        found.ablation.answer = found.parsed("answer of the ablation", text, comparison.read_answer) or []
 
 
 def _search(found: Results, dataset: str, seed: int, own: dict) -> Search:

@@ -12,7 +12,7 @@ import vl_convert
 from ssr_mmseg import layout
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
-from ssr_mmseg.report import charts, drawing, gate_charts, page, predictions, search_charts
+from ssr_mmseg.report import charts, comparison, drawing, gate_charts, page, predictions, search_charts
 from ssr_mmseg.report.data import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
 
@@ -46,6 +46,10 @@ def write_figures(config: dict) -> None:
             if any(network.frames for network in dataset.networks):
                 predictions.write_sheet([dataset], folder / f"{dataset.name}-predictions.png")
                 index[f"{dataset.name}-predictions"] = f"Predictions on {dataset.name}"
+        gaps = comparison.ablation_gaps(found.ablation) if found.ablation else None
+        if gaps:
+            index["ablation-gap"] = gaps.title
+            _write(folder / "ablation-gap", _svg(gaps))
         missing = [f"{entry.what}: {entry.why}" for entry in found.missing]
         write_json(folder / "index.json", {"figures": index, "not available": missing})
         os.chmod(folder, 0o755)
@@ -91,5 +95,8 @@ def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
 
 
 def _drawn(prefix: str, chart: Chart) -> tuple[str, str, str]:
-    spec = json.loads(fixed(chart))
-    return f"{prefix}-{chart.name}", chart.title, vl_convert.vegalite_to_svg(spec, vl_version=page.VEGA_LITE)
+    return f"{prefix}-{chart.name}", chart.title, _svg(chart)
+
+
+def _svg(chart: Chart) -> str:
+    return vl_convert.vegalite_to_svg(json.loads(fixed(chart)), vl_version=page.VEGA_LITE)

@@ -14,7 +14,7 @@ from ssr_mmseg import __version__, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_text
 from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.report import charts, drawing, gate_charts, predictions, search_charts
+from ssr_mmseg.report import charts, comparison, drawing, gate_charts, predictions, search_charts
 from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart
 
@@ -56,6 +56,8 @@ def render(found: Results, config_path: str | Path) -> str:
         rows=found.rows,
         highlights=[card for dataset in found.datasets for card in highlights(dataset)],
         datasets=[dataset_view(dataset) for dataset in found.datasets],
+        seeds=[row for row in found.summary if row["seeds"] > 1],
+        ablation_gaps=comparison.ablation_gaps(found.ablation) if found.ablation else None,
         provenance=provenance(found),
         commands=list(commands(found.config, str(config_path))),
         config=yaml.safe_dump(found.config, sort_keys=False, allow_unicode=True),

@@ -14,7 +14,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 from ssr_mmseg.status import fate
 
-FAULTS = (UserError, KeyError, IndexError, TypeError, ValueError, AttributeError)
+FAULTS = (UserError, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True)

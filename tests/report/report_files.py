@@ -126,3 +126,37 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     for split in ("val", "test") if dataset == "town" else ("val",):
         panels = [np.full((height, width, 3), shade, dtype=np.uint8) for shade in (60, 120, 180)]
         Image.fromarray(np.concatenate(panels, axis=1)).save(folder / f"{split}_0000.png")
+
+
+ABLATION = """\
+dataset,regularizer,shrink,dimensions,seed,relaxed_miou,one_hot_miou,gap,retrained_miou,gates_decided,entropy,cost_ratio
+town,ssr,on,joint,0,40,38,2,,1,0,0.6
+town,ssr,on,joint,1,42,38,4,,1,0,0.6
+town,none,on,joint,0,40,30,10,,0.5,0.2,0.6
+town,none,on,joint,1,40,28,12,,0.5,0.2,0.6
+town,<b>odd</b>,off,depth,0,40,39,1,,0.5,0.2,0.6
+"""
+ANSWER = """\
+# Ablation of the discretization gap on town
+
+5 searches.
+
+## Is SSR's gap smaller than without it?
+
+Of 2 settings, SSR's gap is smaller in 1.
+
+- Searching `joint` with shrinking, it is <b>smaller</b>.
+
+## Means over the seeds
+"""
+SUMMARY = """\
+dataset,network,kind,input_size,seeds,miou_val_mean,miou_val_std,miou_test_mean,miou_test_std,chosen_seed
+town,searched,searched,64x128,2,50.5,0.71,51.0,0.5,1
+yard,erfnet,baseline,64x96,2,60.25,,,,
+"""
+
+
+def write_comparisons() -> None:
+    """Write what joins several searches: the ablation with its text, and the summary of two seeds."""
+    for path, text in ((layout.ABLATION, ABLATION), (layout.ABLATION_REPORT, ANSWER), (layout.SUMMARY, SUMMARY)):
+        files.write_text(Path(path), text)

@@ -5,6 +5,7 @@
 rule report:
     input:
         report_inputs,
+        layout.SUMMARY,
     output:
         report(layout.REPORT, caption="../report/page.rst", category="Results"),
         report(layout.PREDICTION_SHEET, caption="../report/predictions.rst", category="Predictions"),

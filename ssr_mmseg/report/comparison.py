@@ -1,0 +1,139 @@
+"""What several searches say together: the ablation's cells, and the seeds of the table."""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from ssr_mmseg.report import style
+from ssr_mmseg.report.results import number
+from ssr_mmseg.report.style import Chart, role
+from ssr_mmseg.statistics import mean_interval
+
+MEASURES = ("gap", "relaxed_miou", "one_hot_miou", "retrained_miou", "gates_decided", "cost_ratio")
+SHRINKING = {"on": "with shrinking", "off": "without shrinking"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The searches of one cell of the ablation: mean and 95 % interval of each measure over the seeds."""
+
+    regularizer: str
+    shrink: str
+    dimensions: str
+    seeds: int
+    means: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
+
+
+@dataclass
+class Ablation:
+    """The ablation, and its answer in words."""
+
+    dataset: str
+    cells: list[Cell]
+    answer: list[str] = field(default_factory=list)
+
+
+def read_ablation(path: Path) -> Ablation:
+    """The cells of `results/ablation.csv`, in the file's order.
+
+    Raises:
+        OSError, KeyError, TypeError or ValueError: the file cannot be read, or is no ablation.
+    """
+    rows = _rows(path)
+    groups: dict[tuple[str, str, str], list[dict]] = {}
+    for row in rows:
+        groups.setdefault((row["regularizer"], row["shrink"], row["dimensions"]), []).append(row)
+    cells = []
+    for key, members in groups.items():
+        found = {measure: [float(row[measure]) for row in members if row[measure]] for measure in MEASURES}
+        known = {measure: mean_interval(values) for measure, values in found.items() if values}
+        means = {measure: number(known[measure][0]) if measure in known else None for measure in MEASURES}
+        intervals = {measure: known[measure][1] if measure in known else None for measure in MEASURES}
+        cells.append(Cell(*key, len(members), means, intervals))
+    return Ablation(", ".join(dict.fromkeys(row["dataset"] for row in rows)), cells)
+
+
+def read_answer(path: Path) -> list[str]:
+    """The sentences of `results/ablation.md` that answer its question: the first, and one for each setting.
+
+    Raises:
+        OSError or ValueError: the file cannot be read, or has no answer.
+    """
+    _, found, rest = path.read_text(encoding="utf-8").partition("\n## Is SSR's gap smaller than without it?\n")
+    if not found:
+        raise ValueError("no answer in it")
+    lines = [line.strip().removeprefix("- ") for line in rest.partition("\n## ")[0].splitlines()]
+    return [line.replace("`", "") for line in lines if line]
+
+
+def read_summary(path: Path) -> list[dict[str, Any]]:
+    """The rows of `results/summary.csv`: mIoU over the seeds, in percent.
+
+    Raises:
+        OSError, KeyError, TypeError or ValueError: the file cannot be read, or is no summary.
+    """
+    figures = [f"miou_{split}_{statistic}" for split in ("val", "test") for statistic in ("mean", "std")]
+    return [
+        {
+            **{key: row[key] for key in ("dataset", "network")},
+            "input_size": row["input_size"].replace("x", "×"),
+            "seeds": int(row["seeds"]),
+            "chosen_seed": row["chosen_seed"].partition(".")[0],
+            **{key: number(float(row[key])) if row[key] else None for key in figures},
+        }
+        for row in _rows(path)
+    ]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; at least one."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or any(None in row or None in row.values() for row in rows):
+        raise ValueError("no complete rows in it")
+    return rows
+
+
+def ablation_gaps(ablation: Ablation) -> Chart | None:
+    """The discretization gap of every cell: mean and 95 % interval, a row per regularizer and set of dimensions."""
+    rows = []
+    for cell in ablation.cells:
+        mean, interval = cell.means["gap"], cell.intervals["gap"]
+        if mean is not None:
+            low, high = interval or (mean, mean)
+            name = f"{cell.regularizer} · {cell.dimensions}"
+            rows.append(
+                {"cell": name, "shrinking": SHRINKING.get(cell.shrink, cell.shrink), "gap": mean,
+                 "low": low, "high": high, "seeds": cell.seeds}
+            )  # fmt: skip
+    if not rows:
+        return None
+    order = list(dict.fromkeys(row["cell"] for row in rows))
+    names = [name for name in SHRINKING.values() if any(row["shrinking"] == name for row in rows)]
+    y = alt.Y("cell:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink")))
+    offset = alt.YOffset("shrinking:N", sort=names)
+    colour = alt.Color("shrinking:N", scale=style.colours(list(SHRINKING.values())), legend=style.legend(names))
+    shape = alt.Shape("shrinking:N", scale=style.shapes(list(SHRINKING.values())), legend=style.legend(names))
+    tip = [alt.Tooltip("cell:N"), alt.Tooltip("shrinking:N"), alt.Tooltip("seeds:Q")]
+    tip += [alt.Tooltip(f"{key}:Q", format=".2f") for key in ("gap", "low", "high")]
+    base = alt.Chart(style.data(rows)).encode(y=y, yOffset=offset, color=colour)
+    x = alt.X("gap:Q", title="discretization gap, points of mIoU", scale=alt.Scale(zero=True))
+    layers = [
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x=x, shape=shape, tooltip=tip),
+    ]
+    smallest = min(rows, key=lambda row: row["gap"])
+    alternative = (
+        f"Discretization gap of {len(rows)} kinds of search with 95 % intervals. Smallest: {smallest['cell']} "
+        f"{smallest['shrinking']} with {smallest['gap']:.2f} points; the numbers stand in the table."
+    )
+    caption = (
+        "mIoU that the relaxed supernet loses when every gate keeps its best option only: mean over the seeds and "
+        "95 % t-interval, by regularizer and searched dimensions. Left is better."
+    )
+    spec = style.finish(alt.layer(*layers), alternative, 34 * len(order))
+    return Chart("ablation-gap", "Discretization gap by kind of search", caption, alternative, spec)

@@ -1,0 +1,77 @@
+"""The ablation and the seeds' summary in the report."""
+
+import json
+from pathlib import Path
+
+import pytest
+from report_files import write_comparisons
+
+from ssr_mmseg import layout
+from ssr_mmseg.report import comparison, figures
+from ssr_mmseg.report import page as page_module
+from ssr_mmseg.report.data import collect
+from ssr_mmseg.statistics import mean_interval
+
+
+@pytest.fixture
+def compared(results):
+    write_comparisons()
+    return results
+
+
+@pytest.fixture
+def html(config, compared, monkeypatch):
+    monkeypatch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
+    return " ".join(page_module.render(collect(config), "own.yaml").split())
+
+
+def test_cells_have_means_and_intervals_over_their_seeds(config, compared):
+    found = collect(config)
+    assert found.missing == []
+    ssr, none, odd = found.ablation.cells
+    assert (ssr.regularizer, ssr.shrink, ssr.dimensions, ssr.seeds) == ("ssr", "on", "joint", 2)
+    assert (ssr.means["gap"], none.means["gap"], odd.means["gap"]) == (3.0, 11.0, 1.0)
+    assert ssr.intervals["gap"] == pytest.approx(mean_interval([2.0, 4.0])[1])
+    assert odd.intervals["gap"] is None
+    assert ssr.means["retrained_miou"] is None
+
+
+def test_the_chart_has_a_mark_for_every_cell(config, compared):
+    chart = comparison.ablation_gaps(collect(config).ablation)
+    rows = (
+        chart.spec["layer"][0]["data"]["values"] if "data" in chart.spec["layer"][0] else chart.spec["data"]["values"]
+    )
+    shown = [(row["cell"], row["shrinking"], row["gap"]) for row in rows]
+    assert shown[0] == ("ssr · joint", "with shrinking", 3.0)
+    assert shown[2] == ("<b>odd</b> · depth", "without shrinking", 1.0)
+    assert len(shown) == 3
+    assert "Smallest: <b>odd</b> · depth" in chart.alt
+
+
+def test_the_page_shows_the_answer_the_means_and_the_seeds(html):
+    assert "<p>Of 2 settings, SSR&#39;s gap is smaller in 1.</p>" in html
+    assert "<li>Searching joint with shrinking, it is &lt;b&gt;smaller&lt;/b&gt;.</li>" in html
+    assert "<b>odd" not in html
+    assert '<td class="number">50.50 ± 0.71</td> <td class="number">51.00 ± 0.50</td>' in html
+    assert '<td class="number">60.25</td> <td class="number">–</td>' in html
+    assert '<div class="chart" data-chart="ablation-gaps">' in html
+
+
+def test_figures_hold_the_ablation(config, compared, monkeypatch):
+    monkeypatch.setattr(figures, "drawings", lambda dataset: [])
+    figures.write_figures(config)
+    assert "ablation-gap" in json.loads((Path(layout.FIGURES) / "index.json").read_text())["figures"]
+    assert Path(layout.FIGURES, "ablation-gap.svg").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("path", [layout.ABLATION, layout.ABLATION_REPORT, layout.SUMMARY])
+@pytest.mark.parametrize("text", ["", "dataset\n", "a,b\n1,2\n3\n", "\x00"])
+def test_what_cannot_be_read_is_told(config, compared, path, text):
+    Path(path).write_text(text)
+    found = collect(config)
+    assert [str(path) in entry.why for entry in found.missing] == [True]
+
+
+def test_a_single_seed_needs_no_summary(config, results):
+    found = collect(config)
+    assert (found.summary, found.ablation, found.missing) == ([], None, [])
