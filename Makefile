@@ -5,7 +5,7 @@ VENV ?= .venv
 CORES ?= all
 BIN := $(VENV)/bin
 
-.PHONY: help setup table test lint format lock clean
+.PHONY: help setup table test lint docs format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,6 +37,9 @@ test: lint ## run every check and test
 	if sh tests/report/get_chromium.sh; then $(BIN)/python -m pytest; \
 	else $(BIN)/python -m pytest --ignore tests/report/test_browser.py; fi
 
+docs: setup ## build the pages of docs/ as a site in build/site
+	$(BIN)/mkdocs build --strict
+
 format: setup ## rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -47,7 +50,7 @@ lock: ## pin the newest releases that pyproject.toml allows
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --upgrade pip
-	build/lock/bin/python -m pip install '.[dev,slurm]'
+	build/lock/bin/python -m pip install '.[dev,docs,slurm,tensorboard]'
 	{ grep '^#' requirements.lock; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude ssr-mmseg \
 	  | grep --invert-match --extended-regexp '^(nvidia-|cuda-|triton)' | sed 's/+.*//'; } > build/requirements.lock

@@ -12,7 +12,14 @@ from ssr_mmseg.report.results import number
 from ssr_mmseg.report.style import Chart, role
 from ssr_mmseg.statistics import mean_interval
 
-MEASURES = ("gap", "relaxed_miou", "one_hot_miou", "retrained_miou", "gates_decided", "cost_ratio")
+MEASURES = {
+    "gap": "Gap",
+    "relaxed_miou": "Relaxed mIoU, %",
+    "one_hot_miou": "One-hot mIoU, %",
+    "retrained_miou": "Retrained mIoU, %",
+    "gates_decided": "Gates decided",
+    "cost_ratio": "Cost",
+}
 SHRINKING = {"on": "with shrinking", "off": "without shrinking"}
 
 
@@ -35,6 +42,13 @@ class Ablation:
     dataset: str
     cells: list[Cell]
     answer: list[str] = field(default_factory=list)
+
+    @property
+    def measures(self) -> dict[str, str]:
+        """Names and headings of the measures that any cell has."""
+        return {
+            name: title for name, title in MEASURES.items() if any(cell.means[name] is not None for cell in self.cells)
+        }
 
 
 def read_ablation(path: Path) -> Ablation:
@@ -133,7 +147,7 @@ def ablation_gaps(ablation: Ablation) -> Chart | None:
     )
     caption = (
         "mIoU that the relaxed supernet loses when every gate keeps its best option only: mean over the seeds and "
-        "95 % t-interval, by regularizer and searched dimensions. Left is better."
+        "95 % t-interval, by regularizer and searched dimensions. Left is better."
     )
     spec = style.finish(alt.layer(*layers), alternative, 34 * len(order))
     return Chart("ablation-gap", "Discretization gap by kind of search", caption, alternative, spec)

@@ -67,6 +67,7 @@ def leading_option(search: Search, gate: str) -> Chart | None:
     tips = ["group:N", "epoch:O", "leading:N", "options alive:Q"]
     spec = _heat(
         rows,
+        [epoch for epoch, _ in recorded(search, gate)],
         order,
         None if gate == "depth" else what,
         [*map(alt.Tooltip, tips), alt.Tooltip("probability:Q", format=".3f")],
@@ -82,6 +83,7 @@ def operator_probabilities(search: Search) -> list[Chart]:
         alt.Tooltip("epoch:O"),
         alt.Tooltip("probability:Q", format=".3f"),
     ]
+    epochs = [epoch for epoch, _ in recorded(search, "operator")]
     found = []
     for index, (name, options) in enumerate(groups_of(search)["operator"]):
         kept = [(epoch, values[index]) for epoch, values in recorded(search, "operator") if values[index]]
@@ -97,21 +99,26 @@ def operator_probabilities(search: Search) -> list[Chart]:
         removed = last < history(search)[-1]["epoch"]
         caption = f"Dropped with its stage's depth after epoch {last}." if removed else f"Ends at {leader}."
         alternative = f"Heat map of the operators of block {name} over the epochs: {leader} ends with {max(group):.2f}."
-        spec = _heat(rows, options, None, tips, alternative, cell=13)
+        spec = _heat(rows, epochs, options, None, tips, alternative, cell=13)
         found.append(Chart(f"operators-{name.replace('.', '-')}", f"Block {name}", caption, alternative, spec))
     return found
 
 
 def _heat(
-    rows: list[dict], order: list[str], y_title: str | None, tips: list, alternative: str, cell: int = 18
+    rows: list[dict],
+    epochs: list[int],
+    order: list[str],
+    y_title: str | None,
+    tips: list,
+    alternative: str,
+    cell: int = 18,
 ) -> dict:
-    epochs = sorted({row["epoch"] for row in rows})
     step = max(1, round(len(epochs) / 8))
     x = alt.X(
         "epoch:O",
         title="epoch",
         axis=alt.Axis(values=epochs[step - 1 :: step], labelAngle=0, ticks=False, domain=False),
-        scale=alt.Scale(paddingInner=0, paddingOuter=0),
+        scale=alt.Scale(domain=epochs, paddingInner=0, paddingOuter=0),
     )
     y = alt.Y(
         "group:N",

@@ -52,6 +52,8 @@ def test_the_page_shows_the_answer_the_means_and_the_seeds(html):
     assert "<p>Of 2 settings, SSR&#39;s gap is smaller in 1.</p>" in html
     assert "<li>Searching joint with shrinking, it is &lt;b&gt;smaller&lt;/b&gt;.</li>" in html
     assert "<b>odd" not in html
+    assert "One-hot mIoU, %" in html
+    assert "Retrained mIoU, %" not in html  # nothing was retrained
     assert '<td class="number">50.50 ± 0.71</td> <td class="number">51.00 ± 0.50</td>' in html
     assert '<td class="number">60.25</td> <td class="number">–</td>' in html
     assert '<div class="chart" data-chart="ablation-gaps">' in html
