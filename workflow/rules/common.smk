@@ -56,8 +56,17 @@ def tell_failures(logs: list[str]) -> None:
     sys.stderr.write(failures.failure_report(logs) + "\n")
 
 
-# A GPU trains one network at a time. `auto` asks for one where the driver's tool is found: this must not import torch.
-GPU = int(CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and shutil.which("nvidia-smi") is not None))
+# A GPU trains one network at a time. `auto` asks for one where the driver's tool is found (this must not import torch),
+# and always where jobs are submitted: the node that submits them seldom has one.
+SUBMITTED = workflow.resource_settings.nodes is not None
+GPU = int(
+    CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and (SUBMITTED or shutil.which("nvidia-smi") is not None))
+)
+
+
+# SIGTERM goes to every process of a job. Were its shell to end by it, the job would count as over while the stage still
+# saves its state.
+shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
 wildcard_constraints:
