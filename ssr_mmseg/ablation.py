@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass
 
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Cell:
         return f"ablation/{self.regularizer}-{'shrink' if self.shrink else 'keep'}-{self.dimensions}"
 
 
+@remembered
 def cells(config: dict) -> dict[str, Cell]:
     """Cells of the configured ablation by name, each once, in the order of its blocks; none without an ablation.
 

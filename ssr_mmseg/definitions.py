@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ssr_mmseg import layout
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.remembered import remembered
 
 DATASET_TYPES = "config/mmseg/datasets"
 
@@ -31,6 +32,7 @@ def network_kind(network: str) -> str:
     raise UserError(f"unknown network {network}; known are: searched, random, {', '.join(sorted(known))}")
 
 
+@remembered
 def network_file(network: str) -> Path | None:
     """The genotype or mmengine file that defines a network, or None for one that a search or a draw yields."""
     kind = network_kind(network)
@@ -41,6 +43,7 @@ def network_file(network: str) -> Path | None:
     return None
 
 
+@remembered
 def dataset_file(dataset_type: str) -> Path:
     """The mmengine file that says how a type of dataset is read.
 
@@ -66,6 +69,7 @@ def defining_file(network: str) -> Path:
     return file
 
 
+@remembered
 def mmengine_digest(path: Path) -> str:
     """Digest of what an mmengine config file says, with its `_base_` files: comments and layout do not count.
 

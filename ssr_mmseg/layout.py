@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.remembered import remembered
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -48,6 +49,7 @@ def stage_metrics_path(dataset: str, seed: int, stage: int) -> Path:
     return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
 
 
+@remembered
 def project_file(name: str | Path) -> Path:
     """Find a file that a config names: relative to the working directory, else to the project's own folder.
 

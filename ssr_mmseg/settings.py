@@ -17,6 +17,7 @@ from ssr_mmseg import definitions, layout, parsing, schema
 from ssr_mmseg.ablation import cells
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_bytes, read_json
+from ssr_mmseg.remembered import remembered
 
 DEFAULTS = "config/config.yaml"
 SUPERNET = "config/mmseg/models/supernet.py"
@@ -148,6 +149,7 @@ def dataset_names(config: dict) -> list[str]:
     return list(config["datasets"])
 
 
+@remembered
 def for_dataset(config: dict, dataset: str) -> dict:
     """Settings in force for one dataset: its own entry as `dataset`, and every section with its overrides.
 
@@ -168,6 +170,7 @@ def for_dataset(config: dict, dataset: str) -> dict:
     return settings
 
 
+@remembered
 def manifest_path(config: dict, dataset: str) -> Path:
     """Manifest of the data that a dataset, or a cell of the ablation, is searched on."""
     return Path(layout.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
@@ -179,6 +182,7 @@ def identity(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
+@remembered
 def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> str:
     """Name of everything that a stage's result depends on: its own settings and those of the stages before it.
 
@@ -190,7 +194,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     data = settings["dataset"]
 
     def before(other: str) -> str:
-        return stage_identity(config, other, dataset, seed, network)
+        return stage_identity(config, other, dataset, seed, network if other == "retrain" else "")
 
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
@@ -223,5 +227,5 @@ def _network_identity(network: str, before: Callable[[str], str]) -> str:
     file = definitions.network_file(network)
     if file is not None and file.suffix == ".py":
         return definitions.mmengine_digest(file)
-    genotype = read_json(file) if file else before("discretize" if network == "searched" else "sample")
+    genotype = remembered(read_json)(file) if file else before("discretize" if network == "searched" else "sample")
     return identity([genotype, definitions.mmengine_digest(layout.project_file(DERIVED))])

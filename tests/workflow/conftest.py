@@ -20,6 +20,7 @@ LIGHT = (
     "failures",
     "files",
     "layout",
+    "remembered",
     "settings",
 )  # all that the Snakefile may import
 CONFIG = """\

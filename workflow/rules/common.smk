@@ -13,6 +13,7 @@ sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg import ablation, failures, files, layout, settings
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.remembered import remember
 
 
 def read_configuration() -> dict:
@@ -27,6 +28,7 @@ def read_configuration() -> dict:
     return settings.complete(settings.merge(config, changes), f"{origin} and --config" if changes else origin)
 
 
+remember()
 try:
     CONFIG = read_configuration()
 except UserError as error:

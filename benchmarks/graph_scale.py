@@ -1,0 +1,111 @@
+"""How long Snakemake plans a large experiment, and in how much memory.
+
+    python benchmarks/graph_scale.py [--profile slurm] [--output benchmarks/records/graph-scale.json]
+
+makes, in a temporary folder, a configuration of 20 datasets × 10 networks × 10 seeds × 4 cost targets, has Snakemake
+plan its table from nothing, and prints jobs, seconds and peak memory as JSON. The four targets of a dataset are four
+entries of `datasets` with their own `search.cost.target`, so that its baselines and its preparation count four times:
+more jobs than the experiment needs, not fewer. No training runs, and nothing is read but settings.
+"""
+
+import argparse
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from ssr_mmseg.files import write_json  # noqa: E402
+
+SHIPPED = ["searched", "random", "paper_cityscapes", "erfnet", "fast_scnn"]
+TARGETS = [0.2, 0.4, 0.6, 0.8]
+
+
+def write_experiment(folder: Path, datasets: int, networks: int, seeds: int, targets: int) -> Path:
+    """Write the configuration, and a genotype for each network beyond the shipped ones; return the configuration."""
+    published = [f"family{number}" for number in range(networks - len(SHIPPED))]
+    genotypes = folder / "config/genotypes"
+    genotypes.mkdir(parents=True)
+    for name in published:
+        shutil.copy(PROJECT / "config/genotypes/paper_cityscapes.json", genotypes / f"{name}.json")
+    entries = {
+        f"town{number}_target{index}": {
+            "type": "streets",
+            "size": [96, 192],
+            "options": {"seed": number},
+            "search": {"cost": {"target": target}},
+        }
+        for number in range(datasets)
+        for index, target in enumerate(TARGETS[:targets])
+    }
+    config = {"datasets": entries, "networks": [*SHIPPED, *published][:networks], "seeds": list(range(seeds))}
+    path = folder / "scale.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def plan(folder: Path, config: Path, profile: str) -> dict:
+    """Have Snakemake plan the table; jobs by rule, seconds of wall and processor time, peak resident memory in MB.
+
+    Raises:
+        SystemExit: Snakemake could not plan; its last lines are the message.
+    """
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--nocolor", "results/table.csv"]
+    command += ["--snakefile", str(PROJECT / "Snakefile"), "--configfile", str(config)]
+    command += ["--workflow-profile", str(PROJECT / "profiles" / profile)]
+    began = time.monotonic()
+    with open(folder / "plan.txt", "w+", encoding="utf-8") as output:
+        status = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT).returncode
+        seconds = time.monotonic() - began
+        output.seek(0)
+        told = output.read()
+    if status:
+        sys.exit("\n".join(told.splitlines()[-10:]))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", told, re.MULTILINE)}
+    total = jobs.pop("total")
+    return {
+        "jobs": total,
+        "jobs_by_rule": jobs,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "peak_mb": round(used.ru_maxrss / 1024),
+    }
+
+
+def main() -> None:
+    """Measure once and print the record."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default in (("datasets", 20), ("networks", 10), ("seeds", 10), ("targets", len(TARGETS))):
+        parser.add_argument(f"--{name}", type=int, default=default, help="%(default)s")
+    parser.add_argument("--profile", default="default", help="workflow profile to plan with (%(default)s)")
+    parser.add_argument("--output", type=Path, help="write the record there, too")
+    arguments = parser.parse_args()
+    scale = {name: getattr(arguments, name) for name in ("datasets", "networks", "seeds", "targets")}
+    with tempfile.TemporaryDirectory() as folder:
+        config = write_experiment(Path(folder), **scale)
+        record = {"scale": scale, "profile": arguments.profile, **plan(Path(folder), config, arguments.profile)}
+    # Only now: a process counts as many bytes as the one that starts it, and torch is large.
+    import torch
+
+    from ssr_mmseg.profiling import environment
+
+    record["cores"] = len(os.sched_getaffinity(0))
+    record["machine"] = environment(torch.device("cpu"))
+    print(json.dumps(record, indent=2))
+    if arguments.output:
+        write_json(arguments.output, record)
+
+
+if __name__ == "__main__":
+    main()
