@@ -32,10 +32,12 @@ lint: setup ## check style, workflow, imports and types
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
+# Without a browser or Slurm, and without the rights to install it, all tests but those that need it are run.
 test: lint ## run every check and test
-	if sh tests/report/get_chromium.sh; then $(BIN)/python -m pytest; \
-	else $(BIN)/python -m pytest --ignore tests/report/test_browser.py; fi
+	without=; \
+	sh tests/report/get_chromium.sh || without="--ignore tests/report/test_browser.py"; \
+	sh tests/slurm/get_slurm.sh || without="$$without --ignore tests/slurm/test_slurm.py"; \
+	$(BIN)/python -m pytest $$without
 
 docs: setup ## build the pages of docs/ as a site in build/site
 	$(BIN)/mkdocs build --strict

@@ -1,0 +1,169 @@
+"""A Slurm of one node on loopback, for tests and rehearsals: everything of it lives in one temporary folder.
+
+    python tests/slurm/cluster.py COMMAND [ARGUMENT …]
+
+starts it, runs the command with it (`sbatch`, `squeue` … find it by `SLURM_CONF`), stops it, and ends with the
+command's status. It has its own munge with its own key and socket, so that a munge or a Slurm of the machine is neither
+used nor touched. The daemons must run as root; the node claims processors, memory and GPUs that the machine may lack.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+DAEMONS = ("munged", "slurmctld", "slurmd")
+CPUS, MEMORY_MB = 4, 64_000
+GPUS = ("/dev/null", "/dev/zero")  # any device file passes for a GPU
+PATIENCE = 60.0  # seconds that a daemon may take to start or to end
+
+# Without accounting, cgroups and task binding, which need more than a container offers.
+SLURM_CONF = """\
+ClusterName=loopback
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SwitchType=switch/none
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf_interval=1
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+ReturnToService=2
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName=loopback NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus}
+PartitionName=all Nodes=loopback Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def missing() -> list[str]:
+    """What a cluster needs and this machine or user lacks."""
+    lacks = [name for name in (*DAEMONS, "sbatch", "srun") if not _program(name)]
+    return [*lacks, *([] if os.geteuid() == 0 else ["root"])]
+
+
+@contextmanager
+def cluster() -> Iterator[dict[str, str]]:
+    """Run a cluster; yield the environment in which Slurm's commands find it. At the end nothing of it is left.
+
+    Raises:
+        RuntimeError: a daemon does not start; its last words are in the message.
+    """
+    if missing():
+        raise RuntimeError(f"no cluster without {', '.join(missing())}: install slurm-wlm and munge, and be root")
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)))
+        folder.chmod(0o755)  # munge wants its socket within everybody's reach
+        _configure(folder)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
+        environment["SLURM_CONF"] = str(folder / "slurm.conf")
+        environment["PATH"] = os.pathsep.join([str(folder / "bin"), environment.get("PATH", os.defpath)])
+
+        def run(*command: str) -> int:
+            return subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE).returncode
+
+        def start(name: str, *options: str) -> None:
+            output = open(folder / f"{name}.out", "wb")  # noqa: SIM115
+            cleanup.callback(output.close)
+            process = subprocess.Popen(
+                [_program(name), *options], env=environment, stdout=output, stderr=output, start_new_session=True
+            )
+            cleanup.callback(_end, process)
+
+        start("munged", "--foreground", *_munge_options(folder))
+        _wait("munged", folder, lambda: (folder / "munge.socket").exists())
+        start("slurmctld", "-D")
+        start("slurmd", "-D", "-N", "loopback")
+        _wait("slurmd", folder, lambda: run("srun", "--immediate=1", "true") == 0)
+        cleanup.callback(_end_jobs, environment)
+        yield environment
+
+
+def _configure(folder: Path) -> None:
+    (folder / "munge.key").touch(mode=0o600)
+    (folder / "munge.key").write_bytes(os.urandom(128))
+    for name in ("bin", "spool", "state"):
+        (folder / name).mkdir()
+    # Snakemake's job steps take SLURM_CONF out of the environment of their srun.
+    (folder / "bin/srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_program("srun")} "$@"\n')
+    (folder / "bin/srun").chmod(0o755)
+    controller_port, node_port = _free_ports(2)
+    values = {"controller_port": controller_port, "node_port": node_port, "cpus": CPUS, "memory": MEMORY_MB}
+    values |= {"host": socket.gethostname().split(".")[0], "folder": folder, "gpus": len(GPUS)}
+    (folder / "slurm.conf").write_text(SLURM_CONF.format(**values))
+    (folder / "gres.conf").write_text("".join(f"Name=gpu File={device}\n" for device in GPUS))
+
+
+def _munge_options(folder: Path) -> list[str]:
+    files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "seed-file": "munge.seed"}
+    return [f"--{option}={folder / name}" for option, name in files.items()]
+
+
+def _program(name: str) -> str | None:
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as sockets:
+        found = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
+
+
+def _wait(name: str, folder: Path, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        if time.monotonic() > deadline:
+            told = [path.read_text(errors="replace")[-1000:] for path in sorted(folder.glob("*.out"))]
+            raise RuntimeError(f"{name} is not ready after {PATIENCE:.0f} s; it said:\n" + "\n".join(told))
+        time.sleep(0.2)
+
+
+def _end_jobs(environment: dict[str, str]) -> None:
+    """Cancel what still runs and wait for it: a job's processes are no children of the daemons once these are gone."""
+    subprocess.run(["scancel", "--user", "root"], env=environment, capture_output=True, timeout=PATIENCE)
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        queue = subprocess.run(["squeue", "--noheader"], env=environment, capture_output=True, timeout=PATIENCE)
+        if not queue.stdout.strip():
+            return
+        time.sleep(0.5)
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with cluster() as found:
+        status = subprocess.run(sys.argv[1:], env=found).returncode
+    sys.exit(status)

@@ -1,0 +1,142 @@
+"""The workflow on a real Slurm of one node, by the shipped profile: what it asks for, and what a kill costs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from cluster import cluster
+
+from ssr_mmseg.layout import PROJECT
+
+CONFIG = {
+    "device": "auto",  # on a cluster this asks for GPUs; the node has none that works, so all runs on the CPU
+    "networks": ["searched"],
+    "datasets": {"town": {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2}}},
+    "search": {
+        "space": {
+            "stages": [{"blocks": 2, "channels": 20, "width_step": 2}, {"blocks": 2, "channels": 24, "width_step": 2}],
+            "dilations": [1, 2],
+            "resolutions": [1, 2],
+            "width_options": 3,
+        },
+        "epochs": 40,  # long enough to be stopped on the way
+        "shrink_stages": 0,
+        "batch_size": 4,
+    },
+    "retrain": {"epochs": 1, "batch_size": 4},
+    "evaluate": {"frames": 1},
+    "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
+}
+GENOTYPE = "results/town/seed0/discretize/genotype.json"
+SUBMITTED = {"prepare", "search", "discretize", "retrain", "evaluate", "profile"}  # the rest joins files, where it is
+WITH_GPU = {"search", "retrain", "evaluate", "profile"}
+# Without accounting only squeue tells how a job ended; eight threads of a timing would
+# have to share two cores.
+HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8", "--slurm-no-account"]
+HERE += ["--latency-wait", "5", "--set-threads", "profile=1", "--slurm-keep-successful-logs"]
+
+
+def snakemake(folder: Path, *arguments: str, **options) -> subprocess.Popen:
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(CONFIG))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--nocolor"]
+    command += ["--configfile", "tiny.yaml", *arguments]
+    output = open(folder / "output.txt", "wb")  # noqa: SIM115
+    return subprocess.Popen(command, cwd=folder, stdout=output, stderr=output, **options)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run on the cluster, and the jobs that it submitted, as `scontrol show job` tells of each."""
+
+    folder: Path
+    jobs: list[dict[str, str]]
+    stopped: str  # id of the job that was sent SIGTERM
+
+    def of(self, rule: str) -> list[dict[str, str]]:
+        return [job for job in self.jobs if re.match(rf"rule_{rule}(_wildcards|$)", job["Comment"])]
+
+
+def jobs_of(environment: dict[str, str]) -> list[dict[str, str]]:
+    told = subprocess.run(["scontrol", "--oneliner", "show", "job"], env=environment, capture_output=True, text=True)
+    jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in told.stdout.splitlines()]
+    return [job for job in jobs if job.get("Comment", "").startswith("rule_")]
+
+
+def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
+    """Send SIGTERM to the search's job, as Slurm does before the walltime ends, once it trains; return the job's id."""
+    deadline = time.monotonic() + 300
+    while not list(folder.glob("results/work/town-seed0-search-*/progress.json")):
+        assert process.poll() is None, (folder / "output.txt").read_text()
+        assert time.monotonic() < deadline, "the search does not begin"
+        time.sleep(0.1)
+    (job,) = [job["JobId"] for job in jobs_of(environment) if job["Comment"].startswith("rule_search")]
+    subprocess.run(["scancel", "--signal=TERM", job], env=environment, check=True)
+    return job
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    """The table made on the cluster; the search was stopped on its way."""
+    folder = tmp_path_factory.mktemp("cluster") / "run"
+    with cluster() as environment:
+        profile = ["--workflow-profile", str(PROJECT / "profiles/slurm"), *HERE]
+        process = snakemake(folder, *profile, "results/table.csv", env=environment)
+        try:
+            stopped = stop_search(process, folder, environment)
+            status = process.wait(600)
+        finally:
+            process.terminate()
+            process.wait()
+        assert status == 0, (folder / "output.txt").read_text()
+        return Run(folder, jobs_of(environment), stopped)
+
+
+def test_the_table_is_made_and_small_joins_run_where_snakemake_does(run):
+    assert (run.folder / "results/table.csv").read_text().count("town,searched,") == 2
+    assert {rule for rule in SUBMITTED if run.of(rule)} == SUBMITTED
+    assert len(run.jobs) == len(SUBMITTED) + 1  # the search twice
+
+
+def test_rules_ask_for_gpus_memory_and_walltime(run):
+    for rule in SUBMITTED:
+        for job in run.of(rule):
+            gpus = re.search(
+                r"gres[/:]gpu[=:](\d+)|gres/gpu$", " ".join(job.get(k, "") for k in ("TRES", "TresPerJob"))
+            )
+            assert bool(gpus) == (rule in WITH_GPU), job
+    wanted = {"prepare": ("4000M", "04:00:00"), "search": ("24000M", "3-00:00:00"), "retrain": ("16000M", "3-00:00:00")}
+    for rule, (memory, walltime) in wanted.items():
+        assert {(job["MinMemoryNode"], job["TimeLimit"]) for job in run.of(rule)} == {(memory, walltime)}
+
+
+def test_a_timing_has_its_node_to_itself(run):
+    assert {job["OverSubscribe"] for job in run.of("profile")} == {"NO"}
+    others = [job for rule in SUBMITTED - {"profile"} for job in run.of(rule)]
+    assert {job["OverSubscribe"] for job in others} == {"OK"}
+
+
+def test_a_search_stopped_by_slurm_resumes_and_finds_the_same_genotype(run, tmp_path):
+    states = {job["JobId"]: job["JobState"] for job in run.of("search")}
+    assert states.pop(run.stopped) == "FAILED"
+    assert list(states.values()) == ["COMPLETED"]
+    logs = "".join(path.read_text() for path in run.folder.glob("results/town/seed0/search/log/**/*.log"))
+    assert re.search(r"stopped by SIGTERM after iteration \d+", logs), logs
+    assert re.search(r"resumed at iteration [1-9]", logs), logs
+    undisturbed = snakemake(tmp_path / "undisturbed", "--cores", "1", GENOTYPE, env=os.environ)
+    assert undisturbed.wait(600) == 0, (tmp_path / "undisturbed/output.txt").read_text()
+    genotypes = [json.loads((folder / GENOTYPE).read_text()) for folder in (run.folder, tmp_path / "undisturbed")]
+    assert genotypes[0] == genotypes[1]
+
+
+def test_nothing_of_the_cluster_is_left(run):
+    processes = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True).stdout.splitlines()
+    daemons = [line for line in processes if re.search(r"slurm-\w+/|sbin/slurm", line) and not line.startswith("Z")]
+    assert daemons == []
