@@ -98,13 +98,15 @@ def _watch(pipe: int, deadline: float | None) -> None:
     forced = None
     while True:
         due = deadline if forced is None else forced
-        left = None if due is None else max(due - time.monotonic(), 0.0)
+        left = None if due is None else min(max(due - time.monotonic(), 0.0), 1.0)
         if select.select([pipe], [], [], left)[0]:
             signals = os.read(pipe, 64)  # the numbers of the signals that came, or 0 at the block's end
             if 0 in signals:
                 return
             if forced is None and set(signals) & set(SIGNALS):
                 forced = time.monotonic() + GRACE
+        elif due is None or time.monotonic() < due:
+            continue
         elif forced is None:
             _State.time_is_up = True
             forced = time.monotonic() + GRACE

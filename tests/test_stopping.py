@@ -16,6 +16,12 @@ from ssr_mmseg.layout import PROJECT
 NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """It is the tests' own process that would be ended."""
+    monkeypatch.setattr(stopping, "GRACE", 3600.0)
+
+
 def tell(number: int = signal.SIGTERM) -> None:
     """Send this process a signal, whose handler has run when this returns."""
     os.kill(os.getpid(), number)

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 from tiny_experiment import DATASET, experiment, run_all
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import layout, settings, stopping
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.training.claims import release
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch) -> None:
+    """Stopped trainings may take their time: it is the tests' own process that would be ended."""
+    monkeypatch.setattr(stopping, "GRACE", 3600.0)
 
 
 @pytest.fixture(scope="session")
@@ -68,5 +75,7 @@ def stopped(monkeypatch):
                 stage(*arguments)
         assert caught.value.code == RESUMABLE
         assert count == number
+        for work in Path("results/work").iterdir():
+            release(work)  # as the end of the process would
 
     return run

@@ -223,6 +223,8 @@ def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
 
 STOP_THE_GROUP = """
 import os, signal
+from ssr_mmseg import stopping
+stopping.GRACE = 3600.0
 from ssr_mmseg.search.loop import SearchLoop
 os.setsid()
 iterate = SearchLoop.run_iter
@@ -246,19 +248,21 @@ def test_a_signal_to_the_whole_group_saves_though_loader_processes_end(finished,
     assert_same_state(load_state(STATE), load_state(finished / STATE))
 
 
-def test_a_time_budget_stops_and_resumes_a_training(finished, workplace, at_iteration, capfd):
+def test_a_time_budget_stops_and_resumes_a_training(finished, workplace, at_iteration, monkeypatch, capfd):
     workplace("run")
     write_json(Path("own.json"), experiment())
+    clock = time.monotonic
 
-    def wait(loop):
+    def let_the_time_pass(loop):
+        monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600)
         while not stopping.requested():
             time.sleep(0.01)
 
-    at_iteration(3, wait)
-    assert main(["search", "--config", "own.json", "--dataset", DATASET, "--time-budget", "6s"]) == RESUMABLE
-    assert capfd.readouterr().err.splitlines()[-1] == (
-        "ssr-mmseg: stopped by the end of the time budget; run again to resume"
-    )
+    at_iteration(3, let_the_time_pass)
+    assert main(["search", "--config", "own.json", "--dataset", DATASET, "--time-budget", "1h"]) == RESUMABLE
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last == "ssr-mmseg: stopped by the end of the time budget; run again to resume"
+    assert saved() == 3
     finish_and_compare(finished)
 
 
