@@ -114,7 +114,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def ablation_gaps(ablation: Ablation) -> Chart | None:
     """The discretization gap of every cell: mean and 95 % interval, a row per regularizer and set of dimensions."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for cell in ablation.cells:
         mean, interval = cell.means["gap"], cell.intervals["gap"]
         if mean is not None:
