@@ -38,7 +38,7 @@ def measured_points(dataset: Dataset) -> list[dict]:
 def place_names(points: list[dict], others: Sequence[dict] = ()) -> None:
     """Note for each point the `side` of its name: `above`, `below`, or `none` where it would cover something.
 
-    Points come before `others`, and always get a name. Sizes are those of a wide screen, as shares of the chart.
+    Points come before `others`, and always get a name. Sizes are shares of the chart, at the width of a printed page.
     """
     everything = [*points, *others]
     places = [(math.log(point["latency"]), point["mIoU"]) for point in everything]
@@ -46,7 +46,7 @@ def place_names(points: list[dict], others: Sequence[dict] = ()) -> None:
     places = [((x - spans[0][0]) / spans[0][1], (y - spans[1][0]) / spans[1][1]) for x, y in places]
     taken = [(x, y, 0.01, 0.02) for x, y in places]  # centre, half a width and half a height
     for index, (point, (x, y)) in enumerate(zip(everything, places, strict=True)):
-        half = 0.005 * len(point["network"])
+        half = 0.008 * len(point["network"])
         boxes = {"above": (x, y + 0.05, half, 0.022), "below": (x, y - 0.05, half, 0.022)}
         free = [side for side, box in boxes.items() if not any(_overlap(box, other) for other in taken)]
         point["side"] = free[0] if free else "above" if index < len(points) else "none"
