@@ -73,7 +73,7 @@ def parse_yaml(data: bytes) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader constructs data only; this one also stops its traps: keys that vanish, merges that explode."""
+    """PyYAML's safe loader constructs data only; this one also stops keys that vanish and merges that explode."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)

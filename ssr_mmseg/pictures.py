@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ssr_mmseg.datasets.verify import open_image
 from ssr_mmseg.transforms import IGNORED
 
 
@@ -18,7 +19,7 @@ def side_by_side(image: Path, prediction: torch.Tensor, label: torch.Tensor, pal
         palette: Red, green and blue of each class, (classes, 3), uint8.
     """
     height, width = label.shape
-    photo = Image.open(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    photo = open_image(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
     colours = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
     colours[: len(palette)] = palette
     panels = [np.asarray(photo), colours[prediction.numpy()], colours[label.numpy()]]

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from ssr_mmseg import layout
+from ssr_mmseg import layout, schema
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.stopping import RESUMABLE
@@ -53,9 +53,10 @@ def read(path: Path) -> dict[str, Any]:
     """A job's progress; empty if there is none that can be read."""
     try:
         value = read_json(path)
+        schema.check(value, "results/progress", str(path), "the job writes it anew")
     except UserError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return value
 
 
 def begin(path: Path) -> None:

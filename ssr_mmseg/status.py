@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import statistics
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssr_mmseg import layout, progress
+from ssr_mmseg.errors import one_line
 from ssr_mmseg.jobs import Job, ablation_jobs, jobs
 from ssr_mmseg.progress import duration
 
@@ -25,6 +27,7 @@ MARKS = {  # by state: a mark, and its colour on a terminal
     "interrupted": ("■", "yellow"),
     "waiting": ("·", "dim"),
 }
+LOG_END = 2**18  # bytes of a log that are looked at: a runaway one can fill a disk
 PER_NETWORK = ("retrain", "evaluate", "profile")
 LIKE = {"shrink": "search", "search": "shrink"}  # of about the same length
 
@@ -95,12 +98,13 @@ def last_words(name: str) -> str:
     stage, _, job = name.partition("/")
     path = layout.LOG.format(stage=stage, job=job) if job else f"results/logs/{stage}.log"
     try:
-        with open(path, encoding="utf-8", errors="replace") as log:
-            lines = [line.strip() for line in log]
+        with open(path, "rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_END))
+            lines = [line.strip() for line in log.read().decode("utf-8", errors="replace").splitlines()]
     except OSError:
         return ""
     told = [line for line in lines if line.startswith("ssr-mmseg:")] or [line for line in lines if line] or [""]
-    return told[-1][:300]
+    return one_line(told[-1], 300)
 
 
 def work_left(found: Sequence[Standing]) -> tuple[float, int]:

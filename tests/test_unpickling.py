@@ -73,8 +73,10 @@ def test_mmengine_reads_no_pickles(malicious, kind):
 
 @pytest.mark.parametrize(
     "address",
-    ["http://example.org/a.pth", "https://example.org/a.pth", "open-mmlab://resnet50", "openmmlab://resnet50"]
-    + ["torchvision://resnet18", "modelzoo://resnet18", "mmcls://resnet50", "s3://b/a.pth", "x:petrel://a", "pavi://a"],
+    [
+        *("http://example.org/a.pth", "https://example.org/a.pth", "open-mmlab://resnet50", "openmmlab://resnet50"),
+        *("torchvision://resnet18", "modelzoo://resnet18", "mmcls://resnet50", "s3://a", "x:petrel://a", "pavi://a"),
+    ],
 )
 def test_a_checkpoint_elsewhere_is_refused_without_a_connection(address, monkeypatch):
     monkeypatch.setattr("socket.socket", lambda *_: pytest.fail("a connection was opened"))

@@ -2,7 +2,7 @@
 
 import gzip
 import io
-import lzma
+import os
 import shutil
 import stat
 import struct
@@ -19,7 +19,11 @@ from ssr_mmseg.errors import UserError
 MAX_BYTES = 16 * 2**30
 MAX_FILES = 200_000
 LARGEST_READ = 64 * 2**20  # tarfile reads a header in one piece: one beyond this is an attack on memory
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, struct.error)
+MAX_DEPTH = 32  # folders below each other
+MAX_RATIO = 200  # bytes unpacked per byte: pictures are compressed already, and hardly shrink again
+FREE_BYTES = 64 * 2**20  # unpacked before the ratio counts
+# What the readers raise on damaged bytes; recursion on chains of tar headers that announce another header.
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, RecursionError)
 
 Member = tuple[str, int, IO[bytes] | None]  # name, size in bytes, content (None: a folder)
 
@@ -38,8 +42,13 @@ def extract(archive: Path, target: Path, max_bytes: int = MAX_BYTES, max_files: 
     with file, staged_folder(target) as folder:
         try:
             _unpack(file, archive, folder, max_bytes, max_files)
-        except DAMAGE as error:
-            raise UserError(f"{archive} is damaged or no .tar, .tar.gz or .zip file ({error}); get it again") from error
+        except UserError:
+            raise
+        except (*DAMAGE, gzip.BadGzipFile) as error:
+            problem = str(error) or type(error).__name__
+            raise UserError(
+                f"{archive} is damaged or no .tar, .tar.gz or .zip file ({problem}); get it again"
+            ) from error
         except (NotImplementedError, RuntimeError) as error:  # zipfile: unknown compression, encryption
             raise UserError(f"{archive} cannot be unpacked ({error}); pack it again, without encryption") from error
 
@@ -48,17 +57,28 @@ def _unpack(file: IO[bytes], archive: Path, folder: Path, max_bytes: int, max_fi
     start = file.read(4)
     file.seek(0)
     if start[:2] == b"PK":
-        members = _zip_members(file)
+        members = _zip_members(file, max_files)
     else:
         members = _tar_members(gzip.GzipFile(fileobj=file) if start[:2] == b"\x1f\x8b" else file, max_bytes)
+    size_packed = os.fstat(file.fileno()).st_size
+    most = max(MAX_RATIO * size_packed, FREE_BYTES)
     total = 0
     for number, (name, size, content) in enumerate(members, start=1):
+        if size < 0:
+            raise tarfile.ReadError(f"{name!r} has a size of {size} bytes")
         total += size
         if number > max_files:
             raise UserError(f"{archive} holds more than {max_files} files; if you trust it, raise options.max_files")
         if total > max_bytes:
             raise UserError(f"{archive} unpacks to over {max_bytes} bytes; if you trust it, raise options.max_bytes")
+        if total > most:
+            raise UserError(
+                f"{archive} unpacks to over {MAX_RATIO} times its size, which pictures never do: do not trust it, "
+                "or unpack it yourself and give the folder"
+            )
         path = PurePosixPath(name)
+        if len(path.parts) > MAX_DEPTH:
+            raise UserError(f"{archive} holds a path of over {MAX_DEPTH} folders; pack it again without them")
         if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
             raise UserError(f"{archive} holds the path {name!r}, which leads outside its folder: do not trust it")
         if content is not None:
@@ -80,9 +100,12 @@ def _refuse(name: str) -> UserError:
     )
 
 
-def _zip_members(file: IO[bytes]) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as members:
+def _zip_members(file: IO[bytes], max_files: int) -> Iterator[Member]:
+    # zipfile reads the whole directory first, 1 kB of memory for each entry of 47 bytes or more
+    with zipfile.ZipFile(_Limited(file, 2**20 + 128 * max_files)) as members:  # type: ignore[arg-type]
         for member in members.infolist():
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise NotImplementedError("compressed by another method than deflate")  # LZMA may ask for any memory
             if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise _refuse(member.filename)
             if member.is_dir():
@@ -122,3 +145,17 @@ class _Stream(io.BufferedReader):
         if size is None or not 0 <= size <= LARGEST_READ:
             raise tarfile.ReadError(f"a header of {size} bytes")
         return super().read(size)
+
+
+class _Limited:
+    """A file for `zipfile` that refuses to read much at once."""
+
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self.file, self.most = file, most
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self.file.read(min(size, self.most + 1) if size >= 0 else self.most + 1)
+        if len(data) > self.most:
+            raise zipfile.BadZipFile(f"a directory of over {self.most} bytes")
+        return data

@@ -65,7 +65,10 @@ def check(settings: dict, checked: dict[str, list[CheckedPair]]) -> list[str]:
     Raises:
         UserError: a split has another number of frames than expected, or a file differs from upstream's.
     """
-    counts = {**COUNTS, **((settings.get("options") or {}).get("counts") or {})}
+    own = (settings.get("options") or {}).get("counts") or {}
+    if not isinstance(own, dict):
+        raise UserError(f"CamVid's options.counts is {own!r}; expected a number for each split, as {COUNTS}")
+    counts = {**COUNTS, **own}
     for split, pairs in checked.items():
         if len(pairs) != counts[split]:
             raise UserError(

@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import re
+import time
 import urllib.request
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import atomic_path
 
 TIMEOUT = 60  # seconds without an answer
+SLOWEST = 2**14  # bytes per second on average, beyond TIMEOUT: a server that trickles would never time out
 CHUNK = 2**20
 
 
@@ -38,28 +40,32 @@ def download(url: str, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
 def _fetch(url: str, path: Path, max_bytes: int) -> None:
     try:
         response = _open(url)
-    except (OSError, http.client.HTTPException, UnicodeError) as error:
+    except UserError:
+        raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise UserError(f"could not download {url}: {error}; check the address and the network") from error
-    received = 0
+    received, started = 0, time.monotonic()
     with response, open(path, "wb") as out:
         announced = response.headers.get("Content-Length")
         while True:
             try:
-                chunk = response.read(CHUNK)
-            except (OSError, http.client.HTTPException) as error:
+                chunk = response.read1(CHUNK)  # what is there: `read` would wait for all of it
+            except (OSError, http.client.HTTPException, ValueError) as error:
                 raise UserError(f"the download of {url} broke off ({error}); run again") from error
             if not chunk:
                 break
             received += len(chunk)
             if received > max_bytes:
                 raise UserError(f"{url} is larger than {max_bytes} bytes; if you trust it, raise options.max_bytes")
+            if time.monotonic() - started > TIMEOUT + received / SLOWEST:
+                raise UserError(f"the download of {url} is slower than {SLOWEST} bytes per second; try another time")
             out.write(chunk)
     if announced is not None and str(received) != announced.strip():
         raise UserError(f"the download of {url} ended after {received} of {announced} bytes; run again")
 
 
 def _require_https(url: str) -> None:
-    if not url.lower().startswith("https://"):
+    if not (url.lower().startswith("https://") and url.isascii()):
         raise UserError(f"{url} is not an https address; give an https:// URL, or download it and give its path")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from ssr_mmseg import schema
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 
@@ -16,12 +17,19 @@ def read_manifest(path: Path) -> dict:
     """Read the manifest that `prepare` wrote.
 
     Raises:
-        UserError: the file is missing or no manifest, or its data are gone.
+        UserError: the file is missing, no manifest or not sound, or its data are gone.
     """
     manifest = read_json(path)
     missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:
         raise UserError(f"{path} is no dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
+    schema.check(manifest, "results/dataset", str(path), "prepare the dataset again")
+    classes, splits = len(manifest["classes"]), manifest["splits"]
+    lengths = [
+        len(counts) for split in splits.values() if split for counts in (split["pixels"], split["pixels_eighth"])
+    ]
+    if len(manifest["palette"]) != classes or any(length != classes for length in lengths):
+        raise UserError(f"{path} disagrees with itself on its {classes} classes; prepare the dataset again")
     if not Path(manifest["root"]).is_dir():
         raise UserError(
             f"the data of {manifest['dataset']} are gone: {manifest['root']} is no folder; "

@@ -16,31 +16,48 @@ def obtain(settings: dict, out: Path) -> Path:
     """Folder that holds the dataset's files; an archive is unpacked to `out / "data"`.
 
     Raises:
-        UserError: no source is set, it does not exist, or it cannot be fetched or unpacked.
+        UserError: no source is set, it does not exist, it cannot be fetched or unpacked, or nothing says what the
+            SHA-256 of a download must be.
     """
     name, source = settings["name"], settings.get("source")
     if not source:
         raise UserError(f"dataset {name}: type {settings['type']} needs a source: a folder, an archive or an https URL")
     options = settings.get("options") or {}
-    max_bytes = options.get("max_bytes", MAX_BYTES)
+    max_bytes, max_files = _limit(settings, "max_bytes", MAX_BYTES), _limit(settings, "max_files", MAX_FILES)
     remote = "://" in source
     path = download(source, out / "download", max_bytes) if remote else Path(source).expanduser()
-    if path.is_dir():
-        return path
-    if not path.is_file():
+    try:
+        if path.is_dir():
+            return path
+        there = path.is_file()
+    except OSError:  # a name that is too long for the file system
+        there = False
+    if not there:
         raise UserError(
             f"dataset {name}: the source {source} does not exist; give a folder, an archive or an https URL"
         )
+    expected = options.get("sha256")
+    if remote and expected is None:  # the file stays: to accept it, nothing is fetched again
+        raise UserError(
+            f"dataset {name}: {source} has the SHA-256 {sha256(path)}; compare it with what its publisher says, and "
+            "set options.sha256 to it"
+        )
     try:
-        found, expected = None, options.get("sha256")
         if expected is not None and (found := sha256(path)) != str(expected).lower():
             raise UserError(f"{source} has the SHA-256 {found} but options.sha256 is {expected}; get it again")
-        extract(path, out / "data", max_bytes, options.get("max_files", MAX_FILES))
+        extract(path, out / "data", max_bytes, max_files)
     except UserError:
         if remote:
             path.unlink()  # the next run fetches it anew
         raise
     return out / "data"
+
+
+def _limit(settings: dict, key: str, default: int) -> int:
+    value = (settings.get("options") or {}).get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UserError(f"dataset {settings['name']}: options.{key} must be a whole number from 0, not {value!r}")
+    return value
 
 
 def find_root(folder: Path, markers: Sequence[str]) -> Path:

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_bytes
 
 MAX_PIXELS = 64_000_000  # far above any camera's frame, far below what a decompression bomb asks for
+MAX_FILE_BYTES = 256 * 2**20  # as many bytes as 64 million pixels of three channels may take, and more
 IGNORED = 255
 INVALID = -1
 LABEL_MODES = ("1", "L", "P")  # one 8-bit channel; a palette's index is the class id
 ROTATED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 ORIENTATION = 0x0112
+
+
+# mmseg lets Pillow tell a label's format by its content, whatever its name: no image may start Ghostscript.
+EpsImagePlugin.gs_binary = False
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,11 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
         UserError: a file is missing, damaged or too large, the sizes differ, or a label value is INVALID.
     """
     image_bytes, label_bytes = _read(image), _read(label)
-    picture = _decode(image, image_bytes, ("PNG", "JPEG"))
+    picture, rotated = _decode(image, image_bytes, ("PNG", "JPEG"))
     height, width = picture.height, picture.width
-    if picture.getexif().get(ORIENTATION) in ROTATED:
+    if rotated:
         height, width = width, height  # training decodes with the orientation applied
-    drawn = _decode(label, label_bytes, ("PNG",))
+    drawn, _ = _decode(label, label_bytes, ("PNG",))
     if drawn.mode not in LABEL_MODES:
         raise UserError(
             f"label {label} has pixels of mode {drawn.mode}; expected one 8-bit channel of class ids: convert colours"
@@ -116,14 +122,24 @@ def check_pairs(
             pool.shutdown(cancel_futures=True)
 
 
+def open_image(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> Image.Image:
+    """Decode an image file of limited size.
+
+    Raises:
+        UserError: it is missing, damaged, too large or of another format.
+    """
+    return _decode(path, _read(path), formats)[0]
+
+
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path, MAX_FILE_BYTES)
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the file") from error
 
 
-def _decode(path: Path, data: bytes, formats: tuple[str, ...]) -> Image.Image:
+def _decode(path: Path, data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, bool]:
+    """The decoded image, and whether its EXIF orientation swaps height and width."""
     # The formats are limited because some of Pillow's other decoders start programs (EPS: Ghostscript).
     names = " or ".join(formats)
     try:
@@ -131,10 +147,11 @@ def _decode(path: Path, data: bytes, formats: tuple[str, ...]) -> Image.Image:
         if picture.width * picture.height > MAX_PIXELS:
             raise UserError(f"{path} has {picture.width}x{picture.height} pixels; at most {MAX_PIXELS} are allowed")
         picture.load()
+        rotated = picture.getexif().get(ORIENTATION) in ROTATED
     except UserError:
         raise
     except Image.DecompressionBombError as error:
         raise UserError(f"{path} has too many pixels; at most {MAX_PIXELS} are allowed") from error
     except Exception as error:  # decoders raise many kinds of errors on damaged bytes
         raise UserError(f"{path} is damaged or no {names}: {error}; replace the file") from error
-    return picture
+    return picture, rotated

@@ -14,6 +14,7 @@ from ssr_mmseg.report.style import ROLES
 
 PANEL = 640  # pixels; pictures wider than this are scaled down
 FRAMES = 3  # per dataset on the page
+MAX_PIXELS = 192_000_000  # three panels of the largest image that a dataset may hold
 LINE, MARGIN = 34, 12  # of the contact sheet, in pixels
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
@@ -34,7 +35,9 @@ def load(path: Path) -> Image.Image:
     Raises:
         OSError, ValueError or SyntaxError: no such picture, or none that Pillow reads.
     """
-    with Image.open(path) as opened:
+    with Image.open(path, formats=("PNG",)) as opened:
+        if opened.width * opened.height > MAX_PIXELS:
+            raise ValueError(f"{path} has more than {MAX_PIXELS} pixels")
         picture = opened.convert("RGB")
     width = picture.width // 3
     if width < 1:

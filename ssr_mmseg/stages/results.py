@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ssr_mmseg import schema
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 
@@ -11,7 +12,7 @@ class Result:
     """A result; `result[key, …]` reads a value or says which file lacks it.
 
     Raises:
-        UserError: the file is missing, no JSON, or (when read from) lacks a key.
+        UserError: the file is missing, no JSON, not of its kind's schema, or (when read from) lacks a key.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -19,6 +20,9 @@ class Result:
         if not self.path.is_file():
             raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
         self.value = read_json(self.path)
+        kind = f"results/{self.path.stem}"
+        if schema.has_schema(kind):  # what stands in it is of the expected kind; what lacks is told when it is read
+            schema.check(self.value, kind, str(path), f"delete it and make it anew with: snakemake --cores all {path}")
 
     def __getitem__(self, keys: Any) -> Any:
         value = self.value

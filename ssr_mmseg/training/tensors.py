@@ -90,5 +90,5 @@ def state_needed(path: Path | str) -> Iterator[None]:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         problem = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise UserError(
-            f"{path} is not the state that this stage needs ({problem[:200]}); delete it and run the stage that makes it"
+            f"{path} is not the state that this stage needs ({problem[:200]}); delete it and run what makes it"
         ) from error

@@ -254,3 +254,55 @@ def test_full_disk_is_one_clear_line(tmp_path, monkeypatch):
 def test_missing_archive(tmp_path):
     with pytest.raises(UserError, match=r"could not read .*gone"):
         extract(tmp_path / "gone", tmp_path / "data")
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_an_archive_of_a_suspicious_ratio_is_refused(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_module, "FREE_BYTES", 10**5)
+    path = tmp_path / "archive"
+    path.write_bytes(PACKERS[kind]({"zeros": bytes(10**6)}))
+    if kind == "tar":  # which does not compress
+        extract(path, tmp_path / "data")
+    else:
+        refused(path, "unpacks to over 200 times its size, which pictures never do: do not trust it")
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_folders_below_folders_without_end_are_refused(kind, tmp_path):
+    path = tmp_path / "archive"
+    path.write_bytes(PACKERS[kind]({"a/" * 1500 + "b": b"1"}))
+    refused(path, "a path of over 32 folders")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_zip_methods_that_ask_for_any_memory_are_refused(method, tmp_path):
+    with zipfile.ZipFile(tmp_path / "archive", "w", method) as archive:
+        archive.writestr("a", b"1" * 100)
+    refused(tmp_path / "archive", "cannot be unpacked .*another method than deflate")
+
+
+def test_giant_zip_directory_is_refused_before_it_is_read(tmp_path):
+    with zipfile.ZipFile(tmp_path / "archive", "w") as archive:
+        for index in range(2000):
+            archive.writestr(f"{index:0600}", b"")
+    refused(tmp_path / "archive", "a directory of over 1048704 bytes", max_files=1)
+
+
+@pytest.mark.parametrize("kind", [b"L", b"K", b"x", b"g"])
+def test_tar_headers_that_announce_each_other_are_refused(kind, tmp_path):
+    info = tarfile.TarInfo("a")
+    info.type, info.size = kind, 1
+    (tmp_path / "archive").write_bytes((info.tobuf() + b"a" + bytes(511)) * 3000 + tar_bytes({"a": b"1"}))
+    refused(tmp_path / "archive", "damaged")
+
+
+@pytest.mark.parametrize("kind", [b"0", b"x", b"L", b"S", b"2"])
+def test_negative_sizes_are_refused(kind, tmp_path):
+    """They would lead `tarfile` back to the same header for ever."""
+    header = bytearray(tarfile.TarInfo("a").tobuf())
+    header[124:136] = b"\xff" * 10 + b"\xfe\x00"  # -512
+    header[156:157] = kind
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "archive").write_bytes(tar_bytes({"first": b"1"})[:1024] + bytes(header) + bytes(1024))
+    refused(tmp_path / "archive", "damaged|two files at one path|a link or a device", max_files=100)

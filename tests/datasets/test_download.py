@@ -1,5 +1,6 @@
 import http.client
 import io
+import ssl
 import urllib.error
 
 import pytest
@@ -69,7 +70,7 @@ def test_redirects_leave_https_never(target):
 
 
 class BrokenResponse(Response):
-    def read(self, size=-1):
+    def read1(self, size=-1):
         raise http.client.IncompleteRead(b"")
 
 
@@ -101,3 +102,34 @@ def test_full_disk(serve, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left on device"):
         download(URL, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trickling_server_is_given_up(serve, tmp_path, monkeypatch):
+    clock = iter(range(0, 10**6, 10))
+
+    class Trickle(Response):
+        def read1(self, size=-1):
+            return super().read1(1)
+
+    serve(Trickle(b"x" * 1000))
+    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    with pytest.raises(UserError, match="slower than 16384 bytes per second"):
+        download(URL, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert next(clock) < 100
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[", "https://[::1", "https://exa mple.org/\n", "https://\ud800.org/x", "https://"]
+)
+def test_addresses_that_are_none(url, tmp_path):
+    with pytest.raises(UserError, match=r"could not download|not an https address"):
+        download(url, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_certificates_are_verified():
+    handlers = module.urllib.request.build_opener(module._HttpsRedirects).handlers
+    (https,) = [handler for handler in handlers if isinstance(handler, module.urllib.request.HTTPSHandler)]
+    context = https._context or ssl.create_default_context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -56,6 +56,12 @@ def test_round_trip(manifest, tmp_path):
         (lambda m: m | {"root": m["root"] + "/gone"}, "data of own are gone: .*gone is no folder.*prepare the dataset"),
         (lambda m: {key: m[key] for key in m if key != "splits"}, "no dataset manifest: splits missing"),
         (lambda m: [m], "no dataset manifest"),
+        (lambda m: m | {"root": 5}, "root: 5 is not of type 'string'; prepare the dataset again"),
+        (lambda m: m | {"classes": "abc"}, "classes: 'abc' is not of type 'array'"),
+        (lambda m: m | {"classes": ["a", "b"]}, "disagrees with itself on its 2 classes"),
+        (lambda m: m | {"palette": [[0, 0, 256]] * 3}, "256 is greater than the maximum of 255"),
+        (lambda m: m | {"splits": m["splits"] | {"train": None}}, "train: None is not of type 'object'"),
+        (lambda m: m | {"splits": {"train": {"images": 1}}}, "is a required property"),
     ],
 )
 def test_unsound_manifests(manifest, change, match, tmp_path):

@@ -55,15 +55,36 @@ def test_unsound_download_is_fetched_anew(packed, tmp_path, monkeypatch):
         return kept
 
     monkeypatch.setattr(source, "download", fake_download)
-    with pytest.raises(UserError, match="damaged"):
+    digest = hashlib.sha256(packed.read_bytes()[:-20]).hexdigest()
+    for expected, match in ((digest, "damaged"), ("00", "but options.sha256 is 00")):
+        with pytest.raises(UserError, match=match):
+            obtain(settings("https://example.org/a.tar.gz", sha256=expected), tmp_path / "out")
+        assert not kept.exists()
+
+
+def test_a_download_that_nobody_vouches_for_is_not_unpacked(packed, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "download", lambda *_: packed)
+    digest = hashlib.sha256(packed.read_bytes()).hexdigest()
+    with pytest.raises(UserError, match=f"has the SHA-256 {digest}; compare it with .*set options.sha256 to it"):
         obtain(settings("https://example.org/a.tar.gz"), tmp_path / "out")
-    assert not kept.exists()
+    assert packed.exists()
+    assert not (tmp_path / "out").exists()
+    assert obtain(settings("https://example.org/a.tar.gz", sha256=digest), tmp_path / "out").is_dir()
+
+
+@pytest.mark.parametrize("value", ["abc", 1.5, True, -1, None, [1]])
+@pytest.mark.parametrize("key", ["max_bytes", "max_files"])
+def test_limits_are_whole_numbers(packed, tmp_path, key, value):
+    with pytest.raises(UserError, match=f"options.{key} must be a whole number from 0"):
+        obtain(settings(packed, **{key: value}), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
     ("path", "match"),
     [
         (None, "type folder needs a source"),
+        ("x" * 5000, "does not exist"),
+        ("a\0b", "does not exist"),
         ("no/such/folder", "source no/such/folder does not exist"),
         ("http://example.org/a.zip", "not an https address"),
     ],

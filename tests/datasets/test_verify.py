@@ -7,6 +7,7 @@ import torch
 from dataset_files import write_pair
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
 from ssr_mmseg.datasets import verify
@@ -165,3 +166,21 @@ def test_many_pairs_keep_their_order_and_the_first_error_wins(tmp_path):
 
 def test_limit_admits_every_common_camera():
     assert verify.MAX_PIXELS >= 7680 * 4320
+
+
+def test_a_file_too_large_for_an_image_is_not_read(pair, monkeypatch):
+    monkeypatch.setattr(verify, "MAX_FILE_BYTES", 100)
+    with pytest.raises(UserError, match="is larger than 100 bytes"):
+        check_pair(*pair[:2], TABLE, 3, (32, 64))
+
+
+def test_no_image_starts_a_program(tmp_path, monkeypatch):
+    """mmseg's label reader tells formats by content: an EPS file would start Ghostscript."""
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 56 40\n%%EndComments\nshowpage\n"
+    (tmp_path / "label.png").write_bytes(eps)
+    monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
+    loader = LoadAnnotations()
+    with pytest.raises(OSError, match="Ghostscript"):
+        loader({"seg_map_path": str(tmp_path / "label.png"), "seg_fields": [], "reduce_zero_label": False})
+    with pytest.raises(UserError, match="is damaged or no PNG or JPEG"):
+        verify.open_image(tmp_path / "label.png")

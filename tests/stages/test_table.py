@@ -141,11 +141,35 @@ def test_a_missing_gap_report_is_named(config, results):
 
 
 @pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        (layout.PROFILE, []),
+        (layout.PROFILE, {"records": 5}),
+        (layout.PROFILE, {"records": [{"size": [64, 128, 3]}]}),
+        (layout.PROFILE, {"records": [{"fps": "fast"}]}),
+        (layout.EVALUATION, {"val": {"miou": "high"}}),
+        (layout.TRAINING, {"hours": True}),
+        (layout.TRAINING, {"kind": '=HYPERLINK("https://example.org")'}),  # a spreadsheet would run it
+        (layout.TRAINING, {"device": "\x1b[2J"}),
+        (layout.GAP, {"end": []}),
+        (layout.MANIFEST, {"classes": 3}),
+    ],
+)
+def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value):
+    path = pattern.format(dataset="town", seed=7, network="searched")
+    before = files.read_json(Path(path))
+    files.write_json(Path(path), {**before, **value} if isinstance(value, dict) else value)
+    with pytest.raises(UserError, match=f"{path} is not as expected: .*; delete it and make it anew with: snakemake"):
+        write_table(config)
+    assert not Path(layout.TABLE).exists()
+
+
+@pytest.mark.parametrize(
     ("pattern", "value", "key"),
     [
         (layout.TRAINING, {"kind": "baseline"}, "train_split"),
         (layout.EVALUATION, {"val": None, "test": None}, "miou"),
-        (layout.PROFILE, [], "records"),
+        (layout.PROFILE, {}, "records"),
         (layout.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
     ],
 )

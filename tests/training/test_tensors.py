@@ -81,11 +81,11 @@ def test_what_trainings_save_is_accepted(tmp_path):
 
 @pytest.mark.parametrize("error", [KeyError("model"), RuntimeError("size mismatch"), TypeError("no"), IndexError("0")])
 def test_another_state_is_one_line(error):
-    with pytest.raises(UserError, match=r"a\.pth is not the state that this stage needs \(.+\); delete it"):
-        with state_needed("a.pth"):
-            raise error
+    match = r"a\.pth is not the state that this stage needs \(.+\); delete it"
+    with pytest.raises(UserError, match=match), state_needed("a.pth"):
+        raise error
 
 
 def test_a_mistake_of_the_user_stays_as_it_is():
-    with pytest.raises(UserError, match="^as it is$"), state_needed("a.pth"):
+    with pytest.raises(UserError, match=r"^as it is$"), state_needed("a.pth"):
         raise UserError("as it is")

@@ -1,0 +1,226 @@
+"""The kinds of documents that are fuzzed, and for each what reads it: nothing but `UserError` may come out."""
+
+import contextlib
+import io
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from documents import CONFIGS, ENTRIES, GENOTYPES, MANIFEST, POLYGONS, PROGRESS, archives, compact, images, states
+from hypothesis import strategies as st
+from mutations import ODD, as_json, as_yaml, damaged
+from PIL import Image
+from watch import watched
+
+from ssr_mmseg import layout, settings, status
+from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.datasets.archive import extract
+from ssr_mmseg.datasets.cityscapes import draw_label
+from ssr_mmseg.datasets.manifest import class_weights, read_manifest
+from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.report import charts, data, page
+from ssr_mmseg.search_space import GATES
+from ssr_mmseg.stages.gap import write_gap
+from ssr_mmseg.stages.summary import write_summary
+from ssr_mmseg.stages.table import write_table
+from ssr_mmseg.training.state import load_state
+
+TABLE = np.full(256, INVALID)
+TABLE[[0, 1, 2]] = [0, 1, 2]
+TABLE[255] = IGNORED
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind: its documents, mutated, and `read(document, folder)`, which may change `folder` and nothing else."""
+
+    documents: st.SearchStrategy[Any]
+    read: Callable[[Any, Path], None]
+
+    def holds(self, document: Any, place: Path) -> bool:
+        """Read a document in a fresh folder at `place`; whether it was accepted.
+
+        Raises:
+            Exception: a finding: anything but `UserError`, or what `watched` raises, or an unclear message.
+        """
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        try:
+            with contextlib.chdir(place), watched(place), contextlib.redirect_stdout(io.StringIO()):
+                self.read(document, place)
+        except UserError as error:
+            if not 10 < len(str(error)) < 5000:
+                raise AssertionError(f"an unclear message: {error}") from error
+            return False
+        return True
+
+
+def _file(document: bytes, name: str) -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(document)
+    return path
+
+
+def _genotype(document: bytes, _: Path) -> None:
+    genotype = Genotype.read(_file(document, "g.json"))
+    genotype_macs(genotype, 19, (64, 64))
+    genotype.write(Path("again.json"))
+    assert Genotype.read("again.json") == genotype
+
+
+def _config(document: bytes, _: Path) -> None:
+    config = settings.read_config(_file(document, "c.yaml"))
+    for dataset in settings.dataset_names(config):
+        settings.stage_identity(config, "evaluate", dataset, 0, "searched")
+    status.overview(config, 1e6)
+
+
+def _changes(text: str, _: Path) -> None:
+    """As Snakemake gets it: `--config retrain='{epochs: TEXT}'`."""
+    settings.complete({"datasets": {"town": ENTRIES["town"]}, "retrain": {"epochs": settings.typed(text)}})
+
+
+def _label(document: bytes, _: Path) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (32, 16)).save(image, "PNG")
+    check_pair(_file(image.getvalue(), "i.png"), _file(document, "l.png"), TABLE, 3, (32, 64))
+
+
+def _image(document: bytes, _: Path) -> None:
+    label = io.BytesIO()
+    Image.new("L", (32, 16)).save(label, "PNG")
+    check_pair(_file(document, "i.png"), _file(label.getvalue(), "l.png"), TABLE, 3, (32, 64))
+
+
+def _archive(document: bytes, folder: Path) -> None:
+    archive = _file(document, "archive")
+    try:
+        extract(archive, folder / "data", max_bytes=2**20, max_files=20)
+    finally:
+        found = [path for path in folder.rglob("*") if (folder / "data") not in (path, *path.parents)]
+        assert found == [archive.absolute()], "something is left beside the archive"
+        assert not any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in folder.rglob("*"))
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 2**20 + len(document)
+
+
+def _state(document: bytes, _: Path) -> None:
+    load_state(_file(document, "s.pth"))
+
+
+def _manifest(document: bytes, _: Path) -> None:
+    manifest = read_manifest(_file(document, "dataset.json"))
+    class_weights(manifest, "full", ["train", "val"])
+    class_weights(manifest, "eighth", ["train"])
+
+
+def _polygons(document: bytes, _: Path) -> None:
+    draw_label(_file(document, "a_polygons.json"), Path("a.png"))
+
+
+CONFIG = settings.complete(
+    {"datasets": {"town": ENTRIES["town"]}, "networks": ["searched"], "search": {"shrink_stages": 0}}
+)
+NAMES = {"dataset": "town", "seed": 0, "network": "searched"}
+PROVENANCE = {"commit": "abc", "versions": {"torch": "2"}, "python": "3", "machine": "x"}
+_GATES = dict.fromkeys(GATES, 1)
+_EPOCH = {"epoch": 1, "loss": 0.5, "entropy": dict.fromkeys(GATES, 0.5), "probabilities": {"depth": [[0.5, 0.5], []]}}
+_SPLIT = {"images": 2, "miou": 41.2, "pixel_accuracy": 81.0, "iou": {"road": 41.2, "sky": None}}
+_COST = {"params": 10, "macs": 10**9, "fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
+_TRAINED = {"kind": "searched", "train_split": "train", "pretrained": "no", "device": "a CPU", "epochs": 1}
+_DEVICE = {"device": "a CPU", "backend": "eager", "precision": "fp32"}
+RESULTS: dict[str, Any] = {
+    layout.MANIFEST: MANIFEST,
+    layout.SEARCH_METRICS: {
+        "stage": 0,
+        "epochs": 2,
+        "hours": 0.2,
+        "peak_gb": 3.0,
+        "relaxed_miou": 6.0,
+        "one_hot_miou": 5.0,
+        "gates_decided": 0.5,
+        "groups": {gate: {"exist": 2, "decided": 1} for gate in GATES},
+        "options_alive": _GATES,
+        "dimensions_alive": {"depth": 1},
+        "entropy": _GATES,
+        "expected_macs": 7,
+        "cost_ratio": 0.7,
+        "one_hot_macs": 6,
+        "parameters": 5,
+        "history": [_EPOCH],
+        "provenance": PROVENANCE,
+    },
+    layout.DISCRETIZATION: {"gates_decided": 1.0, "groups": {gate: {"exist": 2, "decided": 1} for gate in GATES}},
+    layout.TRAINING: {
+        **_TRAINED,
+        "iterations": 8,
+        "hours": 0.1,
+        "peak_gb": 1.0,
+        "history": [{"epoch": 1, "loss": 0.5}],
+        "provenance": PROVENANCE,
+    },
+    layout.EVALUATION: {"val": _SPLIT, "test": None},
+    layout.PROFILE: {"records": [{"size": [64, 128], **_COST, **_DEVICE}], "provenance": PROVENANCE},
+    layout.GAP: {"hours": 1.0, "peak_gb": 1.0, "end": {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": 5.0}},
+}
+
+
+def _results(document: tuple[str, bytes], _: Path) -> None:
+    """One result among sound ones: the stages that join results refuse it, and the report does without it."""
+    pattern, content = document
+    for other, value in RESULTS.items():
+        _file(compact(value), other.format(**NAMES))
+    path = _file(content, pattern.format(**NAMES))
+    found = data.collect(CONFIG)
+    assert len(found.missing) <= found.expected
+    assert isinstance(found.rows, list)
+    data.provenance(found)
+    for dataset in found.datasets:
+        list(page.highlights(dataset))
+        page.iou_table(dataset)
+        charts.measured_points(dataset)
+    write_table(CONFIG)
+    write_summary(CONFIG)
+    if path != Path(layout.GAP.format(**NAMES)):
+        write_gap(CONFIG, "town", 0)
+
+
+def _progress(document: tuple[bytes, bytes], _: Path) -> None:
+    """Progress and log of a training: the overview shows them or passes them over, and prints nothing odd."""
+    progress, log = document
+    _file(progress, layout.PROGRESS.format(job="search/town-seed0"))
+    _file(log, layout.LOG.format(stage="retrain", job="town-seed0-searched"))
+    shown = status.as_text(status.overview(CONFIG, 1e6))
+    assert all(line.isprintable() for line in shown.split("\n"))
+    if status.MARKS["running"][0] not in shown:
+        raise UserError("the progress was passed over")
+
+
+def _one_result(pattern: str) -> st.SearchStrategy[tuple[str, bytes]]:
+    return st.tuples(st.just(pattern), as_json(st.just(RESULTS[pattern])))
+
+
+_WORDS = (
+    st.text(st.characters(codec="ascii"), max_size=12)
+    | st.integers(-9, 99).map(str)
+    | ODD.map(lambda odd: yaml.safe_dump(odd, allow_unicode=True))
+)
+KINDS = {
+    "genotypes": Kind(as_json(GENOTYPES), _genotype),
+    "configurations": Kind(as_yaml(CONFIGS) | as_json(CONFIGS), _config),
+    "changes of a configuration": Kind(_WORDS, _changes),
+    "label maps": Kind(damaged(images()), _label),
+    "images": Kind(damaged(images()), _image),
+    "archives": Kind(damaged(archives()), _archive),
+    "states": Kind(states(), _state),
+    "manifests": Kind(as_json(st.just(MANIFEST)), _manifest),
+    "polygons": Kind(as_json(st.just(POLYGONS)), _polygons),
+    "results": Kind(st.sampled_from(sorted(RESULTS)).flatmap(_one_result), _results),
+    "progress and logs": Kind(st.tuples(as_json(st.just(PROGRESS)), st.binary(max_size=200)), _progress),
+}

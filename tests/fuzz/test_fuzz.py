@@ -1,0 +1,75 @@
+"""Malformed documents of every kind: only documented errors come out, and nothing else is touched."""
+
+import itertools
+import os
+import pickle
+from collections import deque
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from kinds import KINDS, Kind
+from watch import TooLongError, TouchedError, watched
+
+from ssr_mmseg.errors import UserError
+
+EXAMPLES = {"configurations": 60, "results": 60, "progress and logs": 60}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_only_documented_errors_come_out(name, tmp_path):
+    kind = KINDS[name]
+    accepted = []
+
+    @settings(
+        max_examples=EXAMPLES.get(name, 150),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(kind.documents)
+    def check(document):
+        accepted.append(kind.holds(document, tmp_path / "place"))
+
+    check()
+    assert any(accepted), "no document was sound: the mutations go too far to test anything"
+    assert not all(accepted), "every document was sound: the mutations test nothing"
+
+
+def _raise(error):
+    def read(document, folder):
+        raise error
+
+    return read
+
+
+def test_the_test_finds_what_it_looks_for(tmp_path):
+    """Each kind of finding, made on purpose, is one."""
+
+    def pickled(document, folder):
+        pickle.loads(pickle.dumps(os.getcwd))
+
+    def outside(document, folder):
+        (folder.parent / "outside").write_text("")
+
+    def program(document, folder):
+        os.system("true")
+
+    for read, finding in (
+        (_raise(KeyError("x")), KeyError),
+        (_raise(UserError("?")), AssertionError),
+        (pickled, TouchedError),
+        (outside, TouchedError),
+        (program, TouchedError),
+        (lambda document, folder: bytearray(2**33), MemoryError),
+    ):
+        with pytest.raises(finding):
+            Kind(st.none(), read).holds(None, tmp_path / "place")
+    assert Kind(st.none(), lambda document, folder: (folder / "x").write_text("")).holds(None, tmp_path / "place")
+    assert not Kind(st.none(), _raise(UserError("a clear message"))).holds(None, tmp_path / "place")
+
+
+def test_a_document_that_takes_too_long_is_a_finding(tmp_path, monkeypatch):
+    monkeypatch.setattr("watch.CPU_SECONDS", 0.05)
+    with pytest.raises(TooLongError), watched(tmp_path):
+        deque(itertools.repeat(None), maxlen=0)
