@@ -102,7 +102,7 @@ def _refuse(name: str) -> UserError:
 
 def _zip_members(file: IO[bytes], max_files: int) -> Iterator[Member]:
     # zipfile reads the whole directory first, 1 kB of memory for each entry of 47 bytes or more
-    with zipfile.ZipFile(_Limited(file, 2**20 + 128 * max_files)) as members:  # type: ignore[arg-type]
+    with zipfile.ZipFile(_Limited(file, 2**20 + 128 * max_files)) as members:
         for member in members.infolist():
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise NotImplementedError("compressed by another method than deflate")  # LZMA may ask for any memory

@@ -74,8 +74,18 @@ POLYGONS = {
     "objects": [{"label": "road", "polygon": [[0, 0], [9, 0], [9, 9]]}, {"label": "car", "polygon": [[1, 1], [2, 5]]}],
 }
 PROGRESS = {
-    **{"state": "running", "pid": 1, "host": "node", "started": 9e5, "updated": 1e6, "terms": {"loss": 0.5}},
-    **{"iteration": 3, "iterations": 12, "epoch": 2, "epochs": 8, "seconds_left": 300.0, "miou_val": None},
+    "state": "running",
+    "pid": 1,
+    "host": "node",
+    "started": 9e5,
+    "updated": 1e6,
+    "terms": {"loss": 0.5},
+    "iteration": 3,
+    "iterations": 12,
+    "epoch": 2,
+    "epochs": 8,
+    "seconds_left": 300.0,
+    "miou_val": None,
 }
 
 
