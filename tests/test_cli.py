@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 
@@ -96,8 +97,12 @@ def test_results_behind_a_file_are_one_line(here, capfd):
 
 
 def test_a_read_only_disk_is_one_line(here, capfd, monkeypatch):
-    def read_only(path, *_):
-        raise OSError(errno.EROFS, "Read-only file system", str(path))
+    mkdir = os.mkdir
+
+    def read_only(path, *arguments):
+        if str(path).startswith("results"):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        mkdir(path, *arguments)
 
     monkeypatch.setattr(files.os, "mkdir", read_only)
     assert "Read-only file system; " in fails(capfd, "prepare", *TOWN)
