@@ -62,7 +62,7 @@ def parse_yaml(data: bytes) -> Any:
     if len(data) > MAX_YAML_BYTES:
         raise ParseError(f"it is larger than {MAX_YAML_BYTES} bytes")
     try:
-        return plain(yaml.load(data.decode("utf-8"), Loader=_Loader), MAX_YAML_VALUES)
+        return plain(_Loader(data.decode("utf-8")).get_single_data(), MAX_YAML_VALUES)
     except ParseError:
         raise
     except RecursionError as error:

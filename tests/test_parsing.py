@@ -2,7 +2,7 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssr_mmseg import parsing
@@ -21,6 +21,7 @@ PLAIN = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_plain_values_pass_both_parsers(value):
     assert parse_json(json.dumps(value).encode()) == value
@@ -112,6 +113,7 @@ def test_other_values_are_not_plain(value):
         plain(value)
 
 
+@settings(deadline=None)
 @given(st.lists(PLAIN, max_size=5), st.integers(1, 20))
 def test_values_are_counted(value, most):
     def count(item):

@@ -1,0 +1,24 @@
+import re
+
+import pytest
+
+from ssr_mmseg.layout import PROJECT
+
+TEXT = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
+ROWS = [line.split("|")[3] for line in TEXT.splitlines() if line.startswith("|")][2:]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_checked_names_code_and_tests_that_are_there(row):
+    code, _, tests = row.partition(";")
+    for part, folder in ((code, "ssr_mmseg"), (tests, "tests")):
+        names = re.findall(r"`([^`]+)`", part)
+        assert names, row
+        for name in names:
+            places = (PROJECT / name, *(PROJECT / folder).rglob(name.rstrip("/")))
+            assert any(place.exists() for place in places), name
+
+
+def test_commands_are_those_of_the_repository():
+    for path in re.findall(r"\b(?:benchmarks|tests)/[\w/]+(?:\.py)?", TEXT):
+        assert (PROJECT / path).exists() or path.startswith("benchmarks/records"), path
