@@ -73,12 +73,11 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
-def test_a_damaged_state_gives_way_to_the_one_before(finished, workplace, stopped, damage):
+def test_a_damaged_state_gives_way_to_the_one_before(finished, workplace, stopped):
     workplace("run")
     stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
     assert (saved(), saved("previous.pth")) == (3, 2)
-    damage(work() / "state.pth")
+    flip_a_bit(work() / "state.pth")
     log = finish_and_compare(finished)
     (line,) = [line for line in log.splitlines() if "going on from" in line]
     assert "state.pth is " in line
@@ -96,13 +95,6 @@ def test_without_a_whole_state_the_training_begins_anew(finished, workplace, sto
     assert "resumed at" not in log
 
 
-def test_a_process_killed_between_two_moves_leaves_the_older_state(finished, workplace, stopped):
-    workplace("run")
-    stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
-    os.replace(work() / "state.pth", work() / "next.pth")
-    assert "resumed at iteration 2" in finish_and_compare(finished)
-
-
 def test_another_configuration_begins_anew(workplace, stopped, at_iteration):
     workplace("run")
     stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
@@ -113,7 +105,7 @@ def test_another_configuration_begins_anew(workplace, stopped, at_iteration):
     assert saved() == 3, "the state of the first configuration stays for it"
 
 
-def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(finished, workplace, at_iteration):
+def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(workplace, at_iteration):
     workplace("run")
     poison = torch.tensor(float("nan"))
     with pytest.MonkeyPatch.context() as patch:
@@ -126,11 +118,9 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(f
     )
     assert "lower the learning rate" in line
     assert saved() == 2
-    assert "resumed at iteration 2" in finish_and_compare(finished)
 
 
-@pytest.mark.parametrize("number", [3, 4], ids=["at a stop", "at an epoch's end"])
-def test_a_state_that_is_not_finite_is_never_saved(finished, workplace, at_iteration, monkeypatch, number):
+def test_a_state_that_is_not_finite_is_never_saved(workplace, at_iteration, monkeypatch):
     """The loss of an iteration may be sound while its step ruins the weights."""
     workplace("run")
     step = torch.optim.Adam.step
@@ -144,9 +134,9 @@ def test_a_state_that_is_not_finite_is_never_saved(finished, workplace, at_itera
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        at_iteration(number, ruin)
+        at_iteration(3, ruin)
         patch.setattr(SearchLoop, "_architecture_step", lambda *_: {})
-        with pytest.raises(UserError, match=rf"model\.\S+ is not finite at iteration {number} \(epoch 2\)"):
+        with pytest.raises(UserError, match=r"model\.\S+ is not finite at iteration 3 \(epoch 2\)"):
             search(experiment(), DATASET, 0)
     assert saved() == 2
 
@@ -183,7 +173,7 @@ def schedule_with(folder: Path, workers: int) -> str:
     return str(path)
 
 
-def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(finished, workplace, at_iteration, monkeypatch):
+def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(workplace, at_iteration, monkeypatch):
     workplace("run")
 
     def full(*_):
@@ -194,7 +184,6 @@ def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(finished
         with pytest.raises(UserError, match=r"could not write \S+: No space left on device; free space or"):
             search(experiment(), DATASET, 0)
     assert saved() == 2
-    assert "resumed at iteration 2" in finish_and_compare(finished)
 
 
 def run_search(config: dict, script: str, **options) -> subprocess.CompletedProcess:
@@ -266,10 +255,9 @@ def test_a_time_budget_stops_and_resumes_a_training(finished, workplace, at_iter
     finish_and_compare(finished)
 
 
-@pytest.mark.parametrize("jump", [-1e8, 1e8])
-def test_the_time_of_day_does_not_matter(finished, workplace, at_iteration, monkeypatch, jump):
+def test_the_time_of_day_does_not_matter(finished, workplace, at_iteration, monkeypatch):
     workplace("run")
     wall = time.time
-    at_iteration(2, lambda loop: monkeypatch.setattr(time, "time", lambda: wall() + jump))
+    at_iteration(2, lambda loop: monkeypatch.setattr(time, "time", lambda: wall() - 1e8))
     finish_and_compare(finished)
     assert 0 < files.read_json(METRICS)["hours"] < 1
