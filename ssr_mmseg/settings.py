@@ -85,7 +85,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
     config |= whole
     _validate(config, origin)
     for name in config["datasets"]:
-        _validate(merge(config, _overrides(config, name)), f"{origin}: datasets.{name}")
+        _validate(merge(_with_one(config, name), _overrides(config, name)), f"{origin}: datasets.{name}")
         stage_identity(config, "search", name)
         for network in config["networks"]:
             stage_identity(config, "evaluate", name, network=network)
@@ -122,6 +122,11 @@ def typed(value: Any) -> Any:
             return value
         return scalar if isinstance(scalar, bool | int | float | None) else value
     return value
+
+
+def _with_one(config: dict, dataset: str) -> dict:
+    """`config` with one of its datasets: the others are many, and nothing to what is asked about this one."""
+    return {**config, "datasets": {dataset: config["datasets"][dataset]}}
 
 
 def _overrides(config: dict, dataset: str) -> dict:
@@ -162,7 +167,7 @@ def for_dataset(config: dict, dataset: str) -> dict:
     base = cell.dataset if cell else dataset
     if base not in config["datasets"]:
         raise UserError(f"dataset {dataset} is not configured; configured are: {', '.join(config['datasets'])}")
-    settings = merge(config, _overrides(config, dataset))
+    settings = merge(_with_one(config, base), _overrides(config, dataset))
     entry = settings.pop("datasets")[base]
     defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
     own = {key: value for key, value in entry.items() if key not in SECTIONS}

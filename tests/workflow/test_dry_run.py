@@ -1,14 +1,17 @@
 """What Snakemake plans, and that it plans again only what a change reaches."""
 
+import os
+
 import pytest
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
+WITH_GPU = {"search", "shrink", "retrain", "evaluate", "profile"}
 JOINED = {("table", ""), ("summary", ""), ("report", "")}  # what every result ends in
 
 
-def plan(checkout, *arguments):
-    call = checkout.snakemake("--dry-run", *arguments)
+def plan(checkout, *arguments, **environment):
+    call = checkout.snakemake("--dry-run", *arguments, **environment)
     assert call.status == 0, call.output
     return call
 
@@ -112,7 +115,7 @@ def test_profiling_takes_all_cores_and_training_a_gpu(checkout):
     jobs = plan(checkout, "--cores", "4", "--config", "device=cuda").jobs
     assert {job["threads"] for job in jobs if job["rule"] == "profile"} == {"4"}
     with_gpu = {job["rule"] for job in jobs if "gpu=1" in job["resources"]}
-    assert with_gpu == {"search", "shrink", "retrain", "evaluate", "profile"}
+    assert with_gpu == WITH_GPU
 
 
 def test_figures_are_made_on_request_from_what_is_there(copied):
@@ -120,3 +123,15 @@ def test_figures_are_made_on_request_from_what_is_there(copied):
     assert copied.snakemake("results/figures", *TWO).status == 0
     assert NOTHING in plan(copied, "results/figures", *TWO).output
     assert "figures/index.json" in copied.files()
+
+
+def test_the_slurm_profile_asks_for_gpus_and_gives_a_timing_its_own_node(checkout):
+    """Also where the submitting node has no GPU; the shipped profile as it is, without a Slurm."""
+    jobs = plan(checkout, "--workflow-profile", "profiles/slurm", PATH=os.defpath).jobs
+    assert {job["rule"] for job in jobs if "gpu=1" in job["resources"]} == WITH_GPU
+    alone = {job["rule"] for job in jobs if "slurm_extra=--exclusive" in job["resources"]}
+    warned = {job["rule"] for job in jobs if "slurm_extra=--signal=TERM@120" in job["resources"]}
+    assert alone == {"profile"}
+    assert warned == {job["rule"] for job in jobs} - {"profile"}
+    timed = plan(checkout, "--workflow-profile", "profiles/slurm", "--config", "device=cpu").jobs
+    assert not [job for job in timed if "gpu=1" in job["resources"]]

@@ -1,0 +1,74 @@
+"""Answers are kept only on request, and never mixed up."""
+
+import pytest
+
+from ssr_mmseg import settings
+from ssr_mmseg.remembered import forget, remember, remembered
+
+
+@pytest.fixture
+def remembering():
+    remember()
+    yield
+    forget()
+
+
+def counted():
+    asked = []
+
+    @remembered
+    def seeds(config, name="", extra=0):
+        asked.append(name)
+        return [*config["seeds"], name, extra]
+
+    return seeds, asked
+
+
+def test_without_a_request_every_question_is_computed():
+    seeds, asked = counted()
+    assert seeds({"seeds": [1]}, "a") == seeds({"seeds": [1]}, "a") == [1, "a", 0]
+    assert asked == ["a", "a"]
+
+
+def test_a_repeated_question_is_computed_once(remembering):
+    seeds, asked = counted()
+    config = {"seeds": [1]}
+    assert seeds(config, "a", extra=2) is seeds(config, "a", extra=2)
+    assert seeds(config, "b") == [1, "b", 0]
+    assert seeds(config, "a", extra=3) == [1, "a", 3]
+    assert asked == ["a", "b", "a"]
+
+
+def test_configurations_are_told_apart_even_when_one_is_gone(remembering):
+    seeds, _ = counted()
+    assert [seeds({"seeds": [number]}) for number in range(50)] == [[number, "", 0] for number in range(50)]
+
+
+def test_errors_are_raised_again(remembering):
+    config = settings.complete({"datasets": {"town": {"type": "streets", "size": [64, 64]}}})
+    for _ in range(2):
+        with pytest.raises(settings.UserError, match="dataset mars is not configured"):
+            settings.for_dataset(config, "mars")
+
+
+def test_identities_are_the_same_remembered_or_not():
+    user = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
+    user["datasets"]["village"]["search"] = {"epochs": 9}
+
+    def identities():
+        config = settings.complete(user)
+        return {
+            (stage, dataset, seed, network): settings.stage_identity(config, stage, dataset, seed, network)
+            for stage in settings.RECIPES
+            if stage not in ("table", "summary", "ablation", "report", "figures")
+            for dataset in config["datasets"]
+            for seed in (0, 1)
+            for network in ("searched", "random", "paper_cityscapes", "erfnet")
+        }
+
+    plain = identities()
+    remember()
+    try:
+        assert identities() == plain
+    finally:
+        forget()
