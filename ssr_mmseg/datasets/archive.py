@@ -22,8 +22,12 @@ LARGEST_READ = 64 * 2**20  # tarfile reads a header in one piece: one beyond thi
 MAX_DEPTH = 32  # folders below each other
 MAX_RATIO = 200  # bytes unpacked per byte: pictures are compressed already, and hardly shrink again
 FREE_BYTES = 64 * 2**20  # unpacked before the ratio counts
-# What the readers raise on damaged bytes; recursion on chains of tar headers that announce another header.
-DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, RecursionError)
+# What the readers raise on damaged bytes; `LookupError` on a zip member without a name, `RecursionError` on chains of
+# tar headers that announce another header.
+DAMAGE = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, struct.error),
+    *(EOFError, ValueError, LookupError, OverflowError, RecursionError),
+)
 
 Member = tuple[str, int, IO[bytes] | None]  # name, size in bytes, content (None: a folder)
 

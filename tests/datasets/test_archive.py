@@ -306,3 +306,11 @@ def test_negative_sizes_are_refused(kind, tmp_path):
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "archive").write_bytes(tar_bytes({"first": b"1"})[:1024] + bytes(header) + bytes(1024))
     refused(tmp_path / "archive", "damaged|two files at one path|a link or a device", max_files=100)
+
+
+def test_a_member_without_a_name_is_refused(tmp_path):
+    """`zipfile` writes none, but reads one and then looks at its name's last letter."""
+    directory = b"PK\1\2" + bytes(42)
+    end = b"PK\5\6" + bytes(4) + b"\1\0\1\0" + len(directory).to_bytes(4, "little") + bytes(4) + bytes(2)
+    (tmp_path / "archive").write_bytes(directory + end)
+    refused(tmp_path / "archive", "damaged .*string index out of range")
