@@ -161,6 +161,6 @@ def test_a_data_file_that_has_gone_is_one_line(run):
     finally:
         victim.write_bytes(kept)
     assert call.returncode != 0
-    message = r"ssr-mmseg: dataset \w+: \w+ has \d+ images, expected the \d+ that were prepared"
+    message = r"ssr-mmseg: \w+ failed: dataset \w+: \w+ has \d+ images, expected the \d+ that were prepared"
     assert re.search(message, call.stdout + call.stderr)
     assert (run.folder / "results/table.csv").read_bytes() == table
