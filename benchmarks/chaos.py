@@ -110,7 +110,8 @@ class Killer:
                 self._spread(self.quota.pop(job, 0))
         for process, job in running.items():
             if process not in self.running and self.quota[job] > 0:
-                self.due[process] = time.monotonic() + self.random.uniform(0, 0.8 * self.durations[job])
+                latest = 0.8 if len(self.open) > 1 else 0.4  # a kill that comes too late for the last job is lost
+                self.due[process] = time.monotonic() + self.random.uniform(0, latest * self.durations[job])
         self.running = running
         for process, job in running.items():
             if not self.struck and time.monotonic() >= self.due.get(process, math.inf):

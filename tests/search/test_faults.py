@@ -186,14 +186,14 @@ def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(workplac
     assert saved() == 2
 
 
-def run_search(config: dict, script: str, **options) -> subprocess.CompletedProcess:
+def run_search(config: dict, script: str) -> subprocess.CompletedProcess:
     """Run `script`, then the command line's search, in a process of its own."""
     write_json(Path("own.json"), config)
     arguments = ["search", "--config", "own.json", "--dataset", DATASET]
     code = f"{script}\nimport sys\nfrom ssr_mmseg.cli import main\nsys.exit(main({arguments!r}))\n"
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
