@@ -61,6 +61,7 @@ def test_round_trip(manifest, tmp_path):
         (lambda m: m | {"classes": ["a", "b"]}, "disagrees with itself on its 2 classes"),
         (lambda m: m | {"palette": [[0, 0, 256]] * 3}, "256 is greater than the maximum of 255"),
         (lambda m: m | {"splits": m["splits"] | {"train": None}}, "train: None is not of type 'object'"),
+        (lambda m: m | {"splits": m["splits"] | {"more": "text"}}, "Additional properties are not allowed"),
         (lambda m: m | {"splits": {"train": {"images": 1}}}, "is a required property"),
     ],
 )

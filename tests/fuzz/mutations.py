@@ -12,7 +12,7 @@ ODD = st.one_of(
     st.sampled_from(
         ["", "x" * 300, "../../etc/passwd", "/etc/passwd", "a\x00b", "\x1b[2J", "=1+1", "\ud800", "\u202e"]
     ),
-    st.sampled_from([[], {}, [[]], {"": None}, [1, "1", None], {"__class__": "os.system"}]),
+    st.sampled_from([[], {}, [[]], {"": None}, [1, "1", None], {"__class__": "os.system"}]).map(copy.deepcopy),
     st.integers(-1000, 10**6),
     st.floats(),
     st.text(max_size=20),
