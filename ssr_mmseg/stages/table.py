@@ -46,9 +46,9 @@ DIGITS = {
     "fps": 2,
     "latency_ms_p50": 3,
     "latency_ms_p95": 3,
-    "search_hours": 4,
+    "search_hours": 5,
     "search_peak_gb": 3,
-    "train_hours": 4,
+    "train_hours": 5,
     "discretization_gap": 2,
     "gates_decided": 4,
 }

@@ -85,7 +85,7 @@ def test_columns_come_from_the_stages(config, results):
         *("town", "searched", "searched", "7", "train+val", "no", "3", "64x128", "10", "10000000000"),
     ]
     assert [searched[key] for key in ACCURACY] == ["51.5", "41.24", "81.0"]
-    assert (searched["train_hours"], searched["commit"]) == ("0.1111", "abc")
+    assert (searched["train_hours"], searched["commit"]) == ("0.11111", "abc")
     assert (searched["fps"], searched["latency_ms_p50"], searched["latency_ms_p95"]) == ("8.0", "125.0", "130.0")
     assert (searched["device"], searched["backend"], searched["precision"]) == ("CPU, with a comma", "eager", "fp32")
 
