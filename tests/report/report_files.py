@@ -35,7 +35,9 @@ def write_results(config: dict) -> None:
     """Write every result of `config` below the working directory."""
     for number, dataset in enumerate(config["datasets"]):
         entry = config["datasets"][dataset]
-        splits = {split: {"images": 4} for split in ("train", "val", "test")}
+        pixels = [6] * len(CLASSES)
+        split = {"images": 4, "pixels": pixels, "pixels_eighth": pixels}
+        splits = dict.fromkeys(("train", "val", "test"), split)
         manifest = {"type": entry["type"], "classes": CLASSES, "palette": [[9, 9, 9], [200, 0, 0], [0, 200, 0]]}
         files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {**manifest, "splits": splits})
         for seed in config["seeds"]:
