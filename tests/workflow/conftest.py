@@ -20,8 +20,11 @@ LIGHT = (
     "failures",
     "files",
     "layout",
+    "parsing",
     "remembered",
+    "schema",
     "settings",
+    "stopping",
 )  # all that the Snakefile may import
 CONFIG = """\
 networks: [searched, random, erfnet]
