@@ -5,7 +5,7 @@ VENV ?= .venv
 CORES ?= all
 BIN := $(VENV)/bin
 
-.PHONY: help setup table test lint docs format lock clean
+.PHONY: help setup table test slurm lint docs format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,12 +32,15 @@ lint: setup ## check style, workflow, imports and types
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Without a browser or Slurm, and without the rights to install it, all tests but those that need it are run.
+# Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
 test: lint ## run every check and test
-	without=; \
-	sh tests/report/get_chromium.sh || without="--ignore tests/report/test_browser.py"; \
-	sh tests/slurm/get_slurm.sh || without="$$without --ignore tests/slurm/test_slurm.py"; \
+	without="--ignore tests/slurm"; \
+	sh tests/report/get_chromium.sh || without="$$without --ignore tests/report/test_browser.py"; \
 	$(BIN)/python -m pytest $$without
+
+slurm: setup ## run the tiny pipeline on a single-node Slurm of this machine, as root
+	sh tests/slurm/get_slurm.sh
+	$(BIN)/python -m pytest tests/slurm
 
 docs: setup ## build the pages of docs/ as a site in build/site
 	$(BIN)/mkdocs build --strict
