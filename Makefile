@@ -5,7 +5,7 @@ VENV ?= .venv
 CORES ?= all
 BIN := $(VENV)/bin
 
-.PHONY: help setup table test slurm lint docs format lock clean
+.PHONY: help setup table test chaos slurm lint docs format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,9 +34,12 @@ lint: setup ## check style, workflow, imports and types
 
 # Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
 test: lint ## run every check and test
-	without="--ignore tests/slurm"; \
+	without="--ignore tests/slurm --ignore tests/end_to_end/test_chaos.py"; \
 	sh tests/report/get_chromium.sh || without="$$without --ignore tests/report/test_browser.py"; \
 	$(BIN)/python -m pytest $$without
+
+chaos: setup ## kill the tiny pipeline at random moments and compare what comes out
+	$(BIN)/python -m pytest tests/end_to_end/test_chaos.py
 
 slurm: setup ## run the tiny pipeline on a single-node Slurm of this machine, as root
 	sh tests/slurm/get_slurm.sh
