@@ -90,6 +90,7 @@ class Killer:
         self.open = set(durations)  # jobs that have not ended by themselves
         self.quota: Counter[str] = Counter()
         self.record: list[dict[str, str]] = []
+        self.pace = 1.0  # seconds that the last job to end took, for each second that it took undisturbed
         self.begin()
         kinds = sorted({job.split()[0] for job in durations})
         for kind in self.random.sample(kinds, min(kills, len(kinds))):
@@ -99,6 +100,7 @@ class Killer:
     def begin(self) -> None:
         """Forget the processes of the last start of Snakemake."""
         self.running: dict[psutil.Process, str] = {}
+        self.began: dict[psutil.Process, float] = {}
         self.due: dict[psutil.Process, float] = {}
         self.struck = False
 
@@ -106,12 +108,14 @@ class Killer:
         """Choose a moment for each job that has begun; kill what is due; see what ended by itself."""
         for process, job in self.running.items():
             if process not in running and not self.struck:
+                self.pace = (time.monotonic() - self.began[process]) / self.durations[job]
                 self.open.discard(job)
                 self._spread(self.quota.pop(job, 0))
         for process, job in running.items():
+            began = self.began.setdefault(process, time.monotonic())
             if process not in self.running and self.quota[job] > 0:
                 latest = 0.8 if len(self.open) > 1 else 0.4  # a kill that comes too late for the last job is lost
-                self.due[process] = time.monotonic() + self.random.uniform(0, latest * self.durations[job])
+                self.due[process] = began + self.random.uniform(0, latest * self.pace * self.durations[job])
         self.running = running
         for process, job in running.items():
             if not self.struck and time.monotonic() >= self.due.get(process, math.inf):
