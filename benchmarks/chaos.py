@@ -157,7 +157,7 @@ def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
         while snakemake.poll() is None:
             running = stages(snakemake)
             for process, job in running.items():
-                durations[job] = time.monotonic() - began.setdefault(process, time.monotonic())
+                durations[job] = POLL + time.monotonic() - began.setdefault(process, time.monotonic())
             if killer:
                 killer.watch(snakemake, running)
             time.sleep(POLL)
