@@ -207,7 +207,9 @@ def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
     assert "next.pth: File too large; free space" in line
     assert "Traceback" not in call.stderr
     assert saved() == 1
-    assert sorted(path.name for path in work().iterdir() if path.is_file()) == ["lock", "progress.json", "state.pth"]
+    # Whether the progress was written first depends on how fast the machine came to the save.
+    left = {path.name for path in work().iterdir() if path.is_file()}
+    assert left - {"progress.json"} == {"lock", "state.pth"}
 
 
 STOP_THE_GROUP = """
