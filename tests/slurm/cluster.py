@@ -164,6 +164,10 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with cluster() as found:
-        status = subprocess.run(sys.argv[1:], env=found).returncode
+    with cluster() as found, subprocess.Popen(sys.argv[1:], env=found, start_new_session=True) as command:
+        try:
+            status = command.wait()
+        except BaseException:
+            os.killpg(command.pid, signal.SIGTERM)
+            raise
     sys.exit(status)

@@ -18,7 +18,9 @@ from ssr_mmseg.layout import PROJECT
 CONFIG = {
     "device": "auto",  # on a cluster this asks for GPUs; the node has none that works, so all runs on the CPU
     "networks": ["searched"],
-    "datasets": {"town": {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2}}},
+    "datasets": {
+        "town": {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2, "seed": 1}}
+    },
     "search": {
         "space": {
             "stages": [{"blocks": 2, "channels": 20, "width_step": 2}, {"blocks": 2, "channels": 24, "width_step": 2}],
@@ -39,8 +41,8 @@ SUBMITTED = {"prepare", "search", "discretize", "retrain", "evaluate", "profile"
 WITH_GPU = {"search", "retrain", "evaluate", "profile"}
 # Without accounting only squeue tells how a job ended; eight threads of a timing would
 # have to share two cores.
-HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8", "--slurm-no-account"]
-HERE += ["--latency-wait", "5", "--set-threads", "profile=1", "--slurm-keep-successful-logs"]
+HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8"]
+HERE += ["--latency-wait", "5", "--set-threads", "profile=1", "--retries", "2"]
 
 
 def snakemake(folder: Path, *arguments: str, **options) -> subprocess.Popen:
