@@ -14,6 +14,7 @@ import yaml
 from cluster import cluster
 
 from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.progress import job_name, progress_path, read
 
 CONFIG = {
     "device": "auto",  # on a cluster this asks for GPUs; the node has none that works, so all runs on the CPU
@@ -75,7 +76,8 @@ def jobs_of(environment: dict[str, str]) -> list[dict[str, str]]:
 def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
     """Send SIGTERM to the search's job, as Slurm does before the walltime ends, once it trains; return the job's id."""
     deadline = time.monotonic() + 300
-    while not list(folder.glob("results/work/town-seed0-search-*/progress.json")):
+    told = folder / progress_path(job_name("search", "town", 0))
+    while not read(told).get("iteration"):
         assert process.poll() is None, (folder / "output.txt").read_text()
         assert time.monotonic() < deadline, "the search does not begin"
         time.sleep(0.1)
