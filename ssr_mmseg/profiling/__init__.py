@@ -7,7 +7,7 @@ that only it needs is imported in its constructor, so that the other backends ru
 import importlib
 import pkgutil
 
-from ssr_mmseg.profiling.backend import BACKENDS, Backend, register
+from ssr_mmseg.profiling.backend import BACKENDS, Backend, create, register
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.profiling.macs import count_macs, count_parameters
 from ssr_mmseg.profiling.protocol import Timing, measure
@@ -19,6 +19,7 @@ __all__ = [
     "Timing",
     "count_macs",
     "count_parameters",
+    "create",
     "environment",
     "measure",
     "profile_model",

@@ -1,35 +1,61 @@
 """What a profiling backend is, and the table of those there are."""
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from types import ModuleType
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from ssr_mmseg.errors import UserError
 
 
 class Backend(ABC):
     """One way to run a network on one device, on a private copy: the caller's model stays as it is.
 
     Attributes:
+        precisions: the arithmetics that it offers, its default first.
+        packages: distributions whose versions belong in a record, besides torch.
+        align: widths that it runs best are multiples of this number of channels.
         precision: the arithmetic of a run, as the record names it.
         device: where it runs.
+        images: the batch (N, 3, H, W) that every run maps, where the backend keeps one as a tensor.
     """
 
-    precision: ClassVar[str] = "fp32"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    packages: ClassVar[tuple[str, ...]] = ()
+    align: ClassVar[int] = 1
+    precision: str = "fp32"
+    images: Tensor
 
     @abstractmethod
     def __init__(self, model: nn.Module, device: torch.device) -> None:
-        """Take a copy of `model`, which maps images (N, 3, H, W) to logits.
+        """Take a copy of `model`, which maps images (N, 3, H, W) to logits (N, classes, H, W).
+
+        A backend with several precisions takes one of them as its third argument.
 
         Raises:
             UserError: this backend cannot run on `device`, or the library that it needs is missing.
         """
         self.device = device
 
+    def calibrate(self, images: Tensor) -> None:
+        """Take images (K, 3, H, W) that stand for those to come; called once, before `prepare`, for int8 alone.
+
+        Raises:
+            UserError: this backend does not quantise.
+        """
+        raise UserError(f"backend {type(self).__name__} does not quantise; choose onnxruntime or openvino for int8")
+
     @abstractmethod
     def prepare(self, images: Tensor) -> None:
         """Take the batch (N, 3, H, W), float32, that every run maps; compile or export here if need be."""
+
+    def load(self, images: Tensor) -> None:
+        """Put another batch of the prepared shape, on the host, in the place of the prepared one."""
+        self.images.copy_(images)
 
     @abstractmethod
     def run(self) -> Tensor:
@@ -54,3 +80,46 @@ def register(name: str) -> Callable[[type[Backend]], type[Backend]]:
         return backend
 
     return enter
+
+
+def backend_type(name: str, precision: str | None = None) -> type[Backend]:
+    """The backend of that name.
+
+    Raises:
+        UserError: there is none, or it does not offer `precision`.
+    """
+    if name not in BACKENDS:
+        raise UserError(f"unknown profiling backend {name!r}; choose one of: {', '.join(sorted(BACKENDS))}")
+    offered = BACKENDS[name].precisions
+    if precision is not None and precision not in offered:
+        raise UserError(f"backend {name} does not offer precision {precision!r}; choose one of: {', '.join(offered)}")
+    return BACKENDS[name]
+
+
+def create(name: str, model: nn.Module, device: torch.device, precision: str | None = None) -> Backend:
+    """Build a backend by its name, in its default precision or the given one.
+
+    Raises:
+        UserError: unknown name or precision, a missing library, or a device that it cannot run on.
+    """
+    kind = backend_type(name, precision)
+    return kind(model, device, precision) if len(kind.precisions) > 1 and precision else kind(model, device)
+
+
+def require(module: str, backend: str, install: str) -> ModuleType:
+    """Import a library that only one backend needs.
+
+    Raises:
+        UserError: it is not installed; the message has the line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UserError(f"backend {backend} needs {package}, which is not installed; run: {install}") from error
+
+
+def needs_cuda(backend: str, device: torch.device) -> None:
+    """Raise `UserError` unless `device` is a GPU."""
+    if device.type != "cuda":
+        raise UserError(f"backend {backend} needs CUDA, found device {device.type}; choose another or use a GPU")

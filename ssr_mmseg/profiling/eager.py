@@ -1,23 +1,32 @@
 """Backend `eager`: PyTorch as it is, one kernel after the other."""
 
 import copy
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.profiling.backend import Backend, register
+from ssr_mmseg.profiling.precision import DTYPES
 
 
 @register("eager")
 class Eager(Backend):
-    """The network in eval mode and float32, under `torch.inference_mode`, nothing fused or compiled."""
+    """The network in eval mode, under `torch.inference_mode`, nothing fused or compiled."""
 
-    def __init__(self, model: nn.Module, device: torch.device) -> None:
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
+    memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device)
-        self.model = copy.deepcopy(model).to(device, torch.float32).eval()
+        if precision is not None:
+            self.precision = precision
+        self.dtype = DTYPES.get(self.precision, torch.float32)
+        self.model = copy.deepcopy(model).to(device, self.dtype, memory_format=self.memory_format).eval()
 
     def prepare(self, images: Tensor) -> None:
-        self.images = images.to(self.device, torch.float32)  # (N, 3, H, W)
+        # a copy even where nothing changes: `load` writes into it
+        self.images = images.to(self.device, self.dtype, memory_format=self.memory_format, copy=True)  # (N, 3, H, W)
 
     @torch.inference_mode()
     def run(self) -> Tensor:

@@ -1,7 +1,7 @@
 """Profile a network: one record of cost, latency and circumstances per input size."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.profiling.backend import BACKENDS, Backend
-from ssr_mmseg.profiling.machine import environment
+from ssr_mmseg.profiling.backend import Backend, backend_type, create
+from ssr_mmseg.profiling.machine import environment, memory_of, package_versions
 from ssr_mmseg.profiling.macs import count_macs, count_parameters
-from ssr_mmseg.profiling.protocol import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, measure
+from ssr_mmseg.profiling.precision import arithmetic, check_logits
+from ssr_mmseg.profiling.protocol import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
 
 STRIDE = 8  # the networks compute at 1/8 of the input, so a size must divide by it
 
@@ -27,28 +28,39 @@ def profile_model(
     min_seconds: float = MIN_SECONDS,
     warmup_seconds: float = WARMUP_SECONDS,
     seed: int = 0,
+    *,
+    precision: str | None = None,
+    timed: nn.Module | None = None,
+    images: Sequence[Tensor] | None = None,
+    calibration: Sequence[Tensor] | None = None,
 ) -> list[dict[str, Any]]:
     """Count and time a network at each input size; the model itself stays as it is.
 
+    The logits of what is timed are compared with those of `model` run by PyTorch in float32 where `model` lies.
+
     Args:
-        model: maps images (N, 3, H, W), float32, to logits.
+        model: maps images (N, 3, H, W), float32, to logits (N, classes, H, W); parameters and multiply-adds are its.
         sizes: heights and widths in pixels, multiples of 8.
         device: `auto`, `cpu` or `cuda`.
         backend: a name in `BACKENDS`.
         batch: images per run, N.
         min_runs, min_seconds, warmup_seconds: see `measure`.
         seed: of the random images.
+        precision: one of the backend's; its first if None.
+        timed: a network that computes the same and is timed in the place of `model`.
+        images: for each size the batch (N, 3, H, W) to run on; standard normal values if None.
+        calibration: for each size images (K, 3, H, W) that int8 takes its ranges from.
 
     Returns:
         One record of JSON values per size. Latencies are in ms per batch, `fps` in images per second, `macs` per
-        image. `peak_memory_mb` is what a run needs on the GPU, weights included, in 10⁶ bytes; None on the CPU.
+        image. `peak_memory_mb` is what a run needs on the device, weights included, in 10⁶ bytes.
 
     Raises:
-        UserError: a bad size, batch, device or backend; logits that are not finite; not enough GPU memory.
+        UserError: a bad size, batch, device, backend or precision; logits that are not finite or not those of
+            `model`; not enough GPU memory.
     """
     target = resolve_device(device)
-    if backend not in BACKENDS:
-        raise UserError(f"unknown profiling backend {backend!r}; choose one of: {', '.join(sorted(BACKENDS))}")
+    kind = backend_type(backend, precision)
     if batch < 1:
         raise UserError(f"expected a batch of at least 1 image, found {batch}; correct the profile settings")
     if not sizes:
@@ -57,9 +69,12 @@ def profile_model(
         _check_size(size)
 
     records = []
-    for height, width in sizes:
-        # Standard normal values, as normalized pixels are; drawn on the CPU, so the same for every device.
-        images = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))  # (N, 3, H, W)
+    for number, (height, width) in enumerate(sizes):
+        if images is not None:
+            batch_images = images[number]
+        else:  # as normalized pixels are; drawn on the CPU, so the same for every device
+            generator = torch.Generator().manual_seed(seed)
+            batch_images = torch.randn(batch, 3, height, width, generator=generator)  # (N, 3, H, W)
         counts = {
             "size": [height, width],
             "batch": batch,
@@ -67,46 +82,65 @@ def profile_model(
             "macs": count_macs(model, (height, width)),
         }
         try:
-            with _strict_fp32():
-                timed = _time(BACKENDS[backend], model, images, target, min_runs, min_seconds, warmup_seconds)
+            with arithmetic(precision or kind.precision):
+                expected = _logits_of(model, batch_images)
+                with memory_of(target) as memory:  # from before the backend: its weights count
+                    runner = create(backend, timed or model, target, precision)
+                    if runner.precision == "int8" and calibration is not None:
+                        runner.calibrate(calibration[number])
+                    runner.prepare(batch_images)
+                    logits = runner.run()
+                    runner.synchronise()
+                    _check_logits(logits, batch_images)
+                    what = f"the graph of backend {backend} at {height}×{width}"
+                    checked = check_logits(logits, expected, runner.precision, what)
+                    settings = {"batch": batch, "min_runs": min_runs, "min_seconds": min_seconds}
+                    timings = time_backend(runner, batch_images, warmup_seconds=warmup_seconds, **settings)
+                    memory.peak_of(runner.run, runner.synchronise)
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"{target} has too little free memory for a batch of {batch} at {height}×{width}; "
                 "profile a smaller batch or size, or free the device"
             ) from error
-        records.append({**counts, **timed, **environment(target), "backend": backend})
+        circumstances = environment(target)
+        circumstances["versions"] |= package_versions(runner.packages)
+        records.append(
+            {
+                **counts,
+                **latencies(timings),
+                "peak_memory_mb": memory.peak_mb,
+                **checked,
+                **circumstances,
+                "backend": backend,
+                "precision": runner.precision,
+            }
+        )
+        del runner, logits  # and with it its memory
     return records
 
 
-def _time(
-    backend_type: type[Backend],
-    model: nn.Module,
-    images: Tensor,
-    device: torch.device,
-    min_runs: int,
-    min_seconds: float,
-    warmup_seconds: float,
-) -> dict[str, Any]:
-    """Time `model` on `images` (N, 3, H, W); the backend, and with it its memory, is gone afterwards."""
-    cuda = device.type == "cuda"
-    held = torch.cuda.memory_allocated(device) if cuda else 0  # what the caller keeps there
-    backend = backend_type(model, device)
-    backend.prepare(images)
-    _check_logits(backend.run(), images)
-    timing = measure(
-        backend.run,
-        backend.synchronise,
-        batch=images.shape[0],
-        min_runs=min_runs,
-        min_seconds=min_seconds,
-        warmup_seconds=warmup_seconds,
-    )
-    peak = None
-    if cuda:  # a run of its own: the first ones also hold what cuDNN tries out
-        torch.cuda.reset_peak_memory_stats(device)
-        backend.run()
-        backend.synchronise()
-        peak = (torch.cuda.max_memory_allocated(device) - held) / 1e6
+def time_backend(backend: Backend, images: Tensor, **settings: Any) -> tuple[Timing, Timing | None]:
+    """Time a prepared backend on its batch; on a GPU also with the copies of images and logits from and to the host.
+
+    Args:
+        images: the batch (N, 3, H, W) on the host.
+        settings: of `measure`.
+    """
+    without = measure(backend.run, backend.synchronise, **settings)
+    if backend.device.type != "cuda" or not hasattr(backend, "images"):
+        return without, None
+    host = images.to("cpu", backend.images.dtype).pin_memory()
+
+    def step() -> None:
+        backend.load(host)
+        backend.run().to("cpu")
+
+    return without, measure(step, backend.synchronise, **settings)
+
+
+def latencies(timings: tuple[Timing, Timing | None]) -> dict[str, Any]:
+    """The fields of a record that `time_backend` found; those with copies are None where nothing is copied."""
+    timing, copied = timings
     return {
         "latency_ms_p50": timing.p50,
         "latency_ms_p95": timing.p95,
@@ -116,24 +150,18 @@ def _time(
         "runs": timing.runs,
         "warmup_runs": timing.warmup_runs,
         "settled": timing.settled,
-        "precision": backend.precision,
-        "peak_memory_mb": peak,
+        "latency_with_copies_ms_p50": copied.p50 if copied else None,
+        "latency_with_copies_ms_p95": copied.p95 if copied else None,
+        "latency_with_copies_ms_p99": copied.p99 if copied else None,
     }
 
 
-@contextmanager
-def _strict_fp32() -> Iterator[None]:
-    """Compute float32 in full: by default cuDNN rounds the factors of a convolution to TF32.
-
-    cuDNN may choose its fastest algorithm for the size by trial; the warm-up pays for it.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+@torch.inference_mode()
+def _logits_of(model: nn.Module, images: Tensor) -> Any:
+    """What the network itself says, in float32 on the device that it lies on: the measure of every graph."""
+    network = copy.deepcopy(model).float().eval()
+    parameter = next(network.parameters(), torch.empty(0))
+    return network(images.to(parameter.device, torch.float32))
 
 
 def _check_size(size: Sequence[int]) -> None:

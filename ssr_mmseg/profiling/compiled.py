@@ -1,0 +1,42 @@
+"""Backend `compile`: PyTorch's own compiler."""
+
+import os
+import shutil
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.profiling.backend import register
+from ssr_mmseg.profiling.channels_last import ChannelsLast
+
+
+@register("compile")
+class Compiled(ChannelsLast):
+    """`torch.compile` with the weights taken as constants, channels last; `prepare` takes a minute."""
+
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
+        super().__init__(model, device, precision)
+        compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
+        if device.type == "cpu" and not any(map(shutil.which, compilers)):
+            raise UserError(f"backend compile needs a C++ compiler ({' or '.join(compilers)}); install one or set CXX")
+
+    @torch.inference_mode()
+    def prepare(self, images: Tensor) -> None:
+        super().prepare(images)
+        torch._dynamo.reset()  # networks compiled before count against the limit of recompilations
+        self.compiled = torch.compile(self.model, fullgraph=True, dynamic=False, options={"freezing": True})
+        try:
+            self.compiled(self.images)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # the compiler raises many kinds, over many lines
+            problem = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+            raise UserError(f"backend compile cannot compile the network: {problem}") from error
+
+    @torch.inference_mode()
+    def run(self) -> Tensor:
+        return self.compiled(self.images)

@@ -1,0 +1,115 @@
+"""Backend `onnxruntime`: an exported graph on ONNX Runtime, on the CPU or by its CUDA provider."""
+
+import copy
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.profiling.backend import Backend, register, require
+from ssr_mmseg.profiling.precision import DTYPES
+
+NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
+
+
+@register("onnxruntime")
+class OnnxRuntime(Backend):
+    """All of ONNX Runtime's graph optimisations, torch's number of threads, input and output bound once.
+
+    The logits lie in memory as (N, H, W, classes) and are handed out as a view (N, classes, H, W), as those of a
+    `torch.channels_last` network are.
+    """
+
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8", "tf32", "fp16")
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
+    align: ClassVar[int] = 16  # channels that its widest kernel (AVX-512) takes at once
+    name: ClassVar[str] = "onnxruntime"
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
+        super().__init__(model, device)
+        self.precision = precision or "fp32"
+        self.runtime: Any = require("onnxruntime", self.name, onnx_graph.INSTALL)
+        self.provider = self.choose_provider()
+        if self.precision in ("tf32", "fp16") and device.type != "cuda":
+            raise UserError(f"backend {self.name} needs CUDA for {self.precision}; choose fp32 or int8 on the CPU")
+        if self.precision == "int8" and device.type != "cpu":
+            raise UserError(f"backend {self.name} quantises for the CPU alone; choose fp16, or backend tensorrt")
+        self.dtype = DTYPES.get(self.precision, torch.float32)
+        self.model = model
+        self.calibration: Tensor | None = None
+
+    def choose_provider(self) -> str:
+        """ONNX Runtime's name for what runs the graph.
+
+        Raises:
+            UserError: this build of ONNX Runtime does not have it.
+        """
+        return self._available("CUDAExecutionProvider" if self.device.type == "cuda" else "CPUExecutionProvider")
+
+    def _available(self, provider: str) -> str:
+        if provider not in self.runtime.get_available_providers():
+            raise UserError(
+                f"backend {self.name} needs ONNX Runtime's {provider}, which the installed build lacks; "
+                "run: pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
+            )
+        return provider
+
+    def provider_options(self) -> dict[str, Any]:
+        """Options of the provider, by their names in ONNX Runtime."""
+        if self.provider == "CPUExecutionProvider":
+            return {}
+        return {"device_id": 0, "use_tf32": int(self.precision == "tf32"), "cudnn_conv_algo_search": "EXHAUSTIVE"}
+
+    def calibrate(self, images: Tensor) -> None:
+        self.calibration = images
+
+    def graph(self, images: Tensor) -> bytes:
+        """The serialised graph for batches of the shape of `images`, quantised if need be."""
+        model = self.model if self.dtype == torch.float32 else _half(self.model)
+        graph = onnx_graph.export(model, images.to(self.dtype), user=self.name)
+        if self.precision == "int8":
+            from ssr_mmseg.profiling.quantise import quantise
+
+            if self.calibration is None:
+                raise UserError(f"backend {self.name} needs calibration images for int8; call calibrate first")
+            graph = quantise(graph, self.calibration)
+        self.nhwc = onnx_graph.channels_last_output(graph)
+        return graph.SerializeToString()
+
+    def prepare(self, images: Tensor) -> None:
+        graph = self.graph(images.cpu())
+        options = self.runtime.SessionOptions()
+        options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        providers = [(self.provider, self.provider_options())]
+        self.session = self.runtime.InferenceSession(graph, options, providers=providers)
+        ran = self.session.get_providers()[0]
+        if ran != self.provider:
+            raise UserError(
+                f"backend {self.name}: {self.provider} could not start, {ran} would run; check its libraries"
+            )
+        # The tensors are torch's, so that both devices are bound alike and logits need no copy.
+        self.images = images.to(self.device, self.dtype, memory_format=torch.contiguous_format, copy=True)
+        shape = self.session.get_outputs()[0].shape
+        self.logits = torch.empty(shape, dtype=self.dtype, device=self.device)
+        self.binding = self.session.io_binding()
+        bind = (self.device.type, 0, NUMPY[self.dtype])
+        self.binding.bind_input(onnx_graph.INPUT, *bind, list(self.images.shape), self.images.data_ptr())
+        self.binding.bind_output(onnx_graph.LOGITS, *bind, shape, self.logits.data_ptr())
+
+    def load(self, images: Tensor) -> None:
+        super().load(images)
+        self.synchronise()  # the session runs on a stream of its own
+
+    def run(self) -> Tensor:
+        self.session.run_with_iobinding(self.binding)
+        return self.logits.permute(onnx_graph.TO_NCHW) if self.nhwc else self.logits
+
+
+def _half(model: nn.Module) -> nn.Module:
+    return copy.deepcopy(model).half()

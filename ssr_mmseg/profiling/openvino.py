@@ -1,0 +1,75 @@
+"""Backend `openvino`: an exported graph on OpenVINO, on the CPU."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.profiling.backend import Backend, register, require
+
+INSTALL = "pip install 'ssr-mmseg[deploy,openvino]'"
+# Left to itself OpenVINO computes in bf16 where the processor can: fp32 must be asked for.
+HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+
+
+@register("openvino")
+class OpenVino(Backend):
+    """One stream that is meant for latency, torch's number of threads, images and logits in memory of their own.
+
+    The logits lie in memory as (N, H, W, classes), as those of backend `onnxruntime`.
+    """
+
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16", "int8")
+    packages: ClassVar[tuple[str, ...]] = ("onnx", "openvino")
+    align: ClassVar[int] = 16
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
+        super().__init__(model, device)
+        self.precision = precision or "fp32"
+        self.library: Any = require("openvino", "openvino", INSTALL)
+        if device.type != "cpu":
+            raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
+        self.core = self.library.Core()
+        offered = self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if self.precision in ("bf16", "fp16") and self.precision.upper() not in offered:
+            raise UserError(
+                f"backend openvino: this processor does not compute in {self.precision}; choose fp32 or int8"
+            )
+        self.model = model
+        self.calibration: Tensor | None = None
+
+    def calibrate(self, images: Tensor) -> None:
+        self.calibration = images
+
+    def prepare(self, images: Tensor) -> None:
+        graph = onnx_graph.export(self.model, images.cpu(), user="openvino")
+        if self.precision == "int8":
+            from ssr_mmseg.profiling.quantise import quantise
+
+            if self.calibration is None:
+                raise UserError("backend openvino needs calibration images for int8; call calibrate first")
+            graph = quantise(graph, self.calibration)
+        network = self.core.read_model(graph.SerializeToString(), b"")
+        steps = self.library.preprocess.PrePostProcessor(network)
+        steps.output().model().set_layout(self.library.Layout("NCHW"))
+        steps.output().tensor().set_layout(self.library.Layout("NHWC"))
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_PRECISION_HINT": HINTS[self.precision],
+        }
+        compiled = self.core.compile_model(steps.build(), "CPU", settings)
+        self.request = compiled.create_infer_request()
+        self.images = images.to("cpu", torch.float32, memory_format=torch.contiguous_format, copy=True)
+        self.request.set_input_tensor(self.library.Tensor(self.images.numpy(), shared_memory=True))
+        self.output = np.empty(tuple(compiled.output(0).shape), np.float32)  # (N, H, W, classes)
+        self.request.set_output_tensor(self.library.Tensor(self.output, shared_memory=True))
+
+    def run(self) -> Tensor:
+        self.request.infer()
+        return torch.from_numpy(self.output).permute(onnx_graph.TO_NCHW)

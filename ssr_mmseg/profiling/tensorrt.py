@@ -1,0 +1,21 @@
+"""Backend `tensorrt`: an exported graph compiled by TensorRT, through ONNX Runtime's provider for it."""
+
+from typing import Any, ClassVar
+
+from ssr_mmseg.profiling.backend import needs_cuda, register
+from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
+
+
+@register("tensorrt")
+class TensorRT(OnnxRuntime):
+    """As `onnxruntime`, the graph compiled for the GPU at hand; `prepare` takes minutes."""
+
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "fp16")
+    name: ClassVar[str] = "tensorrt"
+
+    def choose_provider(self) -> str:
+        needs_cuda(self.name, self.device)
+        return self._available("TensorrtExecutionProvider")
+
+    def provider_options(self) -> dict[str, Any]:
+        return {"device_id": 0, "trt_fp16_enable": self.precision == "fp16", "trt_cuda_graph_enable": True}
