@@ -32,7 +32,7 @@ RECIPES = {
     "sample": 1,
     "retrain": 1,
     "evaluate": 1,
-    "profile": 1,
+    "profile": 2,
     "gap": 1,
     "table": 1,
     "summary": 1,
@@ -224,6 +224,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "profile":
         parts |= {"profile": settings["profile"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+        if settings["profile"]["weights"] == "trained":
+            parts["retrain"] = before("retrain")
         parts["network"] = _network_identity(network, before)
     return identity(parts)
 

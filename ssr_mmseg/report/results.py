@@ -116,8 +116,11 @@ def _accuracy(value: dict) -> dict:
 
 
 def read_profile(path: Path) -> dict:
-    """Cost and latency by input size."""
+    """Cost and latency by input size, of the backend and batch that stand first in the profile."""
     value = read_json(path)
+    firsts: dict[tuple, dict] = {}
+    for record in value["records"]:
+        firsts.setdefault(tuple(record["size"]), record)
     fields = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95")
     records = [
         {
@@ -125,7 +128,7 @@ def read_profile(path: Path) -> dict:
             **{key: number(record[key]) for key in fields},
             **{key: str(record[key]) for key in ("device", "backend", "precision")},
         }
-        for record in value["records"]
+        for record in firsts.values()
     ]
     return {"records": records, "provenance": _provenance(value)}
 

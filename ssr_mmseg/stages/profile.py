@@ -1,16 +1,27 @@
-"""The stage `profile`: what a network costs on the device at hand; it needs no trained weights."""
+"""The stage `profile`: what a network costs on the device at hand, by each configured backend."""
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
 from ssr_mmseg import layout
+from ssr_mmseg.deploy.network import DeployedNetwork
+from ssr_mmseg.derived import SSRNet
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
-from ssr_mmseg.profiling import profile_model
+from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.profiling import BACKENDS, create, profile_model
+from ssr_mmseg.profiling.folding import fold_batch_norms
+from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.training.state import load_state
 
 
 class Logits(nn.Module):
@@ -29,19 +40,133 @@ class Logits(nn.Module):
         return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
 
+def deployed(model: Logits, images: Tensor, align: int = 1) -> nn.Module:
+    """The network in the form that is shipped, for batches of the shape of `images` (N, 3, H, W).
+
+    A derived network is rewritten; of any other the batch normalisations are folded into the convolutions.
+    """
+    if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
+        return DeployedNetwork(model.backbone, model.head, align)
+    return fold_batch_norms(model, images)
+
+
+def variants(options: dict) -> list[dict[str, str]]:
+    """The configured backends as mappings of `name`, `precision` and `graph`.
+
+    Raises:
+        UserError: int8 is asked for without the trained weights that its accuracy is measured with.
+    """
+    found = []
+    for entry in options["backends"]:
+        variant = {"name": entry} if isinstance(entry, str) else dict(entry)
+        variant.setdefault("precision", "fp32")
+        variant.setdefault("graph", "trained" if variant["name"] in ("eager", "channels_last") else "deployed")
+        if variant["precision"] == "int8" and options["weights"] != "trained":
+            raise UserError("profile.backends has int8, whose accuracy is measured: set profile.weights to trained")
+        found.append(variant)
+    return found
+
+
 def profile(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Count parameters and multiply-adds and time a network at the dataset's size and the configured ones."""
+    """Count parameters and multiply-adds and time a network at the dataset's size and the configured ones.
+
+    Raises:
+        UserError: an unknown or missing backend, a graph that differs from the network, or weights that are not there.
+    """
     experiment = Experiment(config, dataset, seed)
     options = experiment.settings["profile"]
-    sizes = dict.fromkeys([experiment.size, *(tuple(size) for size in options["sizes"])])  # ordered, each once
-    model = Logits(experiment.build(experiment.network(network, genotype_for(network, dataset, seed))))
+    chosen = variants(options)
+    names = {"dataset": dataset, "seed": seed, "network": network}
+    segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
+    trained = options["weights"] == "trained"
+    if trained:
+        segmentor.load_state_dict(load_state(Path(layout.WEIGHTS.format(**names)))["model"])
+    else:
+        draw_statistics(segmentor, seed)
+    sizes = list(dict.fromkeys([experiment.size, *(tuple(size) for size in options["sizes"])]))  # ordered, each once
+    records = [
+        record
+        for variant in chosen
+        for batch in options["batches"]
+        for size in sizes
+        for record in _records(experiment, segmentor, variant, batch, size)
+    ]
+    path = Path(layout.PROFILE.format(**names))
+    write_json(
+        path, {"network": network, "weights": options["weights"], "records": records, "provenance": provenance()}
+    )
+
+
+def _records(
+    experiment: Experiment, segmentor: EncoderDecoder, variant: dict, batch: int, size: tuple[int, int]
+) -> list[dict[str, Any]]:
+    options, model = experiment.settings["profile"], Logits(segmentor)
+    name, precision, graph = variant["name"], variant["precision"], variant["graph"]
+    trained = options["weights"] == "trained"
+    images = calibration = None
+    if trained:
+        images = resized(real_frames(experiment, segmentor, "val", batch), size)
+    if precision == "int8":
+        calibration = resized(real_frames(experiment, segmentor, "train", max(options["calibration"], batch)), size)
+    timed = _graph(model, graph, torch.zeros(batch, 3, *size), _align(name, precision))
     records = profile_model(
         model,
-        list(sizes),
+        [size],
         experiment.settings["device"],
+        name,
+        batch,
         min_runs=options["runs"],
         min_seconds=options["seconds"],
-        seed=seed,
+        seed=experiment.seed,
+        precision=precision,
+        timed=timed,
+        images=None if images is None else [images],
+        calibration=None if calibration is None else [calibration],
     )
-    path = Path(layout.PROFILE.format(dataset=dataset, seed=seed, network=network))
-    write_json(path, {"network": network, "records": records, "provenance": provenance()})
+    accuracy = None
+    if trained and precision not in ("fp32", "tf32") and size == experiment.size and batch == 1:
+        accuracy = measured_miou(experiment, segmentor, variant, calibration)
+    return [{**record, "graph": graph, "miou_val": accuracy} for record in records]
+
+
+def measured_miou(
+    experiment: Experiment, segmentor: EncoderDecoder, variant: dict, calibration: Tensor | None
+) -> float:
+    """mIoU on val, in percent, of the network as a backend runs it at the dataset's own size."""
+    images = torch.zeros(1, 3, *experiment.size)
+    name, precision = variant["name"], variant["precision"]
+    timed = _graph(Logits(segmentor), variant["graph"], images, _align(name, precision))
+    with arithmetic(precision):
+        backend = create(name, timed, experiment.device, precision)
+        if calibration is not None:
+            backend.calibrate(calibration)
+        backend.prepare(images)
+        found = evaluate_model(
+            BackendSegmentor(segmentor, backend), experiment.evaluation_loader("val"), experiment.manifest["classes"]
+        )
+    return found["miou"]
+
+
+def draw_statistics(network: nn.Module, seed: int) -> None:
+    """Give every batch normalisation values as a training leaves them, drawn by the seed; in place.
+
+    A fresh one scales by 1 and shifts by 0: a graph that forgot it would pass for the network.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
+                assert module.running_var is not None
+                module.running_mean.normal_(0, 0.1, generator=generator)
+                module.running_var.uniform_(0.8, 1.25, generator=generator)
+
+
+def _align(name: str, precision: str) -> int:
+    """Channels that a backend takes at once; the added ones would spoil the ranges that int8 is calibrated on."""
+    return 1 if precision == "int8" or name not in BACKENDS else BACKENDS[name].align
+
+
+def _graph(model: Logits, graph: str, images: Tensor, align: int) -> nn.Module:
+    if graph == "deployed":
+        return deployed(model, images, align)
+    return fold_batch_norms(model, images) if graph == "folded" else model

@@ -47,8 +47,13 @@ def write_summary(config: dict) -> None:
 
 def summary_rows(config: dict, dataset: str, network: str) -> Iterator[dict[str, Any]]:
     """Rows of one network, one per input size; values by column, None where there is none."""
-    runs = [row for seed in config["seeds"] for row in network_rows(config, dataset, seed, network)]
-    measured = [run for run in runs if run.get("miou_val") is not None]
+    measured = []
+    for seed in config["seeds"]:
+        # a size has a row per backend and batch: the first one has the accuracy of the network itself
+        firsts: dict[str, dict[str, Any]] = {}
+        for row in network_rows(config, dataset, seed, network):
+            firsts.setdefault(row["input_size"], row)
+        measured += [row for row in firsts.values() if row.get("miou_val") is not None]
     for size in dict.fromkeys(run["input_size"] for run in measured):
         same = [run for run in measured if run["input_size"] == size]
         kind = same[0]["kind"]

@@ -30,6 +30,8 @@ COLUMNS = (
     "device",
     "backend",
     "precision",
+    "graph",
+    "batch",
     "search_hours",
     "search_peak_gb",
     "train_hours",
@@ -57,7 +59,7 @@ DIGITS = {
 def write_table(config: dict) -> None:
     """Join the results of all configured datasets, networks and seeds into `results/table.csv`, whole or not at all.
 
-    mIoU, pixel accuracy and the discretization gap are in percent, latency in ms per image, memory in 10⁹ bytes.
+    mIoU, pixel accuracy and the discretization gap are in percent, latency in ms per batch, memory in 10⁹ bytes.
     Accuracy belongs to the dataset's own input size and is left empty at sizes that are profiled only.
 
     Raises:
@@ -93,18 +95,21 @@ def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[di
         common |= search_columns(dataset, seed)
     own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
-        _rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}))
-        for size, cost in cost_columns(profile)
+        _rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}) | measured)
+        for size, cost, measured in cost_columns(profile)
     ]
 
 
-def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any]]]:
-    """Input size, and the columns that stand in a profile's record, for each of its records."""
+def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any], dict[str, Any]]]:
+    """Input size, columns, and the accuracy that a record of a profile measured itself, for each of its records."""
     keys = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95", "device", "backend", "precision")
     for number in range(len(profile["records"])):
         height, width = profile["records", number, "size"]
         columns = {key: profile["records", number, key] for key in keys}
-        yield [height, width], {"input_size": f"{height}x{width}", **columns}
+        columns |= {key: profile["records", number].get(key) for key in ("graph", "batch")}
+        own = profile["records", number].get("miou_val")  # of a precision that changes the predictions
+        measured = {} if own is None else {"miou_val": own, "miou_test": None, "pixel_accuracy": None}
+        yield [height, width], {"input_size": f"{height}x{width}", **columns}, measured
 
 
 def accuracy_columns(evaluation: Result) -> dict[str, Any]:

@@ -114,6 +114,12 @@ def genotype_of(wildcards) -> list[str]:
     return [made[wildcards.network]] if wildcards.network in made else []
 
 
+def profiled_weights(wildcards) -> list[str]:
+    """Weights that a profile waits for, if its configuration asks for trained ones."""
+    trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
+    return [layout.WEIGHTS] if trained else []
+
+
 def stage_metrics(dataset: str, seed: int) -> list[str]:
     """Metrics of all stages of a search, in order."""
     return [str(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]

@@ -1,11 +1,12 @@
-# Cost and latency. It needs the network's form and not its weights, so it does not wait for training; it takes every
-# core, because whatever ran beside it would be timed with it.
+# Cost and latency. It needs the network's form and not its weights, so it does not wait for training unless the
+# configuration asks for trained weights; it takes every core, because whatever ran beside it would be timed with it.
 
 
 rule profile:
     input:
         manifest,
         genotype_of,
+        profiled_weights,
     output:
         layout.PROFILE,
     log:

@@ -1,0 +1,57 @@
+"""Networks with values as a training leaves them, for the tests of deployment."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from ssr_mmseg.derived import SSRNet
+from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.stages.profile import Logits
+
+BLOCKS = ((1, 1), (2, 2), (4, 1), (1, 2))  # (dilation, resolution)
+
+
+class Segmentor(nn.Module):
+    """What `Logits` takes of an mmseg segmentor."""
+
+    def __init__(self, backbone: nn.Module, decode_head: nn.Module) -> None:
+        super().__init__()
+        self.backbone, self.decode_head = backbone, decode_head
+
+
+def random_genotype(seed: int) -> Genotype:
+    """Two stages of blocks that widen and narrow."""
+    draw = np.random.default_rng(seed)
+
+    def stage(channels: int, low: int) -> Stage:
+        blocks = []
+        for _ in range(draw.integers(2, 5)):
+            mid, out = (int(width) for width in draw.integers(low, channels + 1, 2))
+            blocks.append(Block(*BLOCKS[draw.integers(len(BLOCKS))], mid, out))
+        return Stage(channels, tuple(blocks))
+
+    return Genotype((stage(24, 10), stage(40, 18)))
+
+
+def random_network(seed: int = 0, genotype: Genotype | None = None, classes: int = 5) -> Logits:
+    """Images to logits, in eval mode, every parameter and statistic drawn."""
+    torch.manual_seed(seed)
+    backbone = SSRNet((genotype or random_genotype(seed)).to_dict())
+    options = {"channels": 20, "skip_channels": 12, "branch_channels": 6}
+    head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False, **options)
+    network = Logits(Segmentor(backbone, head)).eval()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 2)
+                module.weight.uniform_(-1.5, 1.5)
+                module.bias.normal_(0, 0.3)
+        head.conv_seg.weight.normal_(0, 0.3)
+    return network
+
+
+def frames(seed: int, *shape: int) -> torch.Tensor:
+    """Standard normal images (N, 3, H, W)."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))

@@ -1,0 +1,129 @@
+"""The deployed network is the network: every rewriting in double precision, against the modules it replaces."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from deployed_networks import frames, random_network
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from ssr_mmseg.deploy.channels import OFF, convolution, padded, rounded, scale_and_shift
+from ssr_mmseg.deploy.grids import pooling_matrix, resizing_matrix
+from ssr_mmseg.deploy.network import DeployedGrids, DeployedHead, DeployedNetwork, DeployedReduction
+from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.operators import ReductionBlock
+
+EXACT = {"rtol": 1e-9, "atol": 1e-9}
+
+
+@settings(max_examples=60, deadline=None)
+@given(side=st.integers(1, 70), grid=st.integers(1, 12))
+def test_pooling_matrix_is_adaptive_pooling(side, grid):
+    x = torch.randn(1, 2, side, dtype=torch.double)
+    matrix = pooling_matrix(side, grid, x)
+    torch.testing.assert_close(x @ matrix.T, F.adaptive_avg_pool1d(x, grid), **EXACT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(side=st.integers(1, 70), grid=st.integers(1, 12))
+def test_resizing_matrix_is_linear_interpolation(side, grid):
+    x = torch.randn(1, 2, grid, dtype=torch.double)
+    matrix = resizing_matrix(side, grid, x)
+    torch.testing.assert_close(x @ matrix.T, F.interpolate(x, size=side, mode="linear"), **EXACT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_matrices_of_half_precision_are_rounded_and_not_computed_so(dtype):
+    for build in (pooling_matrix, resizing_matrix):
+        half, full = build(300, 9, torch.zeros(1, dtype=dtype)), build(300, 9, torch.zeros(1))
+        assert torch.equal(half, full.to(dtype))
+
+
+def test_padding_ignores_inputs_and_adds_silent_outputs():
+    source = nn.Conv2d(5, 6, (3, 1), padding=(2, 0), dilation=(2, 1)).double()
+    x = torch.randn(1, 8, 9, 7, dtype=torch.double)
+    y = padded(source, 8, 10, off=range(8, 10))(x)
+    torch.testing.assert_close(y[:, :6], source(x[:, :5]), **EXACT)
+    assert torch.equal(y[:, 6:8], torch.zeros_like(y[:, 6:8]))
+    assert torch.equal(F.relu(y[:, 8:] + 1e6), torch.zeros_like(y[:, 8:]))
+    assert F.relu(torch.tensor(OFF).to(torch.bfloat16) + 1e6) == F.relu(torch.tensor(OFF).half() + 6e4) == 0
+
+
+def test_scale_and_shift_are_the_normalisation():
+    norm = nn.BatchNorm2d(4).double().eval()
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.1, 2)
+    scale, shift = scale_and_shift(norm)
+    x = torch.randn(2, 4, 3, 3, dtype=torch.double)
+    torch.testing.assert_close(x * scale.view(4, 1, 1) + shift.view(4, 1, 1), norm(x), **EXACT)
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "align"), [(3, 16, 1), (3, 16, 16), (8, 24, 8), (12, 20, 8)])
+def test_reduction(inputs, outputs, align):
+    block = ReductionBlock(inputs, outputs).double().eval()
+    block.bn.running_mean.normal_()
+    block.bn.weight.data.uniform_(-1, 1)
+    padding = rounded(inputs, align) - inputs if inputs > 3 else 0
+    deployed = DeployedReduction(block, inputs + padding, align)
+    x = torch.randn(2, inputs, 8, 12, dtype=torch.double)
+    y = deployed(F.pad(x, (0, 0, 0, 0, 0, padding)))
+    torch.testing.assert_close(y[:, :outputs], block(x), **EXACT)
+    assert y.shape[1] == rounded(outputs, align)
+    assert not y[:, outputs:].any()
+
+
+@pytest.mark.parametrize("size", [(5, 7), (12, 16), (64, 9)])
+def test_grids_and_direct_path_are_the_pyramid(size):
+    pyramid = random_network(3).double().head.context
+    x = torch.randn(2, pyramid.branches[0][1].in_channels, *size, dtype=torch.double)
+    torch.testing.assert_close(F.relu(DeployedGrids(pyramid, x.shape[1])(x)), pyramid(x), **EXACT)
+
+
+def test_head():
+    network = random_network(4).double()
+    features = network.backbone(frames(0, 2, 3, 48, 80).double())
+    deployed = DeployedHead(network.head, network.backbone.widths)
+    torch.testing.assert_close(deployed(*features), network.head(features), **EXACT)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    align=st.sampled_from([1, 8, 16]),
+    size=st.tuples(st.integers(4, 9), st.integers(4, 9)),
+    dynamic=st.booleans(),
+)
+def test_network(seed, align, size, dynamic):
+    network = random_network(seed).double()
+    images = frames(seed, 2, 3, 8 * size[0], 8 * size[1]).double()
+    deployed = DeployedNetwork(network.backbone, network.head, align, dynamic)
+    with torch.inference_mode():
+        torch.testing.assert_close(deployed(images), network(images), rtol=1e-7, atol=1e-7)
+
+
+def test_channels_that_went_do_not_come_back():
+    """Narrow, then widen within one padded width: the residual must not carry what narrowing cut off."""
+    blocks = tuple(Block(1, resolution, 16, out) for out, resolution in ((12, 1), (16, 1), (10, 2), (15, 1)))
+    network = random_network(7, Genotype((Stage(20, blocks), Stage(32, (Block(2, 1, 20, 32),))))).double()
+    images = frames(1, 1, 3, 48, 64).double()
+    deployed = DeployedNetwork(network.backbone, network.head, align=16)
+    with torch.inference_mode():
+        torch.testing.assert_close(deployed(images), network(images), rtol=1e-7, atol=1e-7)
+
+
+def test_the_trained_network_stays_as_it_is():
+    network = random_network(5)
+    before = copy.deepcopy(network.state_dict())
+    network.train()
+    DeployedNetwork(network.backbone, network.head, align=16)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+def test_convolution_keeps_groups_and_geometry():
+    like = nn.Conv2d(4, 4, 3, stride=2, padding=1, dilation=1)
+    made = convolution(torch.ones(4, 1, 3, 3), None, like, groups=4)
+    x = torch.randn(1, 4, 8, 8)
+    torch.testing.assert_close(made(x), F.conv2d(x, torch.ones(4, 1, 3, 3), None, 2, 1, 1, 4))
