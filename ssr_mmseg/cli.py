@@ -133,6 +133,29 @@ def _cost(arguments: argparse.Namespace, _: dict) -> None:
     print(json.dumps(network_cost(Genotype.read(arguments.genotype), arguments.classes, arguments.size), indent=2))
 
 
+def _export(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages import export
+
+    form = export.Form(arguments.head, arguments.size, arguments.dynamic, arguments.batch)
+    if arguments.genotype or arguments.weights:
+        if not (arguments.genotype and arguments.weights) or arguments.network:
+            raise UserError("expected --genotype and --weights together and no --network; see ssr-mmseg export --help")
+        names = arguments.classes.split(",") if arguments.classes else None
+        found = export.export_pair(config, arguments.genotype, arguments.weights, arguments.out, form, names)
+    elif arguments.network and arguments.dataset:
+        found = export.export_network(config, arguments.dataset, arguments.seed, arguments.network, arguments.out, form)
+    else:
+        raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
+    print(f"{arguments.out}: relative error of the logits {found['logits_error']:.1e}")
+
+
+def _predict(arguments: argparse.Namespace, _: dict) -> None:
+    from ssr_mmseg.deploy.predict import predict
+
+    options = (arguments.provider, arguments.opacity, arguments.threads)
+    predict(arguments.model, arguments.inputs, arguments.out, *options)
+
+
 def _size(text: str) -> tuple[int, int]:
     height, separator, width = text.partition("x")
     if not (separator and height.isdecimal() and width.isdecimal()):
@@ -193,6 +216,26 @@ def _parser() -> argparse.ArgumentParser:
     cost.add_argument("--genotype", type=Path, required=True, help="genotype file")
     cost.add_argument("--classes", type=int, required=True, help="number of classes")
     cost.add_argument("--size", type=_size, required=True, help="input size, HEIGHTxWIDTH")
+    export = add("export", _export, "write a trained network as an ONNX file that predict runs", "config", "seed")
+    export.add_argument("--dataset", help="name of a configured dataset")
+    export.add_argument("--network", help="searched, random, a genotype's or a baseline's name")
+    export.add_argument(
+        "--genotype", type=Path, help="genotype file, with --weights instead of --dataset and --network"
+    )
+    export.add_argument("--weights", type=Path, help="weights.pth that a retraining of the genotype left")
+    export.add_argument("--classes", help="class names, separated by commas, with --weights")
+    export.add_argument("--out", type=Path, required=True, help="ONNX file to write")
+    export.add_argument("--head", choices=("labels", "logits"), default="labels", help="what it gives (%(default)s)")
+    export.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")
+    export.add_argument("--batch", type=int, default=1, help="images per run (%(default)s)")
+    export.add_argument("--dynamic", action="store_true", help="leave batch and size open, the size by multiples of 8")
+    predict = add("predict", _predict, "segment images, folders or videos with an exported network")
+    predict.add_argument("model", type=Path, help="ONNX file that export wrote")
+    predict.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image, folder or video")
+    predict.add_argument("--out", type=Path, required=True, help="folder to write overlays to")
+    predict.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
+    predict.add_argument("--opacity", type=float, default=0.5, help="of the colours, 0 to 1 (%(default)s)")
+    predict.add_argument("--threads", type=int, default=0, help="of the CPU (one per core)")
     return parser
 
 

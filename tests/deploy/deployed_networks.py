@@ -41,15 +41,22 @@ def random_network(seed: int = 0, genotype: Genotype | None = None, classes: int
     options = {"channels": 20, "skip_channels": 12, "branch_channels": 6}
     head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False, **options)
     network = Logits(Segmentor(backbone, head)).eval()
+    randomise(network, seed)
+    return network
+
+
+def randomise(network: nn.Module, seed: int) -> None:
+    """Draw normalisation statistics, scales and shifts, and a classifier that decides; in place."""
+    torch.manual_seed(seed)
     with torch.no_grad():
-        for module in network.modules():
+        for name, module in network.named_modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.3)
                 module.running_var.uniform_(0.5, 2)
                 module.weight.uniform_(-1.5, 1.5)
                 module.bias.normal_(0, 0.3)
-        head.conv_seg.weight.normal_(0, 0.3)
-    return network
+            elif name.endswith("conv_seg"):
+                module.weight.normal_(0, 0.3)
 
 
 def frames(seed: int, *shape: int) -> torch.Tensor:

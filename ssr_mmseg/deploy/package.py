@@ -1,0 +1,78 @@
+"""What an exported file says about itself: read and written without torch.
+
+An ONNX file carries the JSON below under the metadata key `ssr_mmseg`, so that it can be run without the experiment.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ssr_mmseg.errors import UserError
+
+KEY = "ssr_mmseg"
+FORMAT = "ssr-onnx-1"
+
+
+@dataclass(frozen=True)
+class Package:
+    """How to feed an exported network and read its answer.
+
+    Attributes:
+        network: its name.
+        head: `labels` (N, H, W), the class of each pixel, or `logits` (N, classes, H, W).
+        size: height and width that it was trained at, and that a graph of fixed size takes.
+        classes: name of class 0, 1, ….
+        palette: red, green and blue of each class.
+        mean, std: of red, green and blue, in values of 0 to 255: the input is (image − mean) / std.
+        provenance: commit and versions of the export.
+    """
+
+    network: str
+    head: str
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    provenance: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The value of the metadata key."""
+        return json.dumps({"format": FORMAT, "channels": "RGB", **asdict(self)})
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str], origin: str) -> "Package":
+        """Read and check the metadata of an ONNX file.
+
+        Raises:
+            UserError: they are not those of an exported network.
+        """
+        advice = "make the file with: ssr-mmseg export"
+        if KEY not in metadata:
+            raise UserError(f"{origin} has no metadata {KEY!r}, so it is not known how to feed it; {advice}")
+        try:
+            value = json.loads(metadata[KEY])
+            if value["format"] != FORMAT:
+                raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {value['format']!r}; {advice}")
+            found = cls(
+                network=str(value["network"]),
+                head=str(value["head"]),
+                size=(int(value["size"][0]), int(value["size"][1])),
+                classes=tuple(map(str, value["classes"])),
+                palette=tuple((int(red), int(green), int(blue)) for red, green, blue in value["palette"]),
+                mean=_triple(value["mean"]),
+                std=_triple(value["std"]),
+                provenance=dict(value["provenance"]),
+            )
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            raise UserError(f"{origin}: its metadata {KEY!r} are damaged ({error!r}); {advice}") from error
+        if found.head not in ("labels", "logits") or len(found.palette) != len(found.classes):
+            raise UserError(f"{origin}: its metadata {KEY!r} contradict themselves; {advice}")
+        return found
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    red, green, blue = map(float, values)
+    return red, green, blue

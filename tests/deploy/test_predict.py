@@ -1,0 +1,175 @@
+"""`predict` on real files, in a process that cannot import torch or mmseg."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from deployed_networks import random_genotype, randomise
+
+from ssr_mmseg import settings
+from ssr_mmseg.cli import main
+from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.deploy.predict import Progress
+from ssr_mmseg.deploy.runtime import ExportedNetwork
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.stages import export
+from ssr_mmseg.training.state import save_state
+
+CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
+SIZE = (48, 96)
+ALONE = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "mmseg", "mmcv", "mmengine", "onnx", "PIL"):
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocked())
+from ssr_mmseg.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def segmentor():
+    network = export._segmentor(CONFIG, random_genotype(2), 5).eval()
+    randomise(network, 2)
+    return network
+
+
+@pytest.fixture(scope="module", params=["labels", "logits"])
+def model(request, segmentor, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp(request.param)
+    random_genotype(2).write(folder / "net.json")
+    save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
+    form = export.Form(request.param, SIZE, dynamic=request.param == "logits")
+    export.export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
+    return folder / "net.onnx"
+
+
+def scene(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """A rendered frame (H, W, 3), BGR."""
+    return render_scene(5, index, size)[0][:, :, ::-1]
+
+
+@pytest.fixture
+def inputs(tmp_path) -> Path:
+    """A folder of two images of different sizes, a video of three frames, and a file that is neither."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "one.png"), scene(0))
+    cv2.imwrite(str(folder / "two.jpg"), scene(1, (60, 104)))
+    (folder / "notes.txt").write_text("no image")
+    writer = cv2.VideoWriter(str(folder / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (104, 64))
+    for index in range(3):
+        writer.write(np.ascontiguousarray(scene(index, (64, 104))))
+    writer.release()
+    return folder
+
+
+@torch.inference_mode()
+def expected_labels(segmentor, image: np.ndarray) -> np.ndarray:
+    """What the segmentor itself says of an image (H, W, 3), BGR, of its input size."""
+    data = {"inputs": [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)]}
+    images = segmentor.data_preprocessor(data, False)["inputs"]
+    return segmentor.encode_decode(images, [{"img_shape": image.shape[:2]}]).argmax(dim=1)[0].numpy()
+
+
+def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
+    network = ExportedNetwork(model)
+    for index in range(4):
+        image = scene(index)
+        labels = network.labels(image)
+        assert labels.dtype == np.uint8
+        assert len(np.unique(labels)) > 1
+        assert (labels == expected_labels(segmentor, image)).mean() > 0.998
+
+
+def test_images_folder_and_video_without_torch(model, inputs, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", ALONE, "predict", str(model), str(inputs), "--out", str(out), "--threads", "1"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == "5 of 5 frames, two.jpg"  # plain lines: this is no terminal
+    assert sorted(path.name for path in out.iterdir()) == ["drive.mp4", "one.png", "two.png"]
+    network = ExportedNetwork(model)
+    for name, source in (("one", "one.png"), ("two", "two.jpg")):
+        image = cv2.imread(str(inputs / source))
+        overlay = cv2.imread(str(out / f"{name}.png"))
+        np.testing.assert_array_equal(overlay, network.overlay(image, network.labels(image), 0.5))
+    video = cv2.VideoCapture(str(out / "drive.mp4"))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 3
+    assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (104, 64)
+    assert video.get(cv2.CAP_PROP_FPS) == 10
+    video.release()
+
+
+def test_an_overlay_blends_the_colour_of_the_class(model):
+    network = ExportedNetwork(model)
+    image = np.full((2, 2, 3), 100, np.uint8)
+    labels = np.array([[0, 1], [2, 3]], np.uint8)
+    full = network.overlay(image, labels, 1.0)
+    for row, column in np.ndindex(2, 2):
+        assert tuple(full[row, column][::-1]) == network.package.palette[labels[row, column]]
+    np.testing.assert_array_equal(network.overlay(image, labels, 0.0), image)
+
+
+def fails(capfd, *arguments: object) -> str:
+    assert main(["predict", *map(str, arguments)]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd):
+    out = tmp_path / "out"
+    to = ("--out", out)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"no video")
+    one = inputs / "one.png"
+    assert "model none.onnx not found" in fails(capfd, "none.onnx", one, *to)
+    assert "one.png is no ONNX model" in fails(capfd, one, one, *to)
+    assert "input nowhere.png not found" in fails(capfd, model, "nowhere.png", *to)
+    assert "notes.txt is neither image nor video" in fails(capfd, model, inputs / "notes.txt", *to)
+    assert f"folder {empty} has no image or video" in fails(capfd, model, empty, *to)
+    assert "broken.png is no image that can be read" in fails(capfd, model, broken, *to)
+    assert "film.mp4 is no video that can be read" in fails(capfd, model, film, *to)
+    assert "expected an opacity from 0 to 1, found 2.0" in fails(capfd, model, one, *to, "--opacity", "2")
+    assert "would be overwritten" in fails(capfd, model, one, "--out", inputs)
+    cv2.imwrite(str(empty / "one.jpg"), scene(2))
+    assert "would all be written to" in fails(capfd, model, one, empty, *to)
+    assert "run: pip install onnxruntime-gpu" in fails(capfd, model, one, *to, "--provider", "cuda")
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_a_foreign_model_is_refused(tmp_path):
+    graph = onnx_graph.export(torch.nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8))
+    onnx.save(graph, tmp_path / "foreign.onnx")
+    with pytest.raises(
+        UserError, match=r"foreign\.onnx has no metadata 'ssr_mmseg'.*make the file with: ssr-mmseg export"
+    ):
+        ExportedNetwork(tmp_path / "foreign.onnx")
+
+
+def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch, capsys):
+    with Progress(30) as progress:
+        for _ in range(30):
+            progress.step("a.png")
+    assert len(capsys.readouterr().err.splitlines()) == 10
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Progress(2) as progress:
+        progress.step("a.png")
+        progress.step("b.png")
+    printed = capsys.readouterr().err
+    assert "2/2" in printed
+    assert "b.png" in printed
