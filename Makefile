@@ -58,7 +58,7 @@ lock: ## pin the newest releases that pyproject.toml allows
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --upgrade pip
-	build/lock/bin/python -m pip install '.[dev,docs,slurm,tensorboard]'
+	build/lock/bin/python -m pip install '.[deploy,dev,docs,openvino,slurm,tensorboard]'
 	{ grep '^#' requirements.lock; \
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude ssr-mmseg \
 	  | grep --invert-match --extended-regexp '^(nvidia-|cuda-|triton)' | sed 's/+.*//'; } > build/requirements.lock
