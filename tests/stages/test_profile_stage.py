@@ -1,0 +1,123 @@
+"""The stage `profile` by several backends, on the smallest of experiments."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import read_json
+from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.stages.frames import real_frames
+from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants
+from ssr_mmseg.training.state import save_state
+
+NETWORK = "small"
+WEIGHTS = Path(layout.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
+PROFILE = Path(layout.PROFILE.format(dataset="town", seed=0, network=NETWORK))
+
+
+def configuration(**options) -> dict:
+    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 4, "val": 2, "test": 1, "seed": 0}}
+    brief = {"sizes": [], "runs": 5, "seconds": 0.01, "calibration": 2, **options}
+    return settings.complete(
+        {"device": "cpu", "datasets": {"town": dataset}, "networks": [NETWORK], "profile": brief}, "test"
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A prepared dataset and a small genotype with weights, whose training is left out."""
+    folder = tmp_path_factory.mktemp("town")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        stages = Stage(20, (Block(1, 1, 18, 18),)), Stage(28, (Block(2, 2, 24, 24), Block(2, 1, 20, 26)))
+        Genotype(stages).write(folder / "config/genotypes" / f"{NETWORK}.json")
+        config = configuration()
+        prepare(settings.for_dataset(config, "town")["dataset"], settings.manifest_path(config, "town").parent)
+        experiment = Experiment(config, "town", 0)
+        segmentor = experiment.build(experiment.network(NETWORK, genotype_for(NETWORK, "town", 0)))
+        draw_statistics(segmentor, 3)
+        torch.nn.init.normal_(segmentor.decode_head.conv_seg.weight)
+        save_state(WEIGHTS, {"model": segmentor.state_dict()})
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_a_record_per_backend_batch_and_size(here):
+    backends = ["eager", "onnxruntime", {"name": "channels_last", "graph": "folded"}]
+    profile(configuration(backends=backends, batches=[1, 2], sizes=[[40, 64]]), "town", 0, NETWORK)
+    records = read_json(PROFILE)["records"]
+    found = [(record["backend"], record["graph"], record["batch"], record["size"]) for record in records]
+    ran = (("eager", "trained"), ("onnxruntime", "deployed"), ("channels_last", "folded"))
+    assert found == [(*run, batch, size) for run in ran for batch in (1, 2) for size in ([32, 64], [40, 64])]
+    assert all(record["logits_error"] < 1e-4 for record in records)
+    assert all(record["miou_val"] is None for record in records)  # fp32 changes no prediction
+    assert len({record["macs"] for record in records if record["size"] == [32, 64]}) == 1
+
+
+def test_int8_has_the_accuracy_that_the_evaluation_measures(here, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "ssr_mmseg.stages.profile.evaluate_model",
+        lambda model, loader, classes: seen.append([model.test_step(batch)[0] for batch in loader]) or {"miou": 12.5},
+    )
+    backends = [{"name": "onnxruntime", "precision": "int8"}]
+    profile(configuration(backends=backends, weights="trained"), "town", 0, NETWORK)
+    (record,) = read_json(PROFILE)["records"]
+    assert (record["precision"], record["miou_val"]) == ("int8", 12.5)
+    assert [sample.pred_sem_seg.data.shape for sample in seen[0]] == [(1, 32, 64)] * 2
+    assert record["label_agreement"] > 0.8
+
+
+def test_trained_weights_are_those_of_the_retraining(here):
+    config = configuration(weights="trained")
+    changed = {**config, "networks": ["paper_cityscapes"]}
+    with pytest.raises(UserError, match=r"retrain/paper_cityscapes/weights\.pth not found; run the stage"):
+        profile(changed, "town", 0, "paper_cityscapes")
+
+
+def test_int8_without_trained_weights_is_refused_before_anything_runs(here):
+    options = configuration(backends=["eager", {"name": "openvino", "precision": "int8"}])["profile"]
+    with pytest.raises(UserError, match=r"int8, whose accuracy is measured: set profile.weights to trained"):
+        variants(options)
+
+
+def test_frames_are_normalised_and_start_over(here):
+    experiment = Experiment(configuration(), "town", 0)
+    segmentor = experiment.build(experiment.network(NETWORK, genotype_for(NETWORK, "town", 0)))
+    images = real_frames(experiment, segmentor, "val", 5)
+    assert images.shape == (5, 3, 32, 64)
+    assert torch.equal(images[0], images[2])
+    assert not torch.equal(images[0], images[1])
+    assert 0.1 < images.std() < 3
+
+
+def test_a_baseline_is_deployed_with_its_normalisations_folded(here):
+    config = configuration()
+    experiment = Experiment({**config, "networks": ["fast_scnn"]}, "town", 0)
+    segmentor = experiment.build(experiment.network("fast_scnn", None)).eval()
+    draw_statistics(segmentor, 1)
+    model, images = Logits(segmentor), torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(deployed(model, images)(images), model(images), rtol=1e-3, atol=1e-4)
+    assert not [node for node in deployed(model, images).graph.nodes if "batch_norm" in str(node.target)]
+
+
+def test_waiting_for_trained_weights_is_part_of_the_identity():
+    def with_epochs(weights: str, epochs: int) -> str:
+        config = configuration(weights=weights)
+        config["retrain"]["epochs"] = epochs
+        return settings.stage_identity(config, "profile", "town", 0, "erfnet")
+
+    assert with_epochs("initial", 1) == with_epochs("initial", 2)
+    assert with_epochs("trained", 1) != with_epochs("trained", 2)
