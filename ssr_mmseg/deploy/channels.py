@@ -1,5 +1,7 @@
 """Exact rewriting of convolutions: folding, padding with channels that stay zero, and splitting by input."""
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -14,9 +16,11 @@ def rounded(width: int, align: int) -> int:
     return -(-width // align) * align
 
 
-def folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
-    """One convolution for a convolution and the batch normalisation behind it, both in eval mode."""
-    return fuse_conv_bn_eval(convolution.eval(), norm.eval())
+def folded(convolution: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    """One convolution for a convolution and the batch normalisation behind it, as they are in eval mode."""
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(copy.deepcopy(convolution).eval(), copy.deepcopy(norm).eval())
 
 
 def scale_and_shift(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
@@ -32,21 +36,13 @@ def convolution(weight: Tensor, bias: Tensor | None, like: nn.Conv2d | None = No
 
     Shapes: `weight` (outputs, inputs / groups, kH, kW), `bias` (outputs,).
     """
-    stride, padding, dilation = (like.stride, like.padding, like.dilation) if like else (1, 0, 1)
-    outputs, inputs, height, width = weight.shape
-    made = nn.Conv2d(
-        inputs * groups,
-        outputs,
-        (height, width),
-        stride,
-        padding,
-        dilation,
-        groups,
-        bias is not None,  # type: ignore[arg-type]
-    )
+    outputs, inputs = weight.shape[:2]
+    made = nn.Conv2d(inputs * groups, outputs, 1, groups=groups, bias=bias is not None)
+    if like is not None:
+        made = copy.deepcopy(like)
+        made.in_channels, made.out_channels, made.groups = inputs * groups, outputs, groups
     made.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
-    if bias is not None:
-        made.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    made.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=False)
     return made
 
 

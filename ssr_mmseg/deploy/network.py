@@ -40,17 +40,20 @@ class DeployedNetwork(nn.Module):
         with torch.no_grad():
             self.stem = DeployedReduction(backbone.stem, 3, align)
             self.reductions, self.stages = nn.ModuleList(), nn.ModuleList()
-            inputs, ends = self.stem.outputs, []
+            widths = [self.stem.outputs]
             for reduction, stage in zip(backbone.reductions, backbone.stages, strict=True):
-                self.reductions.append(DeployedReduction(reduction, inputs, align))
-                width, inputs = reduction.bn.num_features, self.reductions[-1].outputs
-                blocks = nn.Sequential()
+                assert isinstance(reduction, ReductionBlock)
+                assert isinstance(stage, nn.Sequential)
+                made = DeployedReduction(reduction, widths[-1], align)
+                self.reductions.append(made)
+                blocks, width, inputs = nn.Sequential(), reduction.bn.num_features, made.outputs
                 for block in stage:
-                    blocks.append(DeployedBlock(block, width, inputs, align, dynamic))
-                    width, inputs = block.operator.conv2.out_channels, blocks[-1].outputs
+                    assert isinstance(block, DerivedBlock)
+                    blocks.append(deployed := DeployedBlock(block, width, inputs, align, dynamic))
+                    width, inputs = block.operator.conv2.out_channels, deployed.outputs
                 self.stages.append(blocks)
-                ends.append(inputs)
-            self.head = DeployedHead(head, (self.stem.outputs, ends[0], ends[1]))
+                widths.append(inputs)
+            self.head = DeployedHead(head, widths)
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -131,10 +134,13 @@ class DeployedGrids(nn.Module):
         fuse = folded(pooling.fuse[0], pooling.fuse[1])
         weight = fuse.weight.flatten(1)  # (channels, grids · branch + width)
         matrices, bias, first = [], fuse.bias, 0
+        assert bias is not None
         for branch in pooling.branches:
+            assert isinstance(branch, nn.Sequential)
             projection = folded(branch[1], branch[2])
             share = weight[:, first : first + projection.out_channels]
             first += projection.out_channels
+            assert projection.bias is not None
             matrix = share @ projection.weight.flatten(1)
             matrices.append(placed(matrix[:, :, None, None], matrix.shape[0], inputs).flatten(1))
             bias = bias + share @ projection.bias

@@ -115,7 +115,7 @@ def _video(network: ExportedNetwork, path: Path, target: Path, opacity: float, p
         height, width = frame.shape[:2]
         with atomic_path(target) as temporary:
             fps = source.get(cv2.CAP_PROP_FPS) or FPS
-            writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
+            writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
             _written(writer.isOpened(), target)
             try:
                 while ready:

@@ -57,7 +57,7 @@ class ExportedNetwork:
         height, width = self.package.size
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR)
         rgb = small[:, :, ::-1].astype(np.float32)
-        mean, std = np.float32(self.package.mean), np.float32(self.package.std)
+        mean, std = (np.array(values, np.float32) for values in (self.package.mean, self.package.std))
         return np.ascontiguousarray(((rgb - mean) / std).transpose(2, 0, 1)[None])
 
     def labels(self, image: np.ndarray) -> np.ndarray:

@@ -102,8 +102,9 @@ def create(name: str, model: nn.Module, device: torch.device, precision: str | N
     Raises:
         UserError: unknown name or precision, a missing library, or a device that it cannot run on.
     """
-    kind = backend_type(name, precision)
-    return kind(model, device, precision) if len(kind.precisions) > 1 and precision else kind(model, device)
+    kind: Callable[..., Backend] = backend_type(name, precision)
+    several = len(BACKENDS[name].precisions) > 1
+    return kind(model, device, precision) if several and precision else kind(model, device)
 
 
 def require(module: str, backend: str, install: str) -> ModuleType:

@@ -22,7 +22,8 @@ class Eager(Backend):
         if precision is not None:
             self.precision = precision
         self.dtype = DTYPES.get(self.precision, torch.float32)
-        self.model = copy.deepcopy(model).to(device, self.dtype, memory_format=self.memory_format).eval()
+        copied = copy.deepcopy(model).to(device, self.dtype).eval()
+        self.model = copied.to(memory_format=self.memory_format)  # type: ignore[call-overload]
 
     def prepare(self, images: Tensor) -> None:
         # a copy even where nothing changes: `load` writes into it

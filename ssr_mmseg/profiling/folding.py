@@ -65,7 +65,7 @@ def _fold(module: fx.GraphModule, convolution: fx.Node, norm: fx.Node) -> None:
     assert variance is not None
     epsilon = float(norm.args[7])  # type: ignore[arg-type]
     fused = fuse_conv_bn_weights(weight, bias, mean, variance, epsilon, scale, shift)
-    names = [f"{norm.name}_{part}" for part in ("weight", "bias")]
+    names = [f"folded_{part}_of_{convolution.name}" for part in ("weight", "bias")]
     for name, value in zip(names, fused, strict=True):
         module.register_parameter(name, nn.Parameter(value.detach(), requires_grad=False))
     with module.graph.inserting_before(convolution):

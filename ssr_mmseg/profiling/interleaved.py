@@ -71,15 +71,20 @@ def measure_interleaved(
     """
     if not steps or repeats < 1:
         raise UserError(f"expected at least one network and one repeat, found {len(steps)} and {repeats}")
-    settled = {
-        name: measure(*step, batch=batch, min_runs=1, min_seconds=0, warmup_seconds=warmup_seconds, **options).settled
-        for name, step in steps.items()
+    settled = {}
+    for name, (step, synchronise) in steps.items():
+        warm = measure(step, synchronise, min_runs=1, min_seconds=0, warmup_seconds=warmup_seconds, **options)
+        settled[name] = warm.settled
+    bounds: dict[str, Any] = {
+        "min_runs": max(1, min_runs // repeats),
+        "min_seconds": min_seconds / repeats,
+        "warmup_seconds": 0,
     }
-    bounds = {"min_runs": max(1, min_runs // repeats), "min_seconds": min_seconds / repeats, "warmup_seconds": 0}
     blocks: dict[str, list[Timing]] = {name: [] for name in steps}
     names = list(steps)
     for repeat in range(repeats):
         turn = repeat % len(names)
         for name in names[turn:] + names[:turn]:
-            blocks[name].append(measure(*steps[name], batch=batch, **bounds, **options))
+            step, synchronise = steps[name]
+            blocks[name].append(measure(step, synchronise, batch=batch, **bounds, **options))
     return {name: Repeats(tuple(found), settled[name]) for name, found in blocks.items()}

@@ -13,9 +13,8 @@ def peak_steps(device: torch.device, precision: str) -> dict[str, tuple[nn.Modul
     """By name: a module, what it takes, and the multiply-adds of a run."""
     dtype = DTYPES[precision]
     product = nn.Linear(SIDE, SIDE, bias=False).to(device, dtype).eval()
-    convolution = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False).to(
-        device, dtype, memory_format=torch.channels_last
-    )
+    convolution = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, bias=False).to(device, dtype)
+    convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     image = torch.randn(1, CHANNELS, HEIGHT, WIDTH, device=device, dtype=dtype)
     return {
         "product": (product, torch.randn(SIDE, SIDE, device=device, dtype=dtype), SIDE**3),

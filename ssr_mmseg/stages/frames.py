@@ -1,6 +1,7 @@
 """Images of a dataset as its networks see them, and a backend in the place of a network."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ def real_frames(experiment: Experiment, segmentor: BaseModel, split: str, count:
 
     They start over where the split has fewer.
     """
-    dataset = experiment.evaluation_loader(split).dataset
+    dataset: Any = experiment.evaluation_loader(split).dataset
     places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int).tolist()
     samples = [dataset[place] for place in places]
     data = {"inputs": [sample["inputs"] for sample in samples], "data_samples": [s["data_samples"] for s in samples]}

@@ -11,6 +11,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import read_json
 from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.profiling.folding import NORMALISATION
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants
@@ -53,16 +54,28 @@ def here(folder, monkeypatch) -> Path:
     return folder
 
 
+def records(**options) -> list[dict]:
+    profile(configuration(**options), "town", 0, NETWORK)
+    return read_json(PROFILE)["records"]
+
+
 def test_a_record_per_backend_batch_and_size(here):
-    backends = ["eager", "onnxruntime", {"name": "channels_last", "graph": "folded"}]
-    profile(configuration(backends=backends, batches=[1, 2], sizes=[[40, 64]]), "town", 0, NETWORK)
-    records = read_json(PROFILE)["records"]
-    found = [(record["backend"], record["graph"], record["batch"], record["size"]) for record in records]
-    ran = (("eager", "trained"), ("onnxruntime", "deployed"), ("channels_last", "folded"))
-    assert found == [(*run, batch, size) for run in ran for batch in (1, 2) for size in ([32, 64], [40, 64])]
-    assert all(record["logits_error"] < 1e-4 for record in records)
-    assert all(record["miou_val"] is None for record in records)  # fp32 changes no prediction
-    assert len({record["macs"] for record in records if record["size"] == [32, 64]}) == 1
+    found = records(backends=["eager", {"name": "channels_last", "graph": "folded"}], batches=[1, 2], sizes=[[40, 64]])
+    ran = (("eager", "trained"), ("channels_last", "folded"))
+    assert [(r["backend"], r["graph"], r["batch"], r["size"]) for r in found] == [
+        (*run, batch, size) for run in ran for batch in (1, 2) for size in ([32, 64], [40, 64])
+    ]
+    assert all(record["logits_error"] < 1e-4 for record in found)
+    assert all(record["miou_val"] is None for record in found)  # fp32 changes no prediction
+    assert len({record["macs"] for record in found if record["size"] == [32, 64]}) == 1
+
+
+def test_a_runtime_gets_the_deployed_network(here):
+    (trained,) = records(backends=["eager"])
+    (record,) = records(backends=["onnxruntime"], weights="trained")
+    assert (record["graph"], record["precision"]) == ("deployed", "fp32")
+    assert (record["macs"], record["params"]) == (trained["macs"], trained["params"])
+    assert record["logits_error"] < 1e-5
 
 
 def test_int8_has_the_accuracy_that_the_evaluation_measures(here, monkeypatch):
@@ -110,10 +123,10 @@ def test_a_baseline_is_deployed_with_its_normalisations_folded(here):
     model, images = Logits(segmentor), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(deployed(model, images)(images), model(images), rtol=1e-3, atol=1e-4)
-    assert not [node for node in deployed(model, images).graph.nodes if "batch_norm" in str(node.target)]
+    assert NORMALISATION not in [node.target for node in deployed(model, images).graph.nodes]
 
 
-def test_waiting_for_trained_weights_is_part_of_the_identity():
+def test_waiting_for_trained_weights_is_part_of_the_identity(here):
     def with_epochs(weights: str, epochs: int) -> str:
         config = configuration(weights=weights)
         config["retrain"]["epochs"] = epochs
