@@ -39,6 +39,7 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
     if dynamic:
         dimension = torch.export.Dim
         height, width = 8 * dimension("height_8", min=4), 8 * dimension("width_8", min=4)
+        images = images if len(images) > 1 else images.repeat(2, 1, 1, 1)  # tracing takes a batch of 1 for a constant
         shapes = ({0: dimension("batch", min=1), 2: height, 3: width},)
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

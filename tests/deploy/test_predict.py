@@ -48,7 +48,7 @@ def model(request, segmentor, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     random_genotype(2).write(folder / "net.json")
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
-    form = export.Form(request.param, SIZE, dynamic=request.param == "logits")
+    form = export.Form(request.param, SIZE)
     export.export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
     return folder / "net.onnx"
 
