@@ -1,6 +1,6 @@
 """The derived network rewritten for inference: the same function in fewer and wider steps.
 
-What changes, and what tests/deploy/test_network.py holds equal in double precision:
+What changes, and what tests/deploy/test_deployed_network.py holds equal in double precision:
 
 - batch normalisation is folded into convolutions, behind a concatenation also into the pooled half of it;
 - widths are padded to multiples of `align` with channels that stay zero, so that runtimes that compute in blocks of
@@ -150,13 +150,15 @@ class DeployedGrids(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        rows = torch.cat([pooling_matrix(height, grid, x) for grid in POOL_GRIDS]) @ x  # (B, inputs, Σ grids, W)
+        rows = pooling_matrix(height, POOL_GRIDS, x) @ x  # (B, inputs, Σ grids, W)
+        pools = pooling_matrix(width, POOL_GRIDS, x).T.split(POOL_GRIDS, dim=1)  # (W, grid) of each
+        spreads = resizing_matrix(width, POOL_GRIDS, x).T.split(POOL_GRIDS)  # (grid, W) of each
         parts = []
-        for grid, matrix, row in zip(POOL_GRIDS, self.matrices, rows.split(POOL_GRIDS, dim=2), strict=True):
-            cells = row @ pooling_matrix(width, grid, x).T  # (B, inputs, grid, grid)
-            mixed = (matrix @ cells.flatten(2)).unflatten(2, (grid, grid))  # (B, channels, grid, grid)
-            parts.append(mixed @ resizing_matrix(width, grid, x).T)  # (B, channels, grid, W)
-        columns = torch.cat([resizing_matrix(height, grid, x) for grid in POOL_GRIDS], dim=1)  # (H, Σ grids)
+        for matrix, row, pool, spread in zip(self.matrices, rows.split(POOL_GRIDS, dim=2), pools, spreads, strict=True):
+            cells = row @ pool  # (B, inputs, grid, grid)
+            mixed = (matrix @ cells.flatten(2)).unflatten(2, (cells.shape[2], cells.shape[3]))
+            parts.append(mixed @ spread)  # (B, channels, grid, W)
+        columns = resizing_matrix(height, POOL_GRIDS, x)  # (H, Σ grids)
         return self.direct(x) + columns @ torch.cat(parts, dim=2)
 
 

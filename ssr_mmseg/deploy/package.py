@@ -4,13 +4,17 @@ An ONNX file carries the JSON below under the metadata key `ssr_mmseg`, so that 
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ssr_mmseg import parsing
 from ssr_mmseg.errors import UserError
 
 KEY = "ssr_mmseg"
 FORMAT = "ssr-onnx-1"
+MAX_CLASSES = 256  # labels are bytes
+MAX_SIDE = 2**14  # pixels; more than any network is fed
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Package:
         if KEY not in metadata:
             raise UserError(f"{origin} has no metadata {KEY!r}, so it is not known how to feed it; {advice}")
         try:
-            value = json.loads(metadata[KEY])
+            value = parsing.parse_json(metadata[KEY].encode())
             if value["format"] != FORMAT:
                 raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {value['format']!r}; {advice}")
             found = cls(
@@ -64,13 +68,30 @@ class Package:
                 std=_triple(value["std"]),
                 provenance=dict(value["provenance"]),
             )
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"{origin}: its metadata {KEY!r} are damaged ({error!r}); {advice}") from error
-        if found.head not in ("labels", "logits") or len(found.palette) != len(found.classes):
-            raise UserError(f"{origin}: its metadata {KEY!r} contradict themselves; {advice}")
+        problem = found._problem()
+        if problem:
+            raise UserError(f"{origin}: its metadata {KEY!r} have {problem}; {advice}")
         return found
+
+    def _problem(self) -> str | None:
+        """What nothing could be fed or shown by, if there is such a thing."""
+        if self.head not in ("labels", "logits"):
+            return f"the head {parsing.shown(self.head)}, expected labels or logits"
+        if not 1 <= len(self.classes) <= MAX_CLASSES:
+            return f"{len(self.classes)} classes, expected 1 to {MAX_CLASSES}"
+        if len(self.palette) != len(self.classes):
+            return f"{len(self.classes)} classes but {len(self.palette)} colours"
+        if not all(0 <= part <= 255 for colour in self.palette for part in colour):
+            return "a colour beyond 0 to 255"
+        if not all(1 <= side <= MAX_SIDE for side in self.size):
+            return f"the size {self.size[0]}x{self.size[1]}, expected sides of 1 to {MAX_SIDE}"
+        if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
+            return "a mean or standard deviation that nothing can be normalised by"
+        return None
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from ssr_mmseg.deploy.package import Package
 from ssr_mmseg.errors import UserError
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-STRIDE = 8
+MAX_BATCH = 256  # that a frame is repeated for
 
 
 class ExportedNetwork:
@@ -45,12 +45,23 @@ class ExportedNetwork:
         except Exception as error:  # its errors have no common type that is public
             problem = " ".join(str(error).split())[:200]
             raise UserError(f"{path} is no ONNX model that ONNX Runtime takes ({problem}); export it anew") from error
+        self.path = path
         self.package = Package.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
-        shape = self.session.get_inputs()[0].shape  # numbers, or names where the size is open
-        fixed = isinstance(shape[2], int) and isinstance(shape[3], int)
-        if fixed and tuple(shape[2:]) != self.package.size:
-            raise UserError(f"{path} takes {shape[2]}×{shape[3]} but its metadata say otherwise; export it anew")
-        self.fixed_batch = shape[0] if isinstance(shape[0], int) else None
+        self.batch = self._fixed_batch()
+
+    def _fixed_batch(self) -> int:
+        """Images per run of a graph of fixed batch, else 1; refuses a graph that does not take what `feed` gives."""
+        inputs, expected = self.session.get_inputs(), (3, *self.package.size)
+        shape = inputs[0].shape if len(inputs) == 1 else []  # numbers, or names where it is open
+        sound = len(shape) == 4 and inputs[0].type == "tensor(float)"
+        if not sound or any(
+            isinstance(have, int) and have != want for have, want in zip(shape[1:], expected, strict=sound)
+        ):
+            raise UserError(f"{self.path} does not take the images {expected} of its metadata; export it anew")
+        batch = shape[0] if isinstance(shape[0], int) else 1
+        if not 1 <= batch <= MAX_BATCH:
+            raise UserError(f"{self.path} takes {batch} images at once, expected 1 to {MAX_BATCH}; export it anew")
+        return batch
 
     def feed(self, image: np.ndarray) -> np.ndarray:
         """An image (H, W, 3), BGR, uint8, as the network takes it: (1, 3, h, w), RGB, normalised, float32."""
@@ -62,16 +73,33 @@ class ExportedNetwork:
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """Class of each pixel (H, W), uint8, of an image (H, W, 3), BGR, uint8."""
-        batch = self.feed(image)
-        if self.fixed_batch is not None:
-            batch = np.repeat(batch, self.fixed_batch, axis=0)
-        answer = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0][0]
+        answer = self._answer(np.repeat(self.feed(image), self.batch, axis=0))
         height, width = image.shape[:2]
         if self.package.head == "labels":
             return cv2.resize(answer, (width, height), interpolation=cv2.INTER_NEAREST)
         # as mmseg does: the logits at the image's size, then the largest
         logits = cv2.resize(answer.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
         return logits.argmax(axis=-1).astype(np.uint8)
+
+    def _answer(self, batch: np.ndarray) -> np.ndarray:
+        """What the graph says of the first of its images: (h, w) classes or (classes, h, w) logits."""
+        try:
+            answer = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0][0]
+        except Exception as error:  # see above
+            problem = " ".join(str(error).split())[:200]
+            raise UserError(f"{self.path} cannot run on an image ({problem}); export it anew") from error
+        classes, labels = len(self.package.classes), self.package.head == "labels"
+        expected = self.package.size if labels else (classes, *self.package.size)
+        if answer.shape != expected or answer.dtype != (np.uint8 if labels else np.float32):
+            found = f"{answer.dtype} of shape {answer.shape}"
+            raise UserError(
+                f"{self.path} answers with {found}, expected {self.package.head} {expected}; export it anew"
+            )
+        if labels and answer.max() >= classes:
+            raise UserError(
+                f"{self.path} answers with class {answer.max()}, its metadata name {classes}; export it anew"
+            )
+        return answer
 
     def overlay(self, image: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
         """The image (H, W, 3), BGR, under the colours of its classes."""

@@ -19,26 +19,30 @@ from ssr_mmseg.operators import ReductionBlock
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 
+GRIDS = st.lists(st.integers(1, 12), min_size=1, max_size=4)
+
+
 @settings(max_examples=60, deadline=None)
-@given(side=st.integers(1, 70), grid=st.integers(1, 12))
-def test_pooling_matrix_is_adaptive_pooling(side, grid):
+@given(side=st.integers(1, 70), grids=GRIDS)
+def test_pooling_matrix_is_adaptive_pooling(side, grids):
     x = torch.randn(1, 2, side, dtype=torch.double)
-    matrix = pooling_matrix(side, grid, x)
-    torch.testing.assert_close(x @ matrix.T, F.adaptive_avg_pool1d(x, grid), **EXACT)
+    pooled = torch.cat([F.adaptive_avg_pool1d(x, grid) for grid in grids], dim=2)
+    torch.testing.assert_close(x @ pooling_matrix(side, grids, x).T, pooled, **EXACT)
 
 
 @settings(max_examples=60, deadline=None)
-@given(side=st.integers(1, 70), grid=st.integers(1, 12))
-def test_resizing_matrix_is_linear_interpolation(side, grid):
-    x = torch.randn(1, 2, grid, dtype=torch.double)
-    matrix = resizing_matrix(side, grid, x)
-    torch.testing.assert_close(x @ matrix.T, F.interpolate(x, size=side, mode="linear"), **EXACT)
+@given(side=st.integers(1, 70), grids=GRIDS)
+def test_resizing_matrix_is_linear_interpolation(side, grids):
+    parts = [torch.randn(1, 2, grid, dtype=torch.double) for grid in grids]
+    resized = sum(F.interpolate(part, size=side, mode="linear") for part in parts)
+    matrix = resizing_matrix(side, grids, parts[0])
+    torch.testing.assert_close(torch.cat(parts, dim=2) @ matrix.T, resized, **EXACT)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_matrices_of_half_precision_are_rounded_and_not_computed_so(dtype):
     for build in (pooling_matrix, resizing_matrix):
-        half, full = build(300, 9, torch.zeros(1, dtype=dtype)), build(300, 9, torch.zeros(1))
+        half, full = build(300, [2, 9], torch.zeros(1, dtype=dtype)), build(300, [2, 9], torch.zeros(1))
         assert torch.equal(half, full.to(dtype))
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from deployed_networks import random_genotype, randomise
+from deployed_networks import decide, randomise, small_genotype
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.deploy.runtime import ExportedNetwork
 from ssr_mmseg.errors import UserError
@@ -38,15 +39,16 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def segmentor():
-    network = export._segmentor(CONFIG, random_genotype(2), 5).eval()
+    network = export._segmentor(CONFIG, small_genotype(), 5).eval()
     randomise(network, 2)
+    decide(network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)]))
     return network
 
 
 @pytest.fixture(scope="module", params=["labels", "logits"])
 def model(request, segmentor, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
-    random_genotype(2).write(folder / "net.json")
+    small_genotype().write(folder / "net.json")
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
     form = export.Form(request.param, SIZE)
     export.export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
@@ -54,8 +56,16 @@ def model(request, segmentor, tmp_path_factory) -> Path:
 
 
 def scene(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """A rendered frame (H, W, 3), BGR."""
-    return render_scene(5, index, size)[0][:, :, ::-1]
+    """A rendered frame (H, W, 3), BGR, uint8."""
+    image = render_scene(5, index, SIZE)[0][:, :, ::-1]
+    return cv2.resize(image, size[::-1]) if size != SIZE else np.ascontiguousarray(image)
+
+
+@torch.inference_mode()
+def segmentor_logits(segmentor, image: np.ndarray) -> torch.Tensor:
+    """What the segmentor itself says of an image (H, W, 3), BGR, of its input size: (1, classes, H, W)."""
+    images = segmentor.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)]}, False)["inputs"]
+    return segmentor.encode_decode(images, [{"img_shape": image.shape[:2]}])
 
 
 @pytest.fixture
@@ -64,21 +74,13 @@ def inputs(tmp_path) -> Path:
     folder = tmp_path / "in"
     folder.mkdir()
     cv2.imwrite(str(folder / "one.png"), scene(0))
-    cv2.imwrite(str(folder / "two.jpg"), scene(1, (60, 104)))
+    cv2.imwrite(str(folder / "two.jpg"), scene(1, (61, 103)))
     (folder / "notes.txt").write_text("no image")
     writer = cv2.VideoWriter(str(folder / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (104, 64))
     for index in range(3):
-        writer.write(np.ascontiguousarray(scene(index, (64, 104))))
+        writer.write(scene(index, (64, 104)))
     writer.release()
     return folder
-
-
-@torch.inference_mode()
-def expected_labels(segmentor, image: np.ndarray) -> np.ndarray:
-    """What the segmentor itself says of an image (H, W, 3), BGR, of its input size."""
-    data = {"inputs": [torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)]}
-    images = segmentor.data_preprocessor(data, False)["inputs"]
-    return segmentor.encode_decode(images, [{"img_shape": image.shape[:2]}]).argmax(dim=1)[0].numpy()
 
 
 def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
@@ -88,7 +90,8 @@ def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
         labels = network.labels(image)
         assert labels.dtype == np.uint8
         assert len(np.unique(labels)) > 1
-        assert (labels == expected_labels(segmentor, image)).mean() > 0.998
+        expected = segmentor_logits(segmentor, image).argmax(dim=1)[0].numpy()
+        assert (labels == expected).mean() > 0.998
 
 
 def test_images_folder_and_video_without_torch(model, inputs, tmp_path):
@@ -159,6 +162,46 @@ def test_a_foreign_model_is_refused(tmp_path):
         UserError, match=r"foreign\.onnx has no metadata 'ssr_mmseg'.*make the file with: ssr-mmseg export"
     ):
         ExportedNetwork(tmp_path / "foreign.onnx")
+
+
+def brightest(folder: Path, head: str = "labels", size: tuple[int, int] = SIZE, classes: int = 3) -> Path:
+    """A file that says which channel is the largest, of one image of `SIZE`, with metadata that may say otherwise."""
+    kinds = onnx.TensorProto
+    nodes = [
+        onnx.helper.make_node("ArgMax", ["images"], ["numbers"], axis=1, keepdims=0),
+        onnx.helper.make_node("Cast", ["numbers"], ["labels"], to=kinds.UINT8),
+    ]
+    given = onnx.helper.make_tensor_value_info("images", kinds.FLOAT, [1, 3, *SIZE])
+    made = onnx.helper.make_tensor_value_info("labels", kinds.UINT8, [1, *SIZE])
+    opset = onnx.helper.make_opsetid("", onnx_graph.OPSET)
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [given], [made]), opset_imports=[opset])
+    model.ir_version = 10
+    colours = ((1, 2, 3),) * classes
+    package = Package("n", head, size, ("c",) * classes, colours, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), {})
+    onnx.helper.set_model_props(model, {KEY: package.to_json()})
+    onnx.save(model, folder / "brightest.onnx")
+    return folder / "brightest.onnx"
+
+
+def test_any_graph_with_our_metadata_is_run(tmp_path):
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[..., 0] = 255  # blue, which is the last of RGB
+    assert (ExportedNetwork(brightest(tmp_path)).labels(image) == 2).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"size": (48, 104)}, r"does not take the images \(3, 48, 104\) of its metadata"),
+        ({"head": "logits"}, r"answers with uint8 of shape \(48, 96\), expected logits \(3, 48, 96\)"),
+        ({"classes": 2}, "answers with class 2, its metadata name 2"),
+    ],
+)
+def test_a_graph_that_is_not_as_its_metadata_say_is_refused(tmp_path, options, problem):
+    image = np.zeros((10, 20, 3), np.uint8)
+    image[..., 0] = 255
+    with pytest.raises(UserError, match=rf"brightest\.onnx {problem}; export it anew"):
+        ExportedNetwork(brightest(tmp_path, **options)).labels(image)
 
 
 def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch, capsys):
