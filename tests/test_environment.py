@@ -43,7 +43,7 @@ def test_conda_and_the_project_agree_on_python():
     assert project["requires-python"] == f">={version.removeprefix('python=')}"
 
 
-@pytest.mark.parametrize("extra", [None, "dev", "slurm"])
+@pytest.mark.parametrize("extra", [None, "deploy", "dev", "docs", "openvino", "slurm", "tensorboard"])
 def test_the_lock_satisfies_what_the_project_asks_for(extra):
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = project["optional-dependencies"][extra] if extra else project["dependencies"]

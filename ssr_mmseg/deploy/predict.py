@@ -38,6 +38,8 @@ def predict(
     """
     if not 0 <= opacity <= 1:
         raise UserError(f"expected an opacity from 0 to 1, found {opacity}")
+    if threads < 0:
+        raise UserError(f"expected at least 1 thread, or 0 for one per core, found {threads}")
     found = list(_expanded(inputs))
     targets = [out / f"{path.stem}{'.mp4' if path.suffix.lower() in VIDEOS else '.png'}" for path in found]
     for target in targets:
@@ -99,7 +101,10 @@ def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
 
 
 def _image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # a header that promises more than 2³⁰ pixels
+        raise UserError(f"{path} is larger than an image that OpenCV reads; make it smaller") from error
     if image is None:
         raise UserError(f"{path} is no image that can be read; it may be damaged")
     with atomic_path(target) as temporary:

@@ -4,6 +4,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import small_experiment
 import torch
 from deployed_networks import frames, random_network, randomise, small_genotype
 from torch import nn
@@ -12,13 +13,15 @@ from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.precision import logits_error
 from ssr_mmseg.stages import export
+from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.state import load_state, save_state
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
 
@@ -143,6 +146,26 @@ def test_what_onnx_cannot_express_is_one_line(network, found):
     with pytest.raises(UserError, match=f"the network cannot be exported to ONNX: .*{found}") as caught:
         onnx_graph.export(network, torch.zeros(1, 3, 8, 8))
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_an_experiment_is_compared_on_its_frames(tmp_path, monkeypatch):
+    small_experiment.make(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    config = small_experiment.configuration()
+    out = tmp_path / "net.onnx"
+    found = export.export_network(config, "town", 0, small_experiment.NETWORK, out, export.Form("logits", batch=2))
+    assert found["logits_error"] < 1e-5
+    experiment = Experiment(config, "town", 0)
+    segmentor = small_experiment.build(experiment)
+    segmentor.load_state_dict(load_state(small_experiment.WEIGHTS)["model"])
+    images = real_frames(experiment, segmentor, "val", 2)
+    with torch.inference_mode():
+        assert logits_error(run(str(out), images), Logits(segmentor)(images)) < 1e-5
+    metadata = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
+    package = Package.from_metadata(metadata, "net.onnx")
+    assert (package.network, package.size) == ("small", (32, 64))
+    assert package.classes == tuple(experiment.manifest["classes"])
+    assert [list(colour) for colour in package.palette] == experiment.manifest["palette"]
 
 
 def fails(capfd, *arguments: str) -> str:

@@ -1,7 +1,9 @@
 """`predict` on real files, in a process that cannot import torch or mmseg."""
 
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -123,6 +125,12 @@ def test_an_overlay_blends_the_colour_of_the_class(model):
     np.testing.assert_array_equal(network.overlay(image, labels, 0.0), image)
 
 
+def png_header(height: int, width: int) -> bytes:
+    """A PNG that promises so many pixels and has none."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+
+
 def fails(capfd, *arguments: object) -> str:
     assert main(["predict", *map(str, arguments)]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
@@ -137,6 +145,8 @@ def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd)
     empty.mkdir()
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no image")
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(png_header(60_000, 60_000))
     film = tmp_path / "film.mp4"
     film.write_bytes(b"no video")
     one = inputs / "one.png"
@@ -146,8 +156,10 @@ def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd)
     assert "notes.txt is neither image nor video" in fails(capfd, model, inputs / "notes.txt", *to)
     assert f"folder {empty} has no image or video" in fails(capfd, model, empty, *to)
     assert "broken.png is no image that can be read" in fails(capfd, model, broken, *to)
+    assert "huge.png is larger than an image that OpenCV reads" in fails(capfd, model, huge, *to)
     assert "film.mp4 is no video that can be read" in fails(capfd, model, film, *to)
     assert "expected an opacity from 0 to 1, found 2.0" in fails(capfd, model, one, *to, "--opacity", "2")
+    assert "expected at least 1 thread, or 0" in fails(capfd, model, one, *to, "--threads", "-1")
     assert "would be overwritten" in fails(capfd, model, one, "--out", inputs)
     cv2.imwrite(str(empty / "one.jpg"), scene(2))
     assert "would all be written to" in fails(capfd, model, one, empty, *to)

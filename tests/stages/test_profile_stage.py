@@ -4,47 +4,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_experiment import NETWORK, build, configuration, make
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import read_json
-from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.profiling.folding import NORMALISATION
 from ssr_mmseg.stages.frames import real_frames
-from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants
-from ssr_mmseg.training.state import save_state
 
-NETWORK = "small"
-WEIGHTS = Path(layout.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
 PROFILE = Path(layout.PROFILE.format(dataset="town", seed=0, network=NETWORK))
-
-
-def configuration(**options) -> dict:
-    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 4, "val": 2, "test": 1, "seed": 0}}
-    brief = {"sizes": [], "runs": 5, "seconds": 0.01, "calibration": 2, **options}
-    return settings.complete(
-        {"device": "cpu", "datasets": {"town": dataset}, "networks": [NETWORK], "profile": brief}, "test"
-    )
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A prepared dataset and a small genotype with weights, whose training is left out."""
     folder = tmp_path_factory.mktemp("town")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        stages = Stage(20, (Block(1, 1, 18, 18),)), Stage(28, (Block(2, 2, 24, 24), Block(2, 1, 20, 26)))
-        Genotype(stages).write(folder / "config/genotypes" / f"{NETWORK}.json")
-        config = configuration()
-        prepare(settings.for_dataset(config, "town")["dataset"], settings.manifest_path(config, "town").parent)
-        experiment = Experiment(config, "town", 0)
-        segmentor = experiment.build(experiment.network(NETWORK, genotype_for(NETWORK, "town", 0)))
-        draw_statistics(segmentor, 3)
-        torch.nn.init.normal_(segmentor.decode_head.conv_seg.weight)
-        save_state(WEIGHTS, {"model": segmentor.state_dict()})
+    make(folder)
     return folder
 
 
@@ -107,8 +83,7 @@ def test_int8_without_trained_weights_is_refused_before_anything_runs(here):
 
 def test_frames_are_normalised_and_start_over(here):
     experiment = Experiment(configuration(), "town", 0)
-    segmentor = experiment.build(experiment.network(NETWORK, genotype_for(NETWORK, "town", 0)))
-    images = real_frames(experiment, segmentor, "val", 5)
+    images = real_frames(experiment, build(experiment), "val", 5)
     assert images.shape == (5, 3, 32, 64)
     assert torch.equal(images[0], images[2])
     assert not torch.equal(images[0], images[1])
@@ -118,7 +93,7 @@ def test_frames_are_normalised_and_start_over(here):
 def test_a_baseline_is_deployed_with_its_normalisations_folded(here):
     config = configuration()
     experiment = Experiment({**config, "networks": ["fast_scnn"]}, "town", 0)
-    segmentor = experiment.build(experiment.network("fast_scnn", None)).eval()
+    segmentor = build(experiment, "fast_scnn")
     draw_statistics(segmentor, 1)
     model, images = Logits(segmentor), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():

@@ -1,0 +1,45 @@
+"""The smallest of experiments with a genotype whose training is left out, for what comes after training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.stages.networks import genotype_for
+from ssr_mmseg.stages.profile import draw_statistics
+from ssr_mmseg.training.state import save_state
+
+NETWORK = "small"
+WEIGHTS = Path(layout.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
+
+
+def configuration(**options) -> dict:
+    """A complete configuration; the options are those of `profile`."""
+    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 4, "val": 2, "test": 1, "seed": 0}}
+    brief = {"sizes": [], "runs": 5, "seconds": 0.01, "calibration": 2, **options}
+    return settings.complete(
+        {"device": "cpu", "datasets": {"town": dataset}, "networks": [NETWORK], "profile": brief}, "test"
+    )
+
+
+def build(experiment: Experiment, network: str = NETWORK):
+    """The segmentor of a network, in eval mode."""
+    return experiment.build(experiment.network(network, genotype_for(network, "town", 0))).eval()
+
+
+def make(folder: Path) -> None:
+    """Put the prepared dataset, the genotype and weights for it into `folder`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        stages = Stage(20, (Block(1, 1, 18, 18),)), Stage(28, (Block(2, 2, 24, 24), Block(2, 1, 20, 26)))
+        Genotype(stages).write(folder / "config/genotypes" / f"{NETWORK}.json")
+        config = configuration()
+        prepare(settings.for_dataset(config, "town")["dataset"], settings.manifest_path(config, "town").parent)
+        segmentor = build(Experiment(config, "town", 0))
+        draw_statistics(segmentor, 3)
+        torch.nn.init.normal_(segmentor.decode_head.conv_seg.weight)
+        save_state(WEIGHTS, {"model": segmentor.state_dict()})
