@@ -13,7 +13,8 @@ from ssr_mmseg.datasets.staging import staged_folder
 from ssr_mmseg.datasets.streets_renderer import render_scene
 from ssr_mmseg.errors import UserError
 
-OPTIONS = frozenset({*SPLITS, "seed"})
+DEFAULTS = {"train": 192, "val": 48, "test": 48, "seed": 0}
+OPTIONS = frozenset(DEFAULTS)
 
 
 @DATASETS.register_module()
@@ -32,9 +33,9 @@ def acquire(settings: dict, out: Path) -> Path:
     Raises:
         UserError: an option is no sound number, or the folder cannot be written.
     """
-    options = settings.get("options") or {}
-    for key in (*SPLITS, "seed"):
-        value, least = options.get(key), 0 if key == "seed" else 1
+    options = DEFAULTS | (settings.get("options") or {})
+    for key, value in options.items():
+        least = 0 if key == "seed" else 1
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UserError(
                 f"dataset {settings['name']}: options.{key} must be a whole number from {least}, not {value}"

@@ -51,6 +51,15 @@ def test_same_settings_same_bytes_and_more_frames_change_no_other_split(tmp_path
     assert len(set(digests)) == 3
 
 
+def test_options_have_the_documented_defaults(tmp_path):
+    prepare(settings() | {"options": None}, tmp_path / "out")
+    splits = read_manifest(tmp_path / "out" / "dataset.json")["splits"]
+    assert [splits[split]["images"] for split in ("train", "val", "test")] == [192, 48, 48]
+    prepare(settings() | {"options": {"train": 1, "val": 1, "test": 1}}, tmp_path / "unseeded")
+    prepare(settings(train=1, val=1, test=1, seed=0), tmp_path / "seeded")
+    assert pictures(tmp_path / "unseeded") == pictures(tmp_path / "seeded")
+
+
 @pytest.mark.parametrize("change", [{"train": 0}, {"val": 1.5}, {"test": None}, {"seed": -1}, {"train": True}])
 def test_unsound_options(change, tmp_path):
     key = next(iter(change))
