@@ -1,5 +1,6 @@
 """The command `predict`: an exported network on images, folders and videos, with ONNX Runtime alone."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -135,6 +136,7 @@ def _video(network: ExportedNetwork, path: Path, target: Path, opacity: float, p
 
 
 def _opened(path: Path) -> cv2.VideoCapture:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it would say of a damaged file is said below
     source = cv2.VideoCapture(str(path))
     if not source.isOpened():
         raise UserError(f"{path} is no video that can be read; it may be damaged")
