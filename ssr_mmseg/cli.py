@@ -67,6 +67,24 @@ def _profile(arguments: argparse.Namespace, config: dict) -> None:
     profile(config, arguments.dataset, arguments.seed, arguments.network)
 
 
+def _latency_table(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.latency_table import latency_table
+
+    given = {key: getattr(arguments, key) for key in ("backend", "precision", "threads", "points", "rounds")}
+    changes: dict = {"latency": {key: value for key, value in given.items() if value is not None}}
+    if arguments.device:
+        changes["device"] = arguments.device
+    settings.for_dataset(config, arguments.dataset)  # refuses an unknown name
+    config = settings.complete(settings.merge(config, changes), "ssr-mmseg latency-table")
+    latency_table(config, arguments.dataset, arguments.out, arguments.classes, arguments.size)
+
+
+def _peers(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.peers import write_peers
+
+    write_peers(config)
+
+
 def _gap(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.stages.gap import write_gap
 
@@ -200,6 +218,17 @@ def _parser() -> argparse.ArgumentParser:
     add_training("retrain", _retrain, "train a network from scratch", *one_network)
     add("evaluate", _evaluate, "measure mIoU and draw predictions", *one_network)
     add("profile", _profile, "measure parameters, multiply-adds and latency", *one_network)
+    latency = add("latency-table", _latency_table, "measure the operators of the space on this device", *one_dataset)
+    latency.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to measure (the configuration's)")
+    latency.add_argument("--backend", help="how networks are run (the configuration's, like all that follow)")
+    latency.add_argument("--precision", help="arithmetic of the runs, such as fp32")
+    latency.add_argument("--threads", type=int, help="threads of the CPU")
+    latency.add_argument("--points", type=int, help="widths to measure per group")
+    latency.add_argument("--rounds", type=int, help="runs of each part")
+    latency.add_argument("--classes", type=int, help="number of classes (the prepared dataset's)")
+    latency.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")
+    latency.add_argument("--out", type=Path, help="the table (where the search looks for it)")
+    add("peers", _peers, "set all profiled networks beside the published ones in results/peers.csv", "config")
     add("gap", _gap, "set the supernet's mIoU, relaxed and one-hot, beside the retrained network's", *one_search)
     add("table", _table, "join all results into results/table.csv", "config")
     add("summary", _summary, "average over the seeds in results/summary.csv, and choose one", "config")

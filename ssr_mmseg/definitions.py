@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from ssr_mmseg import layout
@@ -30,6 +31,18 @@ def network_kind(network: str) -> str:
         for path in (root / folder).glob(f"*{suffix}")
     }
     raise UserError(f"unknown network {network}; known are: searched, random, {', '.join(sorted(known))}")
+
+
+def peers(networks: Iterable[str]) -> list[str]:
+    """`networks`, and after them every genotype and baseline that has a file and is not among them."""
+    folders = (("config/genotypes", ".json"), ("config/mmseg/baselines", ".py"))
+    files = (
+        path
+        for root in (Path(), layout.PROJECT)
+        for folder, suffix in folders
+        for path in (root / folder).glob(f"*{suffix}")
+    )
+    return list(dict.fromkeys([*networks, *sorted(path.stem for path in files)]))
 
 
 @remembered

@@ -28,6 +28,7 @@ from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.training.board import BOARD, check_tensorboard
 from ssr_mmseg.training.claims import release
@@ -138,9 +139,14 @@ class Experiment:
         return model
 
     def loader(
-        self, splits: Sequence[str], schedule: Config, batch_size: int, indices: list[int] | None = None
+        self,
+        splits: Sequence[str],
+        schedule: Config,
+        batch_size: int,
+        indices: list[int] | None = None,
+        transforms: Sequence[dict] = (),
     ) -> dict:
-        """Dataloader config for training on `splits`."""
+        """Dataloader config for training on `splits`; `transforms` follow the schedule's augmentation."""
         available = len(indices) if indices is not None else self.training_images(splits)
         if available < batch_size:
             raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
@@ -149,6 +155,7 @@ class Experiment:
             {"type": "LoadAnnotations"},
             {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
             *schedule["augmentation"],
+            *transforms,
             {"type": "PackSegInputs"},
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
@@ -192,9 +199,7 @@ class Experiment:
         objective = {
             "weights": config.pop("objective"),
             "regularizer": search["regularizer"],
-            "target": search["cost"]["target"],
-            "classes": self.classes,
-            "size": self.size,
+            "cost": cost_arguments(self.config, self.dataset),
         }
         loop = {"type": "SearchLoop", "architecture_dataloader": loaders[1], "max_epochs": last, "objective": objective}
         hooks = [*config["custom_hooks"]]
@@ -212,7 +217,8 @@ class Experiment:
         """Runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
         config = _read(retrain["schedule"])
-        loader = self.loader(self.train_splits, config, retrain["batch_size"])
+        own = _read(definitions.defining_file(network)).get("train_transforms", []) if genotype is None else []
+        loader = self.loader(self.train_splits, config, retrain["batch_size"], transforms=own)
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
         hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json")]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import family, layout, settings
 from ssr_mmseg.ablation import cells
 from ssr_mmseg.progress import job_name
 
@@ -17,7 +17,7 @@ class Job:
 
     Attributes:
         stage: Its rule.
-        dataset: A dataset, a cell of the ablation, or nothing for what joins the results.
+        dataset: A dataset, a cell of the ablation, a member of a family, or nothing for what joins the results.
         seed: None for a job that all seeds share.
         detail: The network, or the number of a shrinking stage.
         result: The file that it writes last.
@@ -44,8 +44,14 @@ def jobs(config: dict) -> Iterator[Job]:
     """The jobs of `snakemake` without a target, in an order in which they can run."""
     for dataset in settings.dataset_names(config):
         yield Job("prepare", Path(layout.MANIFEST.format(dataset=dataset)), dataset)
+        yield from _table_jobs(config, dataset)
+        places: dict[str, list[str]] = {}
+        for label in settings.networks(config, dataset):
+            place, network = family.place_of(dataset, label)
+            places.setdefault(place, []).append(network)
         for seed in config["seeds"]:
-            yield from _seed_jobs(config, dataset, seed, config["networks"])
+            for place, networks in places.items():
+                yield from _seed_jobs(config, place, seed, networks)
     for stage, path in JOINED.items():
         yield Job(stage, Path(path))
 
@@ -55,12 +61,19 @@ def ablation_jobs(config: dict) -> Iterator[Job]:
     if not cells(config):
         return
     for cell in cells(config):
+        yield from _table_jobs(config, cell)
         for seed in config["ablation"]["seeds"]:
             if config["ablation"]["retrain"]:
                 yield from _seed_jobs(config, cell, seed, ["searched"], stages=("retrain", "evaluate"))
             else:
                 yield from _search_jobs(config, cell, seed)
     yield Job("ablation", Path(layout.ABLATION))
+
+
+def _table_jobs(config: dict, dataset: str) -> Iterator[Job]:
+    path = settings.latency_table_path(config, dataset)
+    if path is not None and not settings.for_dataset(config, dataset)["latency"]["table"]:
+        yield Job("latency_table", path, dataset)
 
 
 def _search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:

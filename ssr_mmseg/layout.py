@@ -10,12 +10,14 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remembered
 
 PROJECT = Path(__file__).resolve().parent.parent
+PUBLISHED = Path(__file__).resolve().parent / "report" / "published"  # figures that others published, with sources
 
 MANIFEST = "results/{dataset}/prepare/dataset.json"
 SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
 SEARCH_METRICS = "results/{dataset}/seed{seed}/search/metrics.json"
 SHRINK_STATE = "results/{dataset}/seed{seed}/shrink{stage}/state.pth"
 SHRINK_METRICS = "results/{dataset}/seed{seed}/shrink{stage}/metrics.json"
+LATENCY_TABLE = "results/{dataset}/latency/table.json"
 GENOTYPE = "results/{dataset}/seed{seed}/discretize/genotype.json"
 DISCRETIZATION = "results/{dataset}/seed{seed}/discretize/discretization.json"
 RANDOM_GENOTYPE = "results/{dataset}/seed{seed}/sample/genotype.json"
@@ -26,6 +28,8 @@ PREDICTIONS = "results/{dataset}/seed{seed}/evaluate/{network}/predictions"
 PROFILE = "results/{dataset}/seed{seed}/profile/{network}/profile.json"
 GAP = "results/{dataset}/seed{seed}/gap.json"
 TABLE = "results/table.csv"
+PEERS = "results/peers.csv"
+PEERS_FIGURE = "results/peers-{dataset}.svg"
 SUMMARY = "results/summary.csv"
 REPORT = "results/report/index.html"
 PREDICTION_SHEET = "results/report/predictions.png"

@@ -13,21 +13,22 @@ from typing import Any
 
 import yaml
 
-from ssr_mmseg import definitions, layout, parsing, schema
-from ssr_mmseg.ablation import cells
+from ssr_mmseg import definitions, family, layout, parsing, schema
+from ssr_mmseg.ablation import Cell, cells
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_bytes, read_json
+from ssr_mmseg.files import read_bytes, read_json, sha256
 from ssr_mmseg.remembered import remembered
 
 DEFAULTS = "config/config.yaml"
 SUPERNET = "config/mmseg/models/supernet.py"
 DERIVED = "config/mmseg/models/ssr_net.py"
-SECTIONS = ("search", "discretize", "retrain", "evaluate", "profile")
+SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")
 
 # A stage whose code changes its result gets the next number here: caches made by the old code are then remade.
 RECIPES = {
     "prepare": 1,
-    "search": 1,
+    "latency": 1,
+    "search": 2,
     "discretize": 1,
     "sample": 1,
     "retrain": 1,
@@ -35,6 +36,7 @@ RECIPES = {
     "profile": 2,
     "gap": 1,
     "table": 1,
+    "peers": 1,
     "summary": 1,
     "ablation": 1,
     "report": 1,
@@ -89,18 +91,50 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         stage_identity(config, "search", name)
         for network in config["networks"]:
             stage_identity(config, "evaluate", name, network=network)
-    for cell in cells(config):
-        _validate(merge(config, _overrides(config, cell)), f"{origin}: {cell}")
-        stage_identity(config, "search", cell)
+    for name in variants(config):
+        _validate(merge(config, _overrides(config, name)), f"{origin}: {name}")
+        stage_identity(config, "search", name)
     return config
 
 
+@remembered
+def variants(config: dict) -> dict[str, Cell | family.Member]:
+    """Everything but datasets that stands where a dataset's name stands: cells of the ablation, members of families."""
+    found: dict[str, Cell | family.Member] = dict(cells(config))
+    for dataset in config["datasets"]:
+        cost = merge(config["search"], config["datasets"][dataset].get("search", {}))["cost"]
+        found |= {member.name: member for member in family.members_of(dataset, cost)}
+    return found
+
+
+@remembered
+def members(config: dict, dataset: str) -> list[str]:
+    """What stands in a dataset's place in its searches: a name per target of its cost, or its own."""
+    found = [v.name for v in variants(config).values() if isinstance(v, family.Member) and v.dataset == dataset]
+    return found or [dataset]
+
+
+@remembered
+def networks(config: dict, dataset: str) -> list[str]:
+    """The networks of a dataset's table: those of `networks`, and of its own searches one per target."""
+    labels = [name.removeprefix(dataset) for name in members(config, dataset)]
+    return [
+        network + label
+        for network in config["networks"]
+        for label in (labels if network in family.OWN_SEARCH else [""])
+    ]
+
+
 def merge(base: dict, changes: dict) -> dict:
-    """`base` with `changes` laid over it, mapping by mapping; lists and scalars are replaced."""
+    """`base` with `changes` laid over it, mapping by mapping.
+
+    Lists and scalars are replaced, and so is a mapping of another `kind`, whose keys mean something else.
+    """
     merged = copy.deepcopy(base)
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = merge(merged[key], value)
+        known = merged.get(key)
+        if isinstance(value, dict) and isinstance(known, dict) and value.get("kind") in (None, known.get("kind")):
+            merged[key] = merge(known, value)
         else:
             merged[key] = copy.deepcopy(value)
     return merged
@@ -130,10 +164,12 @@ def _with_one(config: dict, dataset: str) -> dict:
 
 
 def _overrides(config: dict, dataset: str) -> dict:
-    """What a dataset, or a cell of the ablation, lays over the sections."""
-    cell = cells(config).get(dataset)
-    if cell:
-        return merge(_overrides(config, cell.dataset), {"search": cell.search})
+    """What a dataset, a cell of the ablation or a member of a family lays over the sections."""
+    variant = variants(config).get(dataset) if "/" in dataset or "@" in dataset else None
+    if variant:
+        laid = merge(_overrides(config, variant.dataset), {"search": variant.search})
+        cost = merge({"search": config["search"]}, laid)["search"]["cost"]
+        return merge(laid, {"search": {"cost": family.single(cost)}})
     return {key: value for key, value in config["datasets"][dataset].items() if key in SECTIONS}
 
 
@@ -158,13 +194,13 @@ def dataset_names(config: dict) -> list[str]:
 def for_dataset(config: dict, dataset: str) -> dict:
     """Settings in force for one dataset: its own entry as `dataset`, and every section with its overrides.
 
-    A cell of the ablation has the entry of the dataset that it reads.
+    A cell of the ablation and a member of a family have the entry of the dataset that they read.
 
     Raises:
-        UserError: the configuration has no such dataset or cell.
+        UserError: the configuration has no such dataset, cell or member.
     """
-    cell = cells(config).get(dataset)
-    base = cell.dataset if cell else dataset
+    variant = variants(config).get(dataset)
+    base = variant.dataset if variant else dataset
     if base not in config["datasets"]:
         raise UserError(f"dataset {dataset} is not configured; configured are: {', '.join(config['datasets'])}")
     settings = merge(_with_one(config, base), _overrides(config, dataset))
@@ -177,8 +213,24 @@ def for_dataset(config: dict, dataset: str) -> dict:
 
 @remembered
 def manifest_path(config: dict, dataset: str) -> Path:
-    """Manifest of the data that a dataset, or a cell of the ablation, is searched on."""
+    """Manifest of the data that a dataset, a cell of the ablation or a member of a family is searched on."""
     return Path(layout.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
+
+
+@remembered
+def latency_table_path(config: dict, dataset: str) -> Path | None:
+    """Latency table that a search reads: one that the configuration names, or that of the dataset; None without need.
+
+    The members of a family share their dataset's; a cell of the ablation has its own, because of its own space.
+    """
+    own = for_dataset(config, dataset)
+    if own["search"]["cost"]["kind"] != "latency":
+        return None
+    if own["latency"]["table"]:
+        return layout.project_file(own["latency"]["table"])
+    variant = variants(config).get(dataset)
+    base = variant.dataset if isinstance(variant, family.Member) else dataset
+    return Path(layout.LATENCY_TABLE.format(dataset=base))
 
 
 def identity(value: Any) -> str:
@@ -204,8 +256,16 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
         parts["mmseg"] = definitions.mmengine_digest(definitions.dataset_file(data["type"]))
+    elif stage == "latency":
+        table = settings["latency"]["table"]
+        parts["table"] = sha256(layout.project_file(table)) if table else None
+        parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
+        parts |= {"latency": settings["latency"], "device": settings["device"]}
+        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
     elif stage == "search":
         parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
+        if settings["search"]["cost"]["kind"] == "latency":
+            parts["latency"] = before("latency")
         parts["model"] = definitions.mmengine_digest(layout.project_file(SUPERNET))
         parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["search"]["schedule"]))
     elif stage == "discretize":

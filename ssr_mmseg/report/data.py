@@ -10,14 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import family, layout, settings
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import comparison, results
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.results import Missing
 from ssr_mmseg.search_space import SearchSpace
 
-PUBLISHED = Path(__file__).parent / "published"
 PAPER = "paper_cityscapes"
 
 
@@ -43,8 +42,8 @@ class Search:
     """One search: its stages in order, as far as they are there, and what came out."""
 
     seed: int
+    target: str  # what names this search among those of several targets, such as @8ms; empty for the only one
     space: SearchSpace
-    target: float
     stages: list[dict]
     genotypes: dict[str, Genotype]
     discretization: dict | None
@@ -71,10 +70,10 @@ class Dataset:
         """The split whose accuracy is shown: test where any network was evaluated on it, else val."""
         return "test" if any(n.evaluation and n.evaluation["test"] for n in self.networks) else "val"
 
-    def retrained(self, seed: int) -> float | None:
-        """mIoU on val of the searched network of a seed; None if it is not known, or val was part of its training."""
+    def retrained(self, search: Search) -> float | None:
+        """mIoU on val of the network of a search; None if it is not known, or val was part of its training."""
         for network in self.networks:
-            if (network.name, network.seed) == ("searched", seed) and network.training:
+            if (network.name, network.seed) == (f"searched{search.target}", search.seed) and network.training:
                 return None if "val" in network.training["train_split"] else accuracy(network, "val", "miou")
         return None
 
@@ -115,6 +114,15 @@ class Results:
         ]
 
 
+def collect_dataset(config: dict, name: str, networks: list[str]) -> Dataset:
+    """What there is of the given networks on one dataset, with the first seed; what is missing is left out."""
+    found, own = Results(config), settings.for_dataset(config, name)["dataset"]
+    seed = config["seeds"][0]
+    dataset = Dataset(name, tuple(own["size"]), None, published=published(own["type"]))
+    dataset.networks += [_network(found, name, seed, network) for network in networks]
+    return dataset
+
+
 def collect(config: dict) -> Results:
     """Read the results of all datasets, seeds and networks of a completed configuration."""
     found = Results(config)
@@ -126,8 +134,9 @@ def collect(config: dict) -> Results:
         searched = {"searched", "random"} & set(config["networks"])
         for seed in config["seeds"]:
             if searched:
-                dataset.searches.append(_search(found, name, seed, own))
-            dataset.networks += [_network(found, name, seed, network) for network in config["networks"]]
+                places = settings.members(config, name)
+                dataset.searches += [_search(found, name, place.removeprefix(name), seed, own) for place in places]
+            dataset.networks += [_network(found, name, seed, network) for network in settings.networks(config, name)]
         dataset.published = published(own["dataset"]["type"])
         found.datasets.append(dataset)
     _collect_comparisons(found)
@@ -145,16 +154,16 @@ def _collect_comparisons(found: Results) -> None:
         found.ablation.answer = found.parsed("answer of the ablation", text, comparison.read_answer) or []
 
 
-def _search(found: Results, dataset: str, seed: int, own: dict) -> Search:
-    stages = []
+def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Search:
+    stages, dataset = [], name + target
     for stage in range(own["search"]["shrink_stages"] + 1):
-        name = f"shrink {stage}" if stage else "search"
+        title = f"shrink {stage}" if stage else "search"
         job = f"{dataset}-seed{seed}" + (f"-{stage}" if stage else "")
         path = layout.stage_metrics_path(dataset, seed, stage)
-        what = f"{name} of {dataset}, seed {seed}"
-        metrics = found.read(what, name.split()[0], job, path, results.read_stage)
+        what = f"{title} of {dataset}, seed {seed}"
+        metrics = found.read(what, title.split()[0], job, path, results.read_stage)
         if metrics is not None:
-            stages.append({**metrics, "name": name})
+            stages.append({**metrics, "name": title})
     names = {"dataset": dataset, "seed": seed}
     job = f"{dataset}-seed{seed}"
     patterns = {"searched": ("discretize", layout.GENOTYPE)}
@@ -171,11 +180,12 @@ def _search(found: Results, dataset: str, seed: int, own: dict) -> Search:
     what = f"discretization of {dataset}, seed {seed}"
     discretization = found.read(what, "discretize", job, path, results.read_discretization)
     space = SearchSpace.from_settings(own["search"])
-    return Search(seed, space, own["search"]["cost"]["target"], stages, genotypes, discretization)
+    return Search(seed, target, space, stages, genotypes, discretization)
 
 
 def _network(found: Results, dataset: str, seed: int, network: str) -> Network:
-    names = {"dataset": dataset, "seed": seed, "network": network}
+    place, name = family.place_of(dataset, network)
+    names = {"dataset": place, "seed": seed, "network": name}
     read = partial(_read_stage_of, found, names)
     training = read("retrain", "training", layout.TRAINING, results.read_training)
     evaluation = read("evaluate", "evaluation", layout.EVALUATION, results.read_evaluation)
@@ -227,7 +237,7 @@ def accuracy(network: Network, split: str, key: str) -> Any:
 
 def published(dataset_type: str) -> list[dict]:
     """Published rows for a type of dataset, each with its source; `latency_ms` is that of its own testbed."""
-    path = PUBLISHED / f"{dataset_type}.csv"
+    path = layout.PUBLISHED / f"{dataset_type}.csv"
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:

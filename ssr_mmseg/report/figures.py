@@ -69,15 +69,15 @@ def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
     """Name, title and SVG of every figure of a dataset."""
     results = (charts.accuracy_latency(dataset), charts.class_iou(dataset), charts.retraining_losses(dataset))
     for chart in page.present(*results):
-        yield _drawn(dataset.name, chart)
+        yield drawn(dataset.name, chart)
     for search in dataset.searches:
-        prefix = f"{dataset.name}-seed{search.seed}"
+        prefix = f"{dataset.name}{search.target}-seed{search.seed}"
         depths = [stage.blocks for stage in search.space.stages]
         for name, genotype in search.genotypes.items():
             title = f"{name.capitalize()} genotype"
             yield f"{prefix}-genotype-{name}", title, drawing.genotype_svg(title, genotype, depths)
         for chart in search_figures(dataset, search):
-            yield _drawn(prefix, chart)
+            yield drawn(prefix, chart)
 
 
 def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
@@ -88,13 +88,14 @@ def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
         search_charts.expected_cost(search),
         *(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES),
         *gate_charts.operator_probabilities(search),
-        search_charts.discretization_gap(search, dataset.retrained(search.seed)),
+        search_charts.discretization_gap(search, dataset.retrained(search)),
         *search_charts.search_cost(search),
         *search_charts.search_losses(search),
     )
 
 
-def _drawn(prefix: str, chart: Chart) -> tuple[str, str, str]:
+def drawn(prefix: str, chart: Chart) -> tuple[str, str, str]:
+    """Name, title and SVG of a chart, on white paper."""
     return f"{prefix}-{chart.name}", chart.title, _svg(chart)
 
 

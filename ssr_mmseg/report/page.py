@@ -10,7 +10,7 @@ import jinja2
 import vl_convert
 import yaml
 
-from ssr_mmseg import __version__, layout, settings
+from ssr_mmseg import __version__, family, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_text
 from ssr_mmseg.genotype import Genotype
@@ -110,7 +110,7 @@ def search_view(dataset: Dataset, search: Search) -> dict:
         ),
         "leading": present(*(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES)),
         "operators": gate_charts.operator_probabilities(search),
-        "gap": search_charts.discretization_gap(search, dataset.retrained(search.seed)),
+        "gap": search_charts.discretization_gap(search, dataset.retrained(search)),
         "cost": search_charts.search_cost(search),
         "losses": present(*search_charts.search_losses(search)),
     }
@@ -197,19 +197,24 @@ def commands(config: dict, config_path: str) -> Iterator[str]:
     for dataset in settings.dataset_names(config):
         start = ["--config", config_path, "--dataset", dataset]
         yield shlex.join(["ssr-mmseg", "prepare", *start])
+        if settings.latency_table_path(config, dataset) is not None:
+            yield shlex.join(["ssr-mmseg", "latency-table", *start])
         for seed in config["seeds"]:
-            own = [*start, "--seed", str(seed)]
-            if {"searched", "random"} & set(config["networks"]):
-                yield shlex.join(["ssr-mmseg", "search", *own])
-                for stage in range(1, settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
-                    yield shlex.join(["ssr-mmseg", "shrink", *own, "--stage", str(stage)])
-                yield shlex.join(["ssr-mmseg", "discretize", *own])
-            if "random" in config["networks"]:
-                yield shlex.join(["ssr-mmseg", "sample", *own])
-            for network in config["networks"]:
+            for place in settings.members(config, dataset):
+                own = ["--config", config_path, "--dataset", place, "--seed", str(seed)]
+                if {"searched", "random"} & set(config["networks"]):
+                    yield shlex.join(["ssr-mmseg", "search", *own])
+                    for stage in range(1, settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
+                        yield shlex.join(["ssr-mmseg", "shrink", *own, "--stage", str(stage)])
+                    yield shlex.join(["ssr-mmseg", "discretize", *own])
+                if "random" in config["networks"]:
+                    yield shlex.join(["ssr-mmseg", "sample", *own])
+            for label in settings.networks(config, dataset):
+                place, network = family.place_of(dataset, label)
+                own = ["--config", config_path, "--dataset", place, "--seed", str(seed)]
                 for name in ("retrain", "evaluate", "profile"):
                     yield shlex.join(["ssr-mmseg", name, *own, "--network", network])
-            if "searched" in config["networks"]:
-                yield shlex.join(["ssr-mmseg", "gap", *own])
+                if network == "searched":
+                    yield shlex.join(["ssr-mmseg", "gap", *own])
     for name in ("table", "summary", "report"):
         yield shlex.join(["ssr-mmseg", name, "--config", config_path])

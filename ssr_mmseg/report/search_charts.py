@@ -67,14 +67,15 @@ def entropy(search: Search) -> Chart | None:
 
 
 def expected_cost(search: Search) -> Chart | None:
-    """Expected multiply-adds over the epochs, beside the target."""
+    """Expected cost over the epochs, beside the target."""
     rows = [
         {"epoch": record["epoch"], "series": label, "value": value}
         for record in history(search)
         if record.get("cost_ratio") is not None
-        for label, value in (("expected", record["cost_ratio"]), ("target", search.target))
+        for label, value in (("expected", record["cost_ratio"]), ("target", record.get("cost_target")))
+        if value is not None
     ]
-    caption = "Multiply-adds expected under the gates, as a share of the space's reference cost, and the target."
+    caption = "Cost expected under the gates, as a share of the space's reference cost, and the target."
     return lines(
         "expected-cost", "Expected cost", caption, rows, "share of reference", ["expected", "target"],
         stage_ends(search), zero=False,

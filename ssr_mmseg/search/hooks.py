@@ -58,6 +58,7 @@ class GateHistoryHook(Hook):
             "entropy": architecture.entropy(),
             "gates_decided": architecture.gates_decided(),
             "cost_ratio": ratio,
+            "cost_target": loop.objective.target_ratio,
         }
         epoch = record["epoch"]
         if epoch <= self.dense or epoch % self.interval == 0 or epoch == loop.max_epochs:

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import LOOPS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
+from ssr_mmseg.costs import build_cost
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.supernet import SSRSupernet
@@ -29,7 +30,8 @@ class SearchLoop(ResumableTrainLoop):
         dataloader: Batches of the weight steps.
         architecture_dataloader: Batches of the architecture steps.
         max_epochs: The epoch at which this stage ends.
-        objective: Keyword arguments of `ArchitectureObjective` but the architecture.
+        objective: `weights` and `regularizer` of `ArchitectureObjective`, and as `cost` the arguments of `build_cost`
+            but the space.
     """
 
     def __init__(
@@ -44,7 +46,8 @@ class SearchLoop(ResumableTrainLoop):
         super().__init__(runner, dataloader, max_epochs, **options)
         self.architecture_dataloader = Runner.build_dataloader(architecture_dataloader, seed=runner.seed)
         self.architecture = architecture_of(runner.model)
-        self.objective = ArchitectureObjective(self.architecture, **objective)
+        cost = build_cost(space=self.architecture.space, **objective["cost"])
+        self.objective = ArchitectureObjective(self.architecture, objective["weights"], objective["regularizer"], cost)
         self.weights = [p for name, p in runner.model.named_parameters() if not is_architecture(name)]
 
     @property

@@ -1,5 +1,6 @@
 """The stages `discretize`, from survivors to a genotype, and `sample`, a random genotype to compare with."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +8,13 @@ import torch
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.base import TOLERANCE, Cost
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
@@ -46,12 +49,15 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
             f"dataset {dataset}, seed {seed}: gate groups are still undecided ({counts}); search for more epochs, "
             "raise the regularizer's weights, or set discretize.undecided to argmax"
         )
-    genotype = genotype_of(space, architecture.choice(), f"searched on {dataset}, seed {seed}")
+    choice = architecture.choice()
+    moved = towards_target(architecture, choice, search_cost(config, dataset)) if undecided else []
+    genotype = genotype_of(space, choice, f"searched on {dataset}, seed {seed}")
     values = {"pattern": layout.GENOTYPE, "report": layout.DISCRETIZATION}
     paths = {key: Path(value.format(dataset=dataset, seed=seed)) for key, value in values.items()}
     report = {
         "gates_decided": architecture.gates_decided(),
         "given_up": undecided,  # by taking the argmax: the probability mass of the options that lose by it
+        "moved": moved,  # undecided groups that took another survivor, for the sake of the target
         "groups": architecture.groups(),
     }
     genotype.write(paths["pattern"])
@@ -72,6 +78,48 @@ def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dic
     return result
 
 
+@torch.no_grad()
+def towards_target(architecture: ArchitectureParameters, choice: dict[str, np.ndarray], cost: Cost) -> list[dict]:
+    """Let undecided groups take other survivors until the cost is within `TOLERANCE` of the target.
+
+    Each step takes the change that gives up least probability (the logarithm of the ratio) for what it gains.
+
+    Args:
+        choice: The argmax, changed in place.
+
+    Returns:
+        The changes: gate, group and the option that it took.
+    """
+    space = architecture.space
+    log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
+
+    def beside(candidate: Mapping[str, np.ndarray]) -> float:
+        return abs(cost.of(genotype_of(space, candidate)) / cost.target - 1)
+
+    moved, distance = [], beside(choice)
+    while distance > TOLERANCE:
+        best: tuple[float, float, str, tuple, int] | None = None
+        for gate, alive in architecture.alive.items():
+            counts = alive.sum(dim=-1)
+            for group in map(tuple, torch.nonzero(counts > 1).tolist()):
+                if len(group) == 2 and choice["operator"][group[0]] != group[1]:
+                    continue  # widths of an operator that is not taken
+                for option in torch.nonzero(alive[group]).flatten().tolist():
+                    changed = {**choice, gate: choice[gate].copy()}
+                    changed[gate][group] = option
+                    after = beside(changed)
+                    if after < distance - 1e-9:
+                        given_up = max(log_p[gate][group][choice[gate][group]] - log_p[gate][group][option], 0.0)
+                        found = (given_up / (distance - after), after, gate, group, option)
+                        best = found if best is None or found < best else best
+        if best is None:
+            break
+        _, distance, gate, group, option = best
+        choice[gate][group] = option
+        moved.append({"gate": gate, "group": list(group), "option": option})
+    return moved
+
+
 def sample(config: dict, dataset: str, seed: int) -> None:
     """Write the random genotype whose cost is nearest to the searched one's, among a fixed number of draws."""
     options = settings.for_dataset(config, dataset)
@@ -79,14 +127,19 @@ def sample(config: dict, dataset: str, seed: int) -> None:
     classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
     searched = Genotype.read(layout.GENOTYPE.format(dataset=dataset, seed=seed))
     space = SearchSpace.from_settings(options["search"])
-    genotype = random_genotype_like(space, genotype_macs(searched, classes, size), classes, size, seed)
+
+    def macs(genotype: Genotype) -> float:
+        return genotype_macs(genotype, classes, size)
+
+    measure = macs if options["search"]["cost"]["kind"] == "macs" else search_cost(config, dataset).of
+    genotype = random_genotype_like(space, measure(searched), measure, seed)
     genotype.write(Path(layout.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
 
 
 def random_genotype_like(
-    space: SearchSpace, macs: int, classes: int, size: tuple[int, int], seed: int, draws: int = DRAWS
+    space: SearchSpace, cost: float, measure: Callable[[Genotype], float], seed: int, draws: int = DRAWS
 ) -> Genotype:
-    """Of `draws` uniform draws from the space, the genotype whose multiply-adds are nearest to `macs`."""
+    """Of `draws` uniform draws from the space, the genotype whose cost, by `measure`, is nearest to `cost`."""
     generator = np.random.default_rng(seed)
     drawn = [genotype_of(space, random_choice(space, generator), f"random, seed {seed}") for _ in range(draws)]
-    return min(drawn, key=lambda genotype: abs(genotype_macs(genotype, classes, size) - macs))
+    return min(drawn, key=lambda genotype: abs(measure(genotype) - cost))

@@ -33,10 +33,11 @@ class Logits(nn.Module):
     def __init__(self, segmentor: EncoderDecoder) -> None:
         super().__init__()
         self.backbone = segmentor.backbone
+        self.neck = segmentor.neck if segmentor.with_neck else nn.Identity()
         self.head = segmentor.decode_head
 
     def forward(self, images: Tensor) -> Tensor:
-        logits = self.head(self.backbone(images))
+        logits = self.head(self.neck(self.backbone(images)))
         return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
 

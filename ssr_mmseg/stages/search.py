@@ -3,7 +3,8 @@
 from mmengine.runner import Runner
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.cost import expected_macs, reference_macs
+from ssr_mmseg.cost import expected_macs
+from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.devices import peak_memory_gb
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.evaluation import evaluate_model
@@ -14,6 +15,7 @@ from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.loop import architecture_of, is_architecture
+from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.structure import structure_of, structure_to_json
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.claims import claim
@@ -43,7 +45,9 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     experiment.limit_threads("search")
     before = load_state(layout.state_path(dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
-    identity = settings.stage_identity(config, "search", dataset, seed)
+    cost = search_cost(config, dataset)
+    # like the data, a latency table counts by its content: a rebuilt one never resumes what the old one began
+    identity = settings.identity([settings.stage_identity(config, "search", dataset, seed), cost.digest])
     work = experiment.work_folder(name, identity)
     total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
     last = options["epochs"] + stage * options["shrink_epochs"]
@@ -76,7 +80,8 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     with architecture.one_hot():
         one_hot = evaluate_model(runner.model, loader, classes)
         one_hot_macs = macs_of(architecture, experiment)
-    macs = macs_of(architecture, experiment)
+        one_hot_cost = cost_of(architecture, cost)
+    expected_cost = cost_of(architecture, cost)
     metrics = {
         "stage": stage,
         "epochs": len(history),
@@ -89,9 +94,16 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
         "options_alive": architecture.options_alive(),
         "dimensions_alive": dimensions_alive(architecture),
         "entropy": architecture.entropy(),
-        "expected_macs": macs,
-        "cost_ratio": macs / reference_macs(experiment.space, experiment.classes, experiment.size),
+        "expected_macs": macs_of(architecture, experiment),
+        "cost_ratio": expected_cost / cost.reference,
         "one_hot_macs": one_hot_macs,
+        "cost": {
+            "unit": cost.unit,
+            "target": cost.target,
+            "expected": expected_cost,
+            "one_hot": one_hot_cost,
+            "table": cost.digest or None,
+        },
         "parameters": sum(p.numel() for p in runner.model.parameters()),
         "history": history,
         "provenance": provenance(),
@@ -102,8 +114,14 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     experiment.close_work(work, target.parent)
 
 
+def cost_of(architecture: ArchitectureParameters, cost: Cost) -> float:
+    """Expected cost under the gates, in the cost's unit."""
+    probabilities = {gate: p.detach().double() for gate, p in architecture.probabilities().items()}
+    return float(cost.expected(probabilities))
+
+
 def macs_of(architecture: ArchitectureParameters, experiment: Experiment) -> int:
-    """Expected multiply-adds of the derived network with the search head, as the cost loss counts them."""
+    """Expected multiply-adds of the derived network with the search head."""
     probabilities = {gate: p.detach().double() for gate, p in architecture.probabilities().items()}
     return round(float(expected_macs(architecture.space, probabilities, experiment.classes, experiment.size)))
 

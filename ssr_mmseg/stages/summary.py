@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import family, layout, settings
 from ssr_mmseg.files import atomic_path
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import network_rows
@@ -37,7 +37,7 @@ def write_summary(config: dict) -> None:
     rows = [
         row
         for dataset in settings.dataset_names(config)
-        for network in config["networks"]
+        for network in settings.networks(config, dataset)
         for row in summary_rows(config, dataset, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
@@ -62,7 +62,9 @@ def summary_rows(config: dict, dataset: str, network: str) -> Iterator[dict[str,
             values = [run[measure] for run in same if run[measure] is not None]
             row[f"{measure}_mean"] = round(float(np.mean(values)), DIGITS) if values else None
             row[f"{measure}_std"] = round(float(np.std(values, ddof=1)), DIGITS) if len(values) > 1 else None
-        yield row | ({"chosen_seed": chosen_seed(dataset, config["seeds"])} if kind == "searched" else {})
+        if kind == "searched":
+            row["chosen_seed"] = chosen_seed(family.place_of(dataset, network)[0], config["seeds"])
+        yield row
 
 
 def chosen_seed(dataset: str, seeds: Iterable[int]) -> int | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import family, layout, settings
 from ssr_mmseg.files import atomic_path
 from ssr_mmseg.stages.results import Result
 
@@ -69,7 +69,7 @@ def write_table(config: dict) -> None:
         row
         for dataset in settings.dataset_names(config)
         for seed in config["seeds"]
-        for network in config["networks"]
+        for network in settings.networks(config, dataset)
         for row in network_rows(config, dataset, seed, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
@@ -79,23 +79,26 @@ def write_table(config: dict) -> None:
 
 def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[dict[str, Any]]:
     """Rows of one trained network, one per record of its profile; values by column, None where there is none."""
-    names = {"dataset": dataset, "seed": seed, "network": network}
-    manifest = Result(layout.MANIFEST.format(**names))
+    place, name = family.place_of(dataset, network)
+    names = {"dataset": place, "seed": seed, "network": name}
+    manifest = Result(settings.manifest_path(config, dataset))
     training = Result(layout.TRAINING.format(**names))
     evaluation = Result(layout.EVALUATION.format(**names))
     profile = Result(layout.PROFILE.format(**names))
     common = {
-        **names,
+        "dataset": dataset,
+        "network": network,
+        "seed": seed,
         **{key: training[key] for key in ("kind", "train_split", "pretrained")},
         "classes": len(manifest["classes"]),
         "train_hours": training["hours"],
         "commit": training["provenance", "commit"],
     }
     if common["kind"] == "searched":
-        common |= search_columns(dataset, seed)
+        common |= search_columns(place, seed)
     own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
-        _rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}) | measured)
+        rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}) | measured)
         for size, cost, measured in cost_columns(profile)
     ]
 
@@ -133,7 +136,8 @@ def search_columns(dataset: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with as many digits as mean something."""
     return {
         key: round(value, DIGITS[key]) if key in DIGITS and value is not None else value for key, value in row.items()
     }

@@ -7,6 +7,7 @@ from spaces import SPACE, search_settings
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
+from ssr_mmseg.costs import build_cost
 from ssr_mmseg.files import read_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of
@@ -45,7 +46,8 @@ def test_fixed_gates_never_change(dimensions, regularizer):
     torch.manual_seed(0)
     supernet = SSRSupernet(search_settings(dimensions=list(dimensions)))
     gates = supernet.architecture
-    objective = ArchitectureObjective(gates, WEIGHTS, regularizer, 0.6, 3, (32, 32))
+    cost = build_cost({"kind": "macs", "target": 0.9}, gates.space, 3, (32, 32))
+    objective = ArchitectureObjective(gates, WEIGHTS, regularizer, cost)
     optimizer = torch.optim.Adam(gates.parameters(), lr=0.5, weight_decay=1e-3)
     fixed = fixed_gates(dimensions)
     before = {gate: (gates.alive[gate].clone(), gates.probabilities()[gate].detach()) for gate in fixed}

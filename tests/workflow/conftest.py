@@ -18,6 +18,7 @@ LIGHT = (
     "definitions",
     "errors",
     "failures",
+    "family",
     "files",
     "layout",
     "parsing",

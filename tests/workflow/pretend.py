@@ -18,6 +18,8 @@ OUTPUTS = {
     "profile": (layout.PROFILE,),
     "gap": (layout.GAP,),
     "table": (layout.TABLE,),
+    "latency-table": (layout.LATENCY_TABLE,),
+    "peers": (layout.PEERS,),
     "summary": (layout.SUMMARY,),
     "ablation": (layout.ABLATION, layout.ABLATION_REPORT),
     "report": (layout.REPORT, layout.PREDICTION_SHEET),

@@ -3,6 +3,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import ablation, failures, files, layout, settings
+from ssr_mmseg import ablation, definitions, failures, family, files, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remember
 
@@ -72,7 +73,7 @@ shell.prefix("set -euo pipefail; trap : TERM; ")
 
 
 wildcard_constraints:
-    dataset="|".join([*settings.dataset_names(CONFIG), *ablation.cells(CONFIG)]),
+    dataset="|".join(map(re.escape, [*settings.dataset_names(CONFIG), *settings.variants(CONFIG)])),
     seed=r"\d+",
     stage=r"[1-9]\d*",
     network=r"\w+",
@@ -103,6 +104,12 @@ def previous_state(wildcards) -> str:
     return str(layout.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
 
 
+def latency_table(wildcards) -> list[str]:
+    """Latency table that a search reads, if its cost is latency."""
+    path = settings.latency_table_path(CONFIG, wildcards.dataset)
+    return [] if path is None else [str(path)]
+
+
 def last_state(wildcards) -> str:
     """State that the last stage of a search leaves."""
     return str(layout.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
@@ -125,27 +132,45 @@ def stage_metrics(dataset: str, seed: int) -> list[str]:
     return [str(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
+def places() -> list[tuple[str, str]]:
+    """Every network of the table: what stands in a dataset's place in its results, and its name there."""
+    datasets = settings.dataset_names(CONFIG)
+    return [family.place_of(dataset, label) for dataset in datasets for label in settings.networks(CONFIG, dataset)]
+
+
 def table_inputs(_) -> list[str]:
     """Every result that the table joins."""
-    datasets, seeds, networks = settings.dataset_names(CONFIG), CONFIG["seeds"], CONFIG["networks"]
-    inputs = expand(layout.MANIFEST, dataset=datasets)
-    inputs += expand(
-        [layout.TRAINING, layout.EVALUATION, layout.PROFILE], dataset=datasets, seed=seeds, network=networks
-    )
-    if "searched" in networks:
-        inputs += expand(layout.GAP, dataset=datasets, seed=seeds)
+    inputs = expand(layout.MANIFEST, dataset=settings.dataset_names(CONFIG))
+    for place, network in places():
+        patterns = [layout.TRAINING, layout.EVALUATION, layout.PROFILE]
+        patterns += [layout.GAP] if network == "searched" else []
+        inputs += expand(patterns, dataset=place, seed=CONFIG["seeds"], network=network)
     return inputs
 
 
 def report_inputs(_) -> list[str]:
     """Every result that the page and the figures show."""
     datasets, seeds, networks = settings.dataset_names(CONFIG), CONFIG["seeds"], CONFIG["networks"]
+    datasets = [place for dataset in datasets for place in settings.members(CONFIG, dataset)]
     inputs = table_inputs(_)
     if {"searched", "random"} & set(networks):
         inputs += [path for dataset in datasets for seed in seeds for path in stage_metrics(dataset, seed)]
         inputs += expand([layout.GENOTYPE, layout.DISCRETIZATION], dataset=datasets, seed=seeds)
     if "random" in networks:
         inputs += expand(layout.RANDOM_GENOTYPE, dataset=datasets, seed=seeds)
+    return inputs
+
+
+def peer_inputs(_) -> list[str]:
+    """Every profile that the table of peers joins, and the accuracy of the networks that have been trained."""
+    seed = CONFIG["seeds"][0]
+    inputs = []
+    for dataset in settings.dataset_names(CONFIG):
+        for label in definitions.peers(settings.networks(CONFIG, dataset)):
+            place, network = family.place_of(dataset, label)
+            names = {"dataset": place, "seed": seed, "network": network}
+            evaluation = layout.EVALUATION.format(**names)
+            inputs += [layout.PROFILE.format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
     return inputs
 
 

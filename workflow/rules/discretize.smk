@@ -4,6 +4,8 @@
 rule discretize:
     input:
         last_state,
+        manifest,
+        latency_table,
     output:
         genotype=layout.GENOTYPE,
         report=layout.DISCRETIZATION,
@@ -25,6 +27,7 @@ rule discretize:
 rule sample:
     input:
         manifest,
+        latency_table,
         layout.GENOTYPE,
     output:
         layout.RANDOM_GENOTYPE,

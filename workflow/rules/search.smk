@@ -4,6 +4,7 @@
 rule search:
     input:
         manifest,
+        latency_table,
     output:
         state=layout.SEARCH_STATE,
         metrics=layout.SEARCH_METRICS,
@@ -29,6 +30,7 @@ rule search:
 rule shrink:
     input:
         manifest,
+        latency_table,
         previous=previous_state,
     output:
         state=layout.SHRINK_STATE,

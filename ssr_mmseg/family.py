@@ -1,0 +1,47 @@
+"""Families of networks: a search whose cost has a list of targets is one search per target.
+
+A member stands where a dataset's name stands, as `streets@8ms`: the stages and rules of any search run it too. It reads
+the data of its dataset; in tables its networks are `searched@8ms` and so on. Light, because the workflow imports it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TARGETS = {"macs": ("target", ""), "latency": ("target_ms", "ms")}  # kind of cost: its target's key and unit in names
+OWN_SEARCH = ("searched", "random")  # the networks that each member has of its own
+
+
+@dataclass(frozen=True)
+class Member:
+    """One target of a dataset's search: whose data it reads, and its change to that dataset's search."""
+
+    dataset: str
+    label: str
+    search: dict
+
+    @property
+    def name(self) -> str:
+        """What stands in a dataset's place: its @ keeps it apart from any dataset's name."""
+        return f"{self.dataset}@{self.label}"
+
+
+def members_of(dataset: str, cost: Mapping) -> list[Member]:
+    """The members of a dataset's search, by the section `cost` that is in force for it; none for a single target."""
+    key, unit = TARGETS[cost["kind"]]
+    targets = cost[key]
+    if not isinstance(targets, list):
+        return []
+    return [Member(dataset, f"{target:g}{unit}", {"cost": {key: target}}) for target in targets]
+
+
+def single(cost: Mapping) -> dict:
+    """A section `cost` with its first target alone: what a cell of the ablation takes of a list."""
+    key, _ = TARGETS[cost["kind"]]
+    targets = cost[key]
+    return {**cost, key: targets[0] if isinstance(targets, list) else targets}
+
+
+def place_of(dataset: str, network: str) -> tuple[str, str]:
+    """Where the results of a table's network lie: what stands in the dataset's place, and the network's name there."""
+    name, _, label = network.partition("@")
+    return (f"{dataset}@{label}" if label else dataset), name

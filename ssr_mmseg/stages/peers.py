@@ -1,0 +1,103 @@
+"""The stage `peers`: every network there is, trained or not, by one timing protocol, beside what others published."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ssr_mmseg import definitions, family, layout, settings
+from ssr_mmseg.files import atomic_path
+from ssr_mmseg.report.peers import write_peers_figure
+from ssr_mmseg.stages.results import Result
+from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
+
+HERE, PUBLISHED = "measured here", "published"
+COLUMNS = (
+    "dataset",
+    "network",
+    "kind",
+    "origin",
+    "input_size",
+    "params",
+    "macs",
+    "miou_val",
+    "miou_test",
+    "fps",
+    "latency_ms_p50",
+    "latency_ms_p95",
+    "device",
+    "backend",
+    "precision",
+    "pretrained",
+    "source",
+)
+
+
+def write_peers(config: dict) -> None:
+    """Write `results/peers.csv`, and for each dataset with a trained network its figure, `results/peers-<dataset>.svg`.
+
+    Rows of the first seed. Accuracy is in percent, at the dataset's own size, and empty for a network that was not
+    trained. Published rows bear their source; their testbed stands as the device.
+
+    Raises:
+        UserError: a profile is missing or lacks a key; the message names the command that makes it.
+    """
+    rows = []
+    for dataset in settings.dataset_names(config):
+        for network in definitions.peers(settings.networks(config, dataset)):
+            rows += measured_rows(config, dataset, network)
+        rows += published_rows(dataset, settings.for_dataset(config, dataset)["dataset"]["type"])
+    table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    with atomic_path(Path(layout.PEERS)) as temporary:
+        table.to_csv(temporary, index=False)
+    for dataset in settings.dataset_names(config):
+        write_peers_figure(config, dataset)
+
+
+def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, Any]]:
+    """Rows of one network, one per input size that it was profiled at."""
+    place, name = family.place_of(dataset, network)
+    names = {"dataset": place, "seed": config["seeds"][0], "network": name}
+    profile = Result(layout.PROFILE.format(**names))
+    evaluation = Path(layout.EVALUATION.format(**names))
+    accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
+    own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
+    common = {
+        "dataset": dataset,
+        "network": network,
+        "kind": definitions.network_kind(name),
+        "origin": HERE,
+        "pretrained": "no" if accuracy else None,
+    }
+    return [rounded(common | cost | (accuracy if size == own_size else {})) for size, cost in cost_columns(profile)]
+
+
+def published_rows(dataset: str, dataset_type: str) -> list[dict[str, Any]]:
+    """What others published for a type of dataset, each with its source."""
+    path = layout.PUBLISHED / f"{dataset_type}.csv"
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path, dtype={"input_size": str}).astype(object)
+    table = table.where(table.notna(), None)
+    return [
+        {
+            "dataset": dataset,
+            "network": row["model"],
+            "kind": PUBLISHED,
+            "origin": PUBLISHED,
+            "input_size": row["input_size"],
+            "params": _scaled(row["params_m"], 1e6),
+            "macs": _scaled(row.get("gmacs"), 1e9),
+            "miou_test": row["test_miou"],
+            "fps": row["fps"],
+            "latency_ms_p50": round(1000 / row["fps"], 3) if row["fps"] else None,
+            "device": row["testbed"],
+            "pretrained": row["pretrained"],
+            "source": row["source"],
+        }
+        for row in table.to_dict("records")
+    ]
+
+
+def _scaled(value: float | None, unit: float) -> int | None:
+    return None if value is None else round(value * unit)

@@ -1,0 +1,112 @@
+"""Predicted latency: what the formula says for a network, and its mean under gates."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from latency_tables import network_ms, synthetic
+from spaces import SEARCH, SPACE
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.latency.model import LatencyModel
+from ssr_mmseg.search_space import GATES, SearchSpace
+
+SEEDS = st.integers(0, 2**31 - 1)
+MODEL = LatencyModel(SPACE, synthetic(SPACE))
+COARSE = LatencyModel(SPACE, synthetic(SPACE, points=2))
+
+
+def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
+    return genotype_of(space, random_choice(space, np.random.default_rng(seed)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.sampled_from([MODEL, COARSE]))
+def test_a_network_is_its_frame_and_its_blocks(seed, model):
+    genotype = random_genotype(seed)
+    assert model.of(genotype) == pytest.approx(network_ms(genotype), rel=1e-9)
+
+
+def test_widths_between_measured_ones_are_interpolated():
+    def curved(genotype):
+        return network_ms(genotype) + sum(0.001 * s.blocks[-1].out ** 2 for s in genotype.stages)
+
+    fine, coarse = (LatencyModel(SPACE, synthetic(SPACE, points=points, of=curved, networks=0)) for points in (4, 2))
+    np.testing.assert_allclose(fine.ends[0][[0, -1]], coarse.ends[0][[0, -1]])
+    np.testing.assert_allclose(np.interp([16, 18], [14, 20], coarse.ends[0][[0, -1]]), coarse.ends[0][[1, 2]])
+    assert (fine.ends[0][1:3] < coarse.ends[0][1:3]).all(), "a convex curve lies below its chord"
+
+
+@settings(max_examples=20, deadline=None)
+@given(SEEDS, st.sampled_from([MODEL, COARSE]))
+def test_expected_latency_at_one_hot_gates_is_that_of_the_network(seed, model):
+    genotype = random_genotype(seed)
+    gates = ArchitectureParameters(SPACE).double()
+    with gates.one_hot(choice_of(SPACE, genotype)):
+        expected = model.expected(gates.probabilities())
+    assert expected.item() == pytest.approx(model.of(genotype), rel=1e-9)
+
+
+def test_expected_latency_at_soft_gates_is_the_mean_over_sampled_networks():
+    torch.manual_seed(0)
+    gates = ArchitectureParameters(SPACE).double()
+    with torch.no_grad():
+        for alpha in gates.alpha.values():
+            alpha.normal_(0, 2)
+    gates.shrink(0.05)
+    p = {gate: value.detach().numpy() for gate, value in gates.probabilities().items()}
+    generator = np.random.default_rng(0)
+    samples = []
+    for _ in range(2000):
+        choice = {gate: (p[gate].cumsum(-1) > generator.random((*p[gate].shape[:-1], 1))).argmax(-1) for gate in GATES}
+        samples.append(MODEL.of(genotype_of(SPACE, choice)))
+    expected = float(MODEL.expected(gates.probabilities()).detach())
+    error = np.std(samples) / np.sqrt(len(samples))
+    assert abs(np.mean(samples) - expected) < 4 * error
+    assert error < 0.01 * expected
+
+
+def test_every_gate_has_a_gradient_and_single_precision_will_do():
+    gates = ArchitectureParameters(SPACE)
+    expected = MODEL.expected(gates.probabilities())
+    assert expected.dtype == torch.float32
+    assert expected.item() == pytest.approx(MODEL.expected(gates.double().probabilities()).item(), rel=1e-5)
+    gates.float().zero_grad()
+    MODEL.expected(gates.probabilities()).backward()
+    for gate in GATES:
+        assert bool(gates.alpha[gate].grad.any())
+
+
+def test_whole_networks_correct_what_blocks_measured_alone_miss():
+    factors = (0.7, 1.4)
+    true = partial(network_ms, factors=factors)
+    model = LatencyModel(SPACE, synthetic(SPACE, of=true, networks=20))
+    np.testing.assert_allclose(model.factors, factors, rtol=0.05)
+    plain = LatencyModel(SPACE, synthetic(SPACE, of=true, networks=0))
+    np.testing.assert_allclose(plain.factors, 1)
+    genotypes = [random_genotype(seed) for seed in range(30)]
+    errors = [[abs(m.of(g) / true(g) - 1) for g in genotypes] for m in (model, plain)]
+    assert np.max(errors[0]) < 0.01 < np.max(errors[1])
+
+
+def test_a_part_that_was_not_measured_is_named():
+    table = synthetic(SPACE)
+    missing = next(name for name in table.entries if name.startswith("block 16x24"))
+    del table.entries[missing]
+    with pytest.raises(UserError, match="the latency table lacks 'block 16x24, dilation 1, resolution 1") as caught:
+        LatencyModel(SPACE, table)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_operator_that_is_not_searched_has_no_latency():
+    space = SearchSpace.from_settings({**SEARCH, "dimensions": ["depth", "mid_width"]})
+    model = LatencyModel(space, synthetic(space))
+    inside = random_genotype(0, space)
+    assert model.of(inside) == pytest.approx(network_ms(inside), rel=1e-9)
+    with pytest.raises(UserError, match="lacks operators of stage"):
+        model.of(random_genotype(3))

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+from latency_tables import key, synthetic
+from spaces import SPACE
+
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.latency.table import LatencyTable, check_device, difference
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    table = synthetic(SPACE, points=2)
+    table.write(tmp_path / "table.json")
+    read = LatencyTable.read(tmp_path / "table.json")
+    assert read == table
+    assert read.digest == table.digest
+
+
+def test_any_other_figure_is_another_content():
+    table, other = synthetic(SPACE, points=2), synthetic(SPACE, points=2)
+    name = next(iter(other.entries))
+    other.entries[name] *= 1.01
+    assert table.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("{}", "is not a latency table"),
+        ("[1]", "is not a latency table"),
+        ('{"format": "ssr-latency-1", "entries": {}}', "is a damaged latency table"),
+        ('{"format": "ssr-latency-1", "colour": 1}', "is a damaged latency table"),
+        ("{", "is not valid JSON"),
+    ],
+)
+def test_another_file_is_refused_in_one_line(tmp_path, value, message):
+    path = tmp_path / "table.json"
+    path.write_text(value)
+    with pytest.raises(UserError, match=message) as caught:
+        LatencyTable.read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("time", [0, -1.0, float("nan"), "fast", None])
+def test_figures_that_are_no_times_are_refused(time):
+    value = json.loads(json.dumps(synthetic(SPACE, points=2).to_dict()))
+    value["entries"]["block"] = time
+    with pytest.raises(UserError, match="damaged"):
+        LatencyTable.from_dict(value)
+
+
+def test_the_first_difference_is_told():
+    assert difference(key(), key()) is None
+    assert difference(key(threads=4), key(threads=2)) == "threads 4, not 2"
+    assert difference(key(versions={"torch": "1", "numpy": "2"}), key(versions={"torch": "2", "numpy": "2"})) == (
+        "versions torch 1, not 2"
+    )
+
+
+def test_a_table_of_another_device_is_refused_in_one_line():
+    table = synthetic(SPACE, points=2)
+    check_device(table, "abacus", "table.json")
+    with pytest.raises(UserError, match=r"table\.json was measured on abacus, not on slide rule; make one") as caught:
+        check_device(table, "slide rule", "table.json")
+    assert "\n" not in str(caught.value)
