@@ -70,13 +70,17 @@ def _profile(arguments: argparse.Namespace, config: dict) -> None:
 def _latency_table(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.stages.latency_table import latency_table
 
-    given = {key: getattr(arguments, key) for key in ("backend", "precision", "threads", "points", "rounds")}
-    changes: dict = {"latency": {key: value for key, value in given.items() if value is not None}}
-    if arguments.device:
-        changes["device"] = arguments.device
-    settings.for_dataset(config, arguments.dataset)  # refuses an unknown name
-    config = settings.complete(settings.merge(config, changes), "ssr-mmseg latency-table")
+    config = latency_settings(arguments, config)
     latency_table(config, arguments.dataset, arguments.out, arguments.classes, arguments.size)
+
+
+def latency_settings(arguments: argparse.Namespace, config: dict) -> dict:
+    """The configuration with the options of `latency-table` laid over it."""
+    given = {key: getattr(arguments, key) for key in ("backend", "precision", "threads", "points", "rounds")}
+    options = {key: value for key, value in given.items() if value is not None}
+    device = {"device": arguments.device} if arguments.device else {}
+    settings.for_dataset(config, arguments.dataset)  # refuses an unknown name
+    return settings.complete(settings.merge(config, {"latency": options, **device}), "options of latency-table")
 
 
 def _peers(arguments: argparse.Namespace, config: dict) -> None:
@@ -181,10 +185,11 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """The command line's subcommands and their options."""
+    whole = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
+    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary)
@@ -265,12 +270,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
     predict.add_argument("--opacity", type=float, default=0.5, help="of the colours, 0 to 1 (%(default)s)")
     predict.add_argument("--threads", type=int, default=0, help="of the CPU (one per core)")
-    return parser
+    return whole
 
 
 def _is_stage(arguments: argparse.Namespace) -> bool:
-    """Whether the command is a stage of the workflow, rather than a question about it."""
-    return arguments.command in (*settings.RECIPES, "shrink")
+    """Whether the command is a stage of the workflow, rather than a question about it or a table made for elsewhere."""
+    return _stage(arguments) in (*settings.RECIPES, "shrink") and getattr(arguments, "out", None) is None
+
+
+def _stage(arguments: argparse.Namespace) -> str:
+    return arguments.command.replace("-", "_")
 
 
 def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextManager[None]:
@@ -281,12 +290,12 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
     if "dataset" in given:
         settings.for_dataset(config, arguments.dataset)  # a mistyped name shall leave nothing behind
     detail = given.get("network", given.get("stage", ""))
-    return recorded(job_name(arguments.command, given.get("dataset", ""), given.get("seed"), detail))
+    return recorded(job_name(_stage(arguments), given.get("dataset", ""), given.get("seed"), detail))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand; return the exit status: 0 done, 2 a user's mistake, 75 stopped and to be resumed."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     if not _is_stage(arguments):
         return _run(arguments)
     try:

@@ -4,7 +4,7 @@ In each gate the last axis holds the options and the axes before it the groups. 
 or a dead operator) has no survivor, and that is all there is to the hierarchy.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -98,8 +98,12 @@ class ArchitectureParameters(nn.Module):
         return result
 
     @torch.no_grad()
-    def shrink(self, threshold: float) -> int:
+    def shrink(self, threshold: float, gates: Sequence[str] = GATES) -> int:
         """Remove the options with p ≤ threshold · max p of their group, and what depends on them (method §6).
+
+        Args:
+            threshold: Share of the group's largest probability.
+            gates: The gates to look at.
 
         Returns:
             The number of options removed.
@@ -111,6 +115,8 @@ class ArchitectureParameters(nn.Module):
         before = sum(self.options_alive().values())
         survivors = {}
         for gate, p in self.probabilities().items():
+            if gate not in gates:
+                continue
             survivors[gate] = self.alive[gate] & (p > threshold * p.amax(dim=-1, keepdim=True))
             emptied = torch.nonzero(self.alive[gate].any(dim=-1) & ~survivors[gate].any(dim=-1))
             if len(emptied):

@@ -27,7 +27,7 @@ SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")
 # A stage whose code changes its result gets the next number here: caches made by the old code are then remade.
 RECIPES = {
     "prepare": 1,
-    "latency": 1,
+    "latency_table": 1,
     "search": 2,
     "discretize": 1,
     "sample": 1,
@@ -256,7 +256,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
         parts["mmseg"] = definitions.mmengine_digest(definitions.dataset_file(data["type"]))
-    elif stage == "latency":
+    elif stage == "latency_table":
         table = settings["latency"]["table"]
         parts["table"] = sha256(layout.project_file(table)) if table else None
         parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
@@ -265,7 +265,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "search":
         parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
         if settings["search"]["cost"]["kind"] == "latency":
-            parts["latency"] = before("latency")
+            parts["latency"] = before("latency_table")
         parts["model"] = definitions.mmengine_digest(layout.project_file(SUPERNET))
         parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["search"]["schedule"]))
     elif stage == "discretize":

@@ -8,12 +8,15 @@ from mmseg.registry import HOOKS
 
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.loop import architecture_of
+from ssr_mmseg.search.target import shrink_within_reach
 from ssr_mmseg.training.board import BOARD
 
 
 @HOOKS.register_module()
 class ShrinkingHook(Hook):
     """Progressive and hierarchical shrinking: after every epoch options with p ≤ threshold · max p die (method §6).
+
+    None dies without which no network would be left near the target of the cost.
 
     Args:
         threshold: Share of the group's largest probability.
@@ -25,7 +28,8 @@ class ShrinkingHook(Hook):
         self.threshold = threshold
 
     def after_train_epoch(self, runner: Any) -> None:
-        removed = architecture_of(runner.model).shrink(self.threshold)
+        cost = runner.train_loop.objective.cost
+        removed = shrink_within_reach(architecture_of(runner.model), cost, self.threshold)
         runner.logger.info(f"shrinking removed {removed} options")
 
 

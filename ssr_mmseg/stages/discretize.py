@@ -1,6 +1,6 @@
 """The stages `discretize`, from survivors to a genotype, and `sample`, a random genotype to compare with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +8,12 @@ import torch
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
-from ssr_mmseg.costs.base import TOLERANCE, Cost
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.search.target import towards_target
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.training.state import load_state
@@ -76,48 +76,6 @@ def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dic
             entry = {"group": index, "survivors": int(counts[tuple(index)]), "given_up": round(1 - float(p.max()), 6)}
             result.setdefault(gate, []).append(entry)
     return result
-
-
-@torch.no_grad()
-def towards_target(architecture: ArchitectureParameters, choice: dict[str, np.ndarray], cost: Cost) -> list[dict]:
-    """Let undecided groups take other survivors until the cost is within `TOLERANCE` of the target.
-
-    Each step takes the change that gives up least probability (the logarithm of the ratio) for what it gains.
-
-    Args:
-        choice: The argmax, changed in place.
-
-    Returns:
-        The changes: gate, group and the option that it took.
-    """
-    space = architecture.space
-    log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
-
-    def beside(candidate: Mapping[str, np.ndarray]) -> float:
-        return abs(cost.of(genotype_of(space, candidate)) / cost.target - 1)
-
-    moved, distance = [], beside(choice)
-    while distance > TOLERANCE:
-        best: tuple[float, float, str, tuple, int] | None = None
-        for gate, alive in architecture.alive.items():
-            counts = alive.sum(dim=-1)
-            for group in map(tuple, torch.nonzero(counts > 1).tolist()):
-                if len(group) == 2 and choice["operator"][group[0]] != group[1]:
-                    continue  # widths of an operator that is not taken
-                for option in torch.nonzero(alive[group]).flatten().tolist():
-                    changed = {**choice, gate: choice[gate].copy()}
-                    changed[gate][group] = option
-                    after = beside(changed)
-                    if after < distance - 1e-9:
-                        given_up = max(log_p[gate][group][choice[gate][group]] - log_p[gate][group][option], 0.0)
-                        found = (given_up / (distance - after), after, gate, group, option)
-                        best = found if best is None or found < best else best
-        if best is None:
-            break
-        _, distance, gate, group, option = best
-        choice[gate][group] = option
-        moved.append({"gate": gate, "group": list(group), "option": option})
-    return moved
 
 
 def sample(config: dict, dataset: str, seed: int) -> None:

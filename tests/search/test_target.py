@@ -1,27 +1,122 @@
-"""A search for a target ends at it, and takes its latency table seriously."""
+"""A search for a target ends at it, whatever the kind of cost, and refuses a table that it must not trust."""
 
 import pytest
-from latency_tables import macs_ms, synthetic
+from latency_tables import synthetic
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout
+from ssr_mmseg import layout, settings
+from ssr_mmseg.costs.base import TOLERANCE
+from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
 from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.discretize import discretize, sample
 from ssr_mmseg.stages.search import search
 
-LONGER = {"epochs": 12, "shrink_epochs": 8, "threshold": 0.1}
+LONGER = {"epochs": 10, "shrink_stages": 1, "shrink_epochs": 5, "threshold": 0.1}
+CLASSES = 11  # of the embedded scenes
 
 
-def write_table(config: dict, device: str) -> None:
-    """A table of the tiny space, in the place where its search looks."""
-    import torch
+def table_for(config: dict, device: str = environment(resolve_device("cpu"))["device"], scale: float = 1.0) -> None:
+    """A made-up latency table of the tiny space, where its search looks for one."""
+    table = synthetic(
+        SearchSpace.from_settings(config["search"]), size=[32, 64], classes=CLASSES, rounds=20, device=device
+    )
+    table.entries = {name: time * scale for name, time in table.entries.items()}
+    table.write(settings.latency_table_path(config, DATASET))
 
-    del torch
-    space = SearchSpace.from_settings(config["search"])
-    table = synthetic(space, of=macs_ms, size=[32, 64], classes=12, device=device)
-    table.write(layout.PROJECT / "unused") if device == "" else table.write(table_path())
+
+@pytest.mark.parametrize(
+    "cost",
+    [
+        {"kind": "macs", "target": 0.8},
+        {"kind": "macs", "target": 0.9},
+        {"kind": "latency", "target_ms": 9.0},
+        {"kind": "latency", "target_ms": 12.0},
+    ],
+    ids=lambda cost: "-".join(map(str, cost.values())),
+)
+def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
+    workplace("run")
+    config = experiment(cost=cost, **LONGER)
+    if cost["kind"] == "latency":
+        table_for(config)
+    for stage in range(2):
+        search(config, DATASET, 0, stage)
+    discretize(config, DATASET, 0)
+    wanted = search_cost(config, DATASET)
+    found = Genotype.read(layout.GENOTYPE.format(dataset=DATASET, seed=0))
+    assert wanted.of(found) == pytest.approx(wanted.target, rel=TOLERANCE)
+    metrics = read_json(layout.stage_metrics_path(DATASET, 0, 1))["cost"]
+    assert (metrics["unit"], metrics["target"]) == (wanted.unit, wanted.target)
+    assert metrics["expected"] == pytest.approx(wanted.target, rel=TOLERANCE)
+
+
+def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
+    workplace("run")
+    config = experiment(cost={"kind": "latency", "target_ms": 9.0}, epochs=1, shrink_stages=0)
+    table_for(config)
+    search(config, DATASET, 0, 0)
+    discretize(config, DATASET, 0)
+    sample(config, DATASET, 0)
+    genotypes = [Genotype.read(p.format(dataset=DATASET, seed=0)) for p in (layout.GENOTYPE, layout.RANDOM_GENOTYPE)]
+    measured = [search_cost(config, DATASET).of(genotype) for genotype in genotypes]
+    assert measured[0] == pytest.approx(9.0, rel=TOLERANCE), "also where most groups are still undecided"
+    assert measured[1] == pytest.approx(measured[0], rel=0.02)
+    assert read_json(layout.DISCRETIZATION.format(dataset=DATASET, seed=0))["given_up"]
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("slide rule", r"table\.json was measured on slide rule, not on .*; make one here"),
+        (None, "is missing; make it"),
+    ],
+)
+def test_a_table_that_is_missing_or_foreign_is_one_line(workplace, device, message):
+    workplace("run")
+    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    if device:
+        table_for(config, device)
+    with pytest.raises(UserError, match=message) as caught:
+        search(config, DATASET, 0, 0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_the_configuration_names_may_be_foreign(workplace):
+    folder = workplace("run")
+    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    table_for(config, "slide rule")
+    (folder / settings.latency_table_path(config, DATASET)).rename(folder / "board.json")
+    named = settings.complete(settings.merge(config, {"latency": {"table": "board.json"}}))
+    assert search_cost(named, DATASET).digest == LatencyTable.read(folder / "board.json").digest
+
+
+def test_another_table_is_another_search(workplace):
+    folder = workplace("run")
+    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    table_for(config)
+    first = search_cost(config, DATASET).digest
+    table_for(config, scale=1.001)
+    assert search_cost(config, DATASET).digest != first
+    (folder / settings.latency_table_path(config, DATASET)).rename(folder / "board.json")
+
+    def identity() -> str:
+        named = settings.complete(settings.merge(config, {"latency": {"table": "board.json"}}))
+        return settings.stage_identity(named, "search", DATASET)
+
+    before = identity()
+    table_for(config)
+    (folder / settings.latency_table_path(config, DATASET)).rename(folder / "board.json")
+    assert identity() != before
+
+
+def test_a_list_of_targets_has_no_search_of_its_own(workplace):
+    workplace("run")
+    config = experiment(cost={"kind": "macs", "target": [0.8, 0.9]})
+    with pytest.raises(UserError, match=r"has a search for each target; name one of: town@0\.8, town@0\.9"):
+        search(config, DATASET, 0, 0)

@@ -78,7 +78,7 @@ def test_there_are_commands_and_none_is_of_an_unknown_program():
 @pytest.mark.parametrize(("page", "command"), of("ssr-mmseg"))
 def test_the_command_line_knows_it(page, command, monkeypatch, tmp_path, capsys):
     words = words_of(command)[1:]
-    cli._parser().parse_args(words)
+    cli.parser().parse_args(words)
     if words[0] in CHEAP and "--watch" not in words:
         for name in ("config", "ssr_mmseg"):
             (tmp_path / name).symlink_to(PROJECT / name)

@@ -18,7 +18,7 @@ rule latency_table:
         mem_mb=8000,
         runtime="4h",
     params:
-        cfg=cfg("latency"),
+        cfg=cfg("latency_table"),
     shell:
         'OMP_NUM_THREADS={threads} python -m ssr_mmseg latency-table --config "$SSR_MMSEG_CONFIG"'
         " --dataset {wildcards.dataset} > {log} 2>&1"

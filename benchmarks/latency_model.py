@@ -1,0 +1,101 @@
+"""Predicted against measured latency of random networks of a search space: prints JSON.
+
+    python benchmarks/latency_model.py --config config/config.yaml --dataset streets --classes 11 --size 512x1024
+
+makes the latency table first, or goes on with it (`--out`), then measures networks that the table does not know, in turn
+with its reference. `--points`, `--rounds`, `--backend`, `--precision`, `--threads`, `--device` are those of
+`ssr-mmseg latency-table`. docs/latency.md says how to read the result.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from ssr_mmseg import cli, layout, settings
+from ssr_mmseg.devices import resolve_device
+from ssr_mmseg.files import write_json
+from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.latency.backends import arithmetic, starter
+from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
+from ssr_mmseg.latency.model import LatencyModel
+from ssr_mmseg.latency.parts import NetworkPart, random_parts
+from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.latency.timing import against_reference
+from ssr_mmseg.search_space import SearchSpace
+
+SEED = 1  # the table's own networks are drawn with seed 0
+
+
+def measured(parts: list[NetworkPart], table: LatencyTable, space: SearchSpace, device: torch.device) -> np.ndarray:
+    """Median ms of whole networks, relative to the table's reference."""
+    start = starter(table.key["backend"], table.key["precision"], device)
+    reference = parts_of(space, table)[0]
+    times = []
+    for first in range(0, len(parts), GROUP):
+        with arithmetic():
+            samples = time_parts([reference, *parts[first : first + GROUP]], table, start)
+        times += against_reference(samples, table.reference_ms).tolist()
+        print(f"latency_model: {len(times)} of {len(parts)} networks", file=sys.stderr, flush=True)
+    return np.array(times)
+
+
+def agreement(predicted: np.ndarray, found: np.ndarray) -> dict:
+    """Relative errors, signed at their median, and rank correlation."""
+    errors = predicted / found - 1
+    return {
+        "median_error": round(float(np.median(np.abs(errors))), 4),
+        "worst_error": round(float(np.abs(errors).max()), 4),
+        "bias": round(float(np.median(errors)), 4),
+        "spearman": round(float(spearmanr(predicted, found).statistic), 4),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Predicted against measured latency of random networks.")
+    parser.add_argument("--networks", type=int, default=30, help="networks to measure (%(default)s)")
+    parser.add_argument("--genotype", type=Path, action="append", default=[], help="another network to measure")
+    parser.add_argument("--report", type=Path, help="write the JSON here, too")
+    own, rest = parser.parse_known_args()
+    command = ["latency-table", *rest]
+    status = cli.main(command)
+    if status:
+        return status
+    arguments = cli.parser().parse_args(command)
+    config = cli.latency_settings(arguments, settings.read_config(arguments.config))
+    dataset = settings.for_dataset(config, arguments.dataset)
+    if dataset["latency"]["threads"]:
+        torch.set_num_threads(dataset["latency"]["threads"])
+    table = LatencyTable.read(arguments.out or Path(layout.LATENCY_TABLE.format(dataset=arguments.dataset)))
+    space = SearchSpace.from_settings(dataset["search"])
+    parts = random_parts(space, own.networks, SEED)
+    parts += [NetworkPart(Genotype.read(path)) for path in own.genotype]
+    found = measured(parts, table, space, resolve_device(config["device"]))
+    model = LatencyModel(space, table)
+    predicted = np.array([model.of(part.genotype) for part in parts])
+    factors = model.factors
+    model.factors = np.ones_like(factors)
+    result = {
+        **{key: table.key[key] for key in ("device", "backend", "precision", "threads", "size", "classes", "versions")},
+        "table": table.digest,
+        "parts": len(table.entries),
+        "points": table.points,
+        "factors": factors.round(4).tolist(),
+        "networks": len(parts),
+        **agreement(predicted, found),
+        "without_factors": agreement(np.array([model.of(part.genotype) for part in parts]), found),
+        "measured_ms": found.round(3).tolist(),
+        "predicted_ms": predicted.round(3).tolist(),
+    }
+    print(json.dumps(result, indent=2))
+    if own.report:
+        write_json(own.report, result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
