@@ -2,8 +2,8 @@
 
     python benchmarks/latency_model.py --config config/config.yaml --dataset streets --classes 11 --size 512x1024
 
-makes the latency table first, or goes on with it (`--out`), then measures networks that the table does not know, in turn
-with its reference. `--points`, `--rounds`, `--backend`, `--precision`, `--threads`, `--device` are those of
+makes the latency table first, or goes on with it (`--out`), then measures networks that the table does not know, in
+turn with its reference. `--points`, `--rounds`, `--backend`, `--precision`, `--threads`, `--device` are those of
 `ssr-mmseg latency-table`. docs/latency.md says how to read the result.
 """
 

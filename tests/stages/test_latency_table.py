@@ -1,0 +1,104 @@
+"""The command `latency-table` on a tiny space: measured once, gone on with, and made anew when it must be."""
+
+import pytest
+import yaml
+
+from ssr_mmseg import cli
+from ssr_mmseg.files import read_json
+from ssr_mmseg.latency import measure
+from ssr_mmseg.latency.table import LatencyTable
+
+CONFIG = {
+    "device": "cpu",
+    "datasets": {"town": {"type": "streets", "size": [32, 64]}},
+    "search": {
+        "space": {
+            "stages": [{"blocks": 1, "channels": 20, "width_step": 2}, {"blocks": 1, "channels": 24, "width_step": 2}],
+            "dilations": [1],
+            "resolutions": [1],
+            "width_options": 2,
+        },
+        "cost": {"kind": "latency", "target_ms": 5},
+    },
+    "latency": {"points": 2, "rounds": 3, "networks": 1, "threads": 1},
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+
+    def call(*options: str) -> tuple[int, str]:
+        command = ["latency-table", "--config", "config.yaml", "--dataset", "town", "--classes", "3"]
+        status = cli.main([*command, "--out", "t.json", *options])
+        return status, capsys.readouterr().err
+
+    return call
+
+
+def test_it_is_measured_once_and_anew_when_a_circumstance_changes(run, tmp_path, monkeypatch):
+    assert run()[0] == 0
+    table = LatencyTable.read(tmp_path / "t.json")
+    kinds = [name.split()[0] for name in table.entries]
+    assert (kinds.count("block"), kinds.count("network")) == (2 * 3 * 2, 4)
+    assert table.key["size"] == [32, 64]
+    assert not (tmp_path / "t.partial.json").exists()
+    content = (tmp_path / "t.json").read_bytes()
+
+    def refuse(*_):
+        raise AssertionError("nothing is to be measured")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(measure, "time_parts", refuse)
+        assert run() == (0, "")
+    assert (tmp_path / "t.json").read_bytes() == content
+    status, told = run("--rounds", "4")
+    assert status == 0
+    assert "t.json holds for rounds 3, not 4: measuring anew" in told
+    assert LatencyTable.read(tmp_path / "t.json").key["rounds"] == 4
+
+
+def test_a_stopped_measurement_goes_on(run, tmp_path, monkeypatch):
+    time_parts, calls = measure.time_parts, []
+
+    def stop(parts, table, start):
+        calls.append(parts)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return time_parts(parts, table, start)
+
+    monkeypatch.setattr(measure, "time_parts", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    monkeypatch.setattr(measure, "time_parts", time_parts)
+    assert not (tmp_path / "t.json").exists()
+    kept = read_json(tmp_path / "t.partial.json")["entries"]
+    assert len(kept) == measure.GROUP
+    assert run()[0] == 0
+    finished = read_json(tmp_path / "t.json")["entries"]
+    assert {name: finished[name] for name in kept} == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--backend", "abacus"), "unknown profiling backend 'abacus'; choose one of: "),
+        (("--precision", "int3"), "backend eager does not offer precision 'int3'; choose one of: fp32"),
+        (("--points", "1"), "latency.points: 1 is less than the minimum of 2"),
+        (("--size", "30x64"), "expected a height and a width that are multiples of 8"),
+    ],
+)
+def test_a_bad_option_is_one_line(run, options, message):
+    status, told = run(*options)
+    assert status == 2
+    assert message in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_file_that_is_no_table_is_not_overwritten(run, tmp_path):
+    (tmp_path / "t.json").write_text('{"mine": 1}')
+    status, told = run()
+    assert status == 2
+    assert "t.json is not a latency table" in told
+    assert (tmp_path / "t.json").read_text() == '{"mine": 1}'

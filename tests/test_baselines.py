@@ -1,0 +1,56 @@
+"""The networks to compare with: each is built from its file, maps images to logits, and is as large as published."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
+
+from ssr_mmseg import definitions, layout
+from ssr_mmseg.profiling import count_parameters
+from ssr_mmseg.stages.profile import Logits
+
+# millions of parameters without the heads that serve training alone; published figures, but where mmseg's differs
+PARAMETERS = {
+    "erfnet": 2.1,
+    "fast_scnn": 1.4,  # mmseg's wider classifier; the paper says 1.1
+    "cgnet": 0.5,
+    "bisenetv1": 13.3,
+    "bisenetv2": 3.3,
+    "stdc1": 8.3,
+    "stdc2": 12.3,
+    "ddrnet_23_slim": 5.7,
+    "pidnet_s": 7.6,
+    "icnet": 47.5,  # on ResNet-50 at full width; the paper prunes it to 26.5
+}
+
+
+def segmentor(name: str):
+    init_default_scope("mmseg")
+    model = Config.fromfile(layout.PROJECT / f"config/mmseg/baselines/{name}.py")["model"]
+    auxiliary = model.get("auxiliary_head") or []
+    for head in [model["decode_head"], *auxiliary]:
+        head["num_classes"] = 19
+    return MODELS.build(model)
+
+
+def test_every_baseline_is_listed():
+    files = {path.stem for path in (layout.PROJECT / "config/mmseg/baselines").glob("*.py")}
+    assert files == set(PARAMETERS)
+    assert set(definitions.peers(["searched", "erfnet"])) >= files | {"searched", "paper_cityscapes"}
+    assert definitions.peers(["searched", "erfnet"])[:2] == ["searched", "erfnet"]
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_a_baseline_maps_images_to_logits_and_is_as_large_as_published(name):
+    network = Logits(segmentor(name)).eval()
+    assert count_parameters(network) / 1e6 == pytest.approx(PARAMETERS[name], rel=0.08)
+    with torch.no_grad():
+        assert network(torch.zeros(1, 3, 128, 192)).shape == (1, 19, 128, 192)
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_a_baseline_is_built_from_scratch(name):
+    text = (layout.PROJECT / f"config/mmseg/baselines/{name}.py").read_text()
+    assert "Pretrained" not in text
+    assert "http" not in text

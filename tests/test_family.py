@@ -1,0 +1,86 @@
+"""Families: a list of targets is a search for each, everywhere that a search's results are named."""
+
+import pytest
+
+from ssr_mmseg import family, settings, status
+
+TWO = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
+
+
+def completed(**changes) -> dict:
+    return settings.complete(settings.merge({**TWO, "networks": ["searched", "random", "erfnet"]}, changes))
+
+
+@pytest.mark.parametrize(
+    ("cost", "labels"),
+    [
+        ({"kind": "macs", "target": [0.4, 0.75]}, ["@0.4", "@0.75"]),
+        ({"kind": "latency", "target_ms": [4, 8.5]}, ["@4ms", "@8.5ms"]),
+    ],
+)
+def test_each_target_has_a_search_and_networks_of_its_own(cost, labels):
+    config = completed(search={"cost": cost})
+    assert settings.members(config, "town") == [f"town{label}" for label in labels]
+    own = [f"{network}{label}" for network in ("searched", "random") for label in labels]
+    assert settings.networks(config, "town") == [*own, "erfnet"]
+    key, _ = family.TARGETS[cost["kind"]]
+    for label, target in zip(labels, cost[key], strict=True):
+        member = settings.for_dataset(config, f"town{label}")
+        assert member["search"]["cost"] == {"kind": cost["kind"], key: target}
+        assert member["dataset"]["name"] == "town"
+        assert settings.manifest_path(config, f"town{label}") == settings.manifest_path(config, "town")
+        assert family.place_of("town", f"searched{label}") == (f"town{label}", "searched")
+    identities = {settings.stage_identity(config, "search", f"town{label}") for label in labels}
+    assert len(identities) == len(labels)
+    assert len({settings.stage_identity(config, "latency", f"town{label}") for label in labels}) == 1
+
+
+def test_a_single_target_is_a_search_as_ever():
+    config = completed()
+    assert settings.members(config, "town") == ["town"]
+    assert settings.networks(config, "town") == config["networks"]
+    assert family.place_of("town", "searched") == ("town", "searched")
+
+
+def test_a_family_of_one_dataset_leaves_the_other_alone():
+    config = completed(datasets={"town": {"search": {"cost": {"target": [0.5, 0.6]}}}})
+    assert settings.members(config, "town") == ["town@0.5", "town@0.6"]
+    assert settings.members(config, "village") == ["village"]
+    alone = completed()
+    for stage in ("search", "retrain"):
+        wanted = settings.stage_identity(alone, stage, "village", network="searched")
+        assert settings.stage_identity(config, stage, "village", network="searched") == wanted
+
+
+def test_the_latency_section_concerns_searches_for_a_latency_alone():
+    macs = (completed(), completed(latency={"rounds": 7}))
+    assert len({settings.stage_identity(config, "search", "town") for config in macs}) == 1
+    cost = {"cost": {"kind": "latency", "target_ms": 3}}
+    timed = (completed(search=cost), completed(search=cost, latency={"rounds": 7}))
+    assert len({settings.stage_identity(config, "search", "town") for config in timed}) == 2
+    assert [settings.latency_table_path(config, "town") for config in macs] == [None, None]
+
+
+def test_the_ablation_takes_the_first_target():
+    config = settings.complete({"search": {"cost": {"kind": "macs", "target": [0.5, 0.6]}}})
+    cell = settings.for_dataset(config, "ablation/ssr-shrink-joint")
+    assert cell["search"]["cost"]["target"] == 0.5
+
+
+def test_the_status_lists_the_searches_of_a_family(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = completed(search={"cost": {"kind": "latency", "target_ms": [4, 8]}, "shrink_stages": 0})
+    names = [job.name for job in status.jobs(config)]
+    assert names.count("town: latency table") == 1
+    assert {"town@4ms, seed 0: search", "town@8ms, seed 0: profile searched", "town, seed 0: retrain erfnet"} <= {
+        *names
+    }
+    assert len(names) == len(set(names))
+
+
+def test_a_cost_of_another_kind_replaces_the_default():
+    assert completed(search={"cost": {"kind": "latency", "target_ms": 3}})["search"]["cost"] == {
+        "kind": "latency",
+        "target_ms": 3,
+    }
+    assert completed(search={"cost": {"target": 0.3}})["search"]["cost"] == {"kind": "macs", "target": 0.3}
