@@ -94,6 +94,7 @@ def epoch_record(space: SearchSpace, epoch: int) -> dict:
         "entropy": dict.fromkeys(GATES, 1.0 / epoch),
         "gates_decided": 0.1,
         "cost_ratio": 0.5,
+        "cost_target": 0.6,
         "probabilities": {**probabilities, "out_width": widths},
     }
 

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -5,10 +7,14 @@ import yaml
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.base import TOLERANCE
+from ssr_mmseg.datasets.manifest import KEYS
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
+from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.search.target import towards_target
+from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.discretize import discretize, random_genotype_like
 from ssr_mmseg.training.state import save_state
@@ -18,6 +24,8 @@ from ssr_mmseg.training.state import save_state
 def config(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
     text = "datasets: {town: {type: streets, size: [64, 128]}}\nsearch: {shrink_stages: 1}\n"
+    manifest = dict.fromkeys(KEYS, "") | {"dataset": "town", "root": str(tmp_path), "classes": ["a"] * 11}
+    write_json(tmp_path / layout.MANIFEST.format(dataset="town"), manifest)
     return settings.complete(yaml.safe_load(text))
 
 
@@ -72,8 +80,22 @@ def test_taking_the_argmax_says_what_it_gave_up(config):
     ]
     assert report["given_up"]["depth"] == expected
     assert report["gates_decided"] == 0
-    best = Genotype.read("results/town/seed0/discretize/genotype.json").stages
-    assert [len(stage.blocks) - 1 for stage in best] == probabilities.argmax(dim=-1).tolist()
+    found = Genotype.read("results/town/seed0/discretize/genotype.json")
+    choice = gates.choice()
+    for change in report["moved"]:
+        choice[change["gate"]][tuple(change["group"])] = change["option"]
+    assert found.stages == genotype_of(gates.space, choice).stages
+    cost = search_cost(config, "town")
+    assert cost.of(found) == pytest.approx(cost.target, rel=TOLERANCE)
+
+
+def test_an_argmax_near_the_target_stays(config):
+    gates = searched(config)
+    cost = search_cost(config, "town")
+    cost.target = cost.of(genotype_of(gates.space, gates.choice())) * 1.05
+    choice = gates.choice()
+    assert towards_target(gates, choice, cost) == []
+    assert genotype_of(gates.space, choice).stages == genotype_of(gates.space, gates.choice()).stages
 
 
 def test_a_random_genotype_is_drawn_by_the_seed_and_near_the_wanted_cost():
@@ -82,7 +104,8 @@ def test_a_random_genotype_is_drawn_by_the_seed_and_near_the_wanted_cost():
     for target in (
         genotype_macs(genotype_of(space, random_choice(space, np.random.default_rng(s))), 11, size) for s in (7, 8)
     ):
-        drawn = random_genotype_like(space, target, 11, size, seed=1, draws=300)
-        assert genotype_macs(drawn, 11, size) == pytest.approx(target, rel=0.02)
-        assert drawn == random_genotype_like(space, target, 11, size, seed=1, draws=300)
-        assert drawn != random_genotype_like(space, target, 11, size, seed=2, draws=300)
+        macs = partial(genotype_macs, classes=11, size=size)
+        drawn = random_genotype_like(space, target, macs, seed=1, draws=300)
+        assert macs(drawn) == pytest.approx(target, rel=0.02)
+        assert drawn == random_genotype_like(space, target, macs, seed=1, draws=300)
+        assert drawn != random_genotype_like(space, target, macs, seed=2, draws=300)

@@ -1,0 +1,80 @@
+"""The table of peers: what was measured here, what is only profiled, and what others published."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from ssr_mmseg import definitions, files, layout, settings
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.stages.peers import COLUMNS, write_peers
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """Every peer profiled on a dataset with published figures; one network of a family and a baseline trained."""
+    monkeypatch.chdir(tmp_path)
+    yard = {"type": "camvid", "source": "data", "size": [64, 96]}
+    changes = {"datasets": {"yard": yard}, "networks": ["searched", "erfnet"], "seeds": [3, 4]}
+    config = settings.complete({**changes, "search": {"cost": {"kind": "macs", "target": [0.5, 0.7]}}})
+    for rank, label in enumerate(definitions.peers(settings.networks(config, "yard"))):
+        place, network = ("yard@" + label.split("@")[1], "searched") if "@" in label else ("yard", label)
+        names = {"dataset": place, "seed": 3, "network": network}
+        cost = {"params": 10 + rank, "macs": 10**9, "device": "abacus", "backend": "eager", "precision": "fp32"}
+        timing = {"fps": 1000 / (5 + rank), "latency_ms_p50": 5.0 + rank, "latency_ms_p95": 6.0 + rank}
+        records = [{"size": size, **cost, **timing} for size in ([64, 96], [512, 1024])]
+        files.write_json(Path(layout.PROFILE.format(**names)), {"records": records, "provenance": {}})
+        if label in ("searched@0.5", "erfnet"):
+            split = {"images": 4, "miou": 60.0 - rank, "pixel_accuracy": 90.0, "iou": {"sky": 60.0 - rank}}
+            files.write_json(Path(layout.EVALUATION.format(**names)), {"val": split, "test": split})
+    return config
+
+
+def read() -> list[dict]:
+    with open(layout.PEERS, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_network_has_a_row_per_size_and_accuracy_where_it_was_trained(config):
+    write_peers(config)
+    rows = read()
+    assert tuple(rows[0]) == COLUMNS
+    here = [row for row in rows if row["origin"] == "measured here"]
+    names = definitions.peers(settings.networks(config, "yard"))
+    assert [row["network"] for row in here] == [name for name in names for _ in range(2)]
+    trained = {(row["network"], row["input_size"]): row["miou_test"] for row in here if row["miou_test"]}
+    assert set(trained) == {("searched@0.5", "64x96"), ("erfnet", "64x96")}
+    assert {row["kind"] for row in here} == {"searched", "baseline", "published"}
+    assert all(row["params"] and row["macs"] and row["latency_ms_p50"] for row in here)
+
+
+def test_published_figures_stand_beside_with_their_source(config):
+    write_peers(config)
+    foreign = {(row["network"], row["input_size"]): row for row in read() if row["origin"] == "published"}
+    slim = foreign["DDRNet-23-slim", "720x960"]
+    assert (slim["params"], slim["miou_test"], slim["device"]) == ("5700000", "74.7", "2080Ti")
+    assert float(slim["latency_ms_p50"]) == pytest.approx(1000 / 230, abs=1e-3)
+    assert foreign["SegNet", "360x480"]["latency_ms_p50"] == ""
+    assert all(row["source"] for row in foreign.values())
+
+
+def test_the_figure_shows_what_was_trained_and_vanishes_with_it(config):
+    write_peers(config)
+    figure = Path(layout.PEERS_FIGURE.format(dataset="yard"))
+    drawn = figure.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert "searched@0.5" in drawn
+    assert "DDRNet-23-slim" in drawn
+    assert "icnet" not in drawn, "profiled only: it has no mIoU"
+    for path in Path("results").glob("*/seed3/evaluate/*/evaluation.json"):
+        path.unlink()
+    write_peers(config)
+    assert not figure.exists()
+
+
+def test_a_missing_profile_names_the_command_that_makes_it(config):
+    path = Path(layout.PROFILE.format(dataset="yard", seed=3, network="icnet"))
+    path.unlink()
+    with pytest.raises(UserError, match=f"{path} is missing; make it with: snakemake --cores all {path}"):
+        write_peers(config)
+    assert not Path(layout.PEERS).exists()
