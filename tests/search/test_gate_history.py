@@ -27,7 +27,7 @@ def runner_of(architecture, epoch, max_epochs=200):
     loop = SimpleNamespace(
         history=[{"epoch": epoch}],
         max_epochs=max_epochs,
-        objective=SimpleNamespace(cost_ratio=lambda probabilities: torch.tensor(0.5)),
+        objective=SimpleNamespace(cost_ratio=lambda probabilities: torch.tensor(0.5), target_ratio=0.6),
     )
     model = SimpleNamespace(backbone=SimpleNamespace(architecture=architecture))
     return SimpleNamespace(model=model, train_loop=loop)
@@ -58,7 +58,7 @@ def test_later_epochs_keep_probabilities_at_intervals_and_at_a_stages_end(archit
     GateHistoryHook().after_train_epoch(runner)
     (record,) = runner.train_loop.history
     assert ("probabilities" in record) == kept
-    assert record["cost_ratio"] == 0.5
+    assert (record["cost_ratio"], record["cost_target"]) == (0.5, 0.6)
     assert record["options_alive"] == architecture.options_alive()
 
 

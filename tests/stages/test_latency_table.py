@@ -3,10 +3,11 @@
 import pytest
 import yaml
 
-from ssr_mmseg import cli
+from ssr_mmseg import cli, settings
 from ssr_mmseg.files import read_json
 from ssr_mmseg.latency import measure
 from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.search_space import SearchSpace
 
 CONFIG = {
     "device": "cpu",
@@ -40,8 +41,8 @@ def run(tmp_path, monkeypatch, capsys):
 def test_it_is_measured_once_and_anew_when_a_circumstance_changes(run, tmp_path, monkeypatch):
     assert run()[0] == 0
     table = LatencyTable.read(tmp_path / "t.json")
-    kinds = [name.split()[0] for name in table.entries]
-    assert (kinds.count("block"), kinds.count("network")) == (2 * 3 * 2, 4)
+    space = SearchSpace.from_settings(settings.read_config(tmp_path / "config.yaml")["search"])
+    assert set(table.entries) == {part.name((32, 64)) for part in measure.parts_of(space, table)}
     assert table.key["size"] == [32, 64]
     assert not (tmp_path / "t.partial.json").exists()
     content = (tmp_path / "t.json").read_bytes()

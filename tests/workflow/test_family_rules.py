@@ -22,7 +22,7 @@ def related(checkout):
 
 
 def counts(checkout, *arguments):
-    call = checkout.snakemake("--dry-run", *FAMILY, *arguments)
+    call = checkout.snakemake("--dry-run", *arguments, *FAMILY)
     assert call.status == 0, call.output
     return call.counts
 
