@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TARGETS = {"macs": ("target", ""), "latency": ("target_ms", "ms")}  # kind of cost: its target's key and unit in names
+HOLD = 1000  # weight of the cost term of a search that is held to its target
 OWN_SEARCH = ("searched", "random")  # the networks that each member has of its own
 
 
@@ -31,7 +32,17 @@ def members_of(dataset: str, cost: Mapping) -> list[Member]:
     targets = cost[key]
     if not isinstance(targets, list):
         return []
-    return [Member(dataset, f"{target:g}{unit}", {"cost": {key: target}}) for target in targets]
+    hold = hold_of(cost)
+    return [Member(dataset, f"{target:g}{unit}", {"cost": {key: target, "hold": hold}}) for target in targets]
+
+
+def hold_of(cost: Mapping) -> float | None:
+    """Weight with which a search is held to its target, by its section `cost`; None for the paper's cost term.
+
+    A single target of multiply-adds is the paper's, unless the section says `hold`.
+    """
+    paper = cost["kind"] == "macs" and not isinstance(cost["target"], list)
+    return cost.get("hold", None if paper else HOLD)
 
 
 def single(cost: Mapping) -> dict:

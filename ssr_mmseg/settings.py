@@ -28,7 +28,7 @@ SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")
 RECIPES = {
     "prepare": 1,
     "latency_table": 1,
-    "search": 2,
+    "search": 1,
     "discretize": 1,
     "sample": 1,
     "retrain": 1,

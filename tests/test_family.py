@@ -1,8 +1,10 @@
 """Families: a list of targets is a search for each, everywhere that a search's results are named."""
 
+import time
+
 import pytest
 
-from ssr_mmseg import family, settings, status
+from ssr_mmseg import family, jobs, progress, settings, status
 
 TWO = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
 
@@ -26,13 +28,13 @@ def test_each_target_has_a_search_and_networks_of_its_own(cost, labels):
     key, _ = family.TARGETS[cost["kind"]]
     for label, target in zip(labels, cost[key], strict=True):
         member = settings.for_dataset(config, f"town{label}")
-        assert member["search"]["cost"] == {"kind": cost["kind"], key: target}
+        assert member["search"]["cost"] == {"kind": cost["kind"], key: target, "hold": family.HOLD}
         assert member["dataset"]["name"] == "town"
         assert settings.manifest_path(config, f"town{label}") == settings.manifest_path(config, "town")
         assert family.place_of("town", f"searched{label}") == (f"town{label}", "searched")
     identities = {settings.stage_identity(config, "search", f"town{label}") for label in labels}
     assert len(identities) == len(labels)
-    assert len({settings.stage_identity(config, "latency", f"town{label}") for label in labels}) == 1
+    assert len({settings.stage_identity(config, "latency_table", f"town{label}") for label in labels}) == 1
 
 
 def test_a_single_target_is_a_search_as_ever():
@@ -40,6 +42,23 @@ def test_a_single_target_is_a_search_as_ever():
     assert settings.members(config, "town") == ["town"]
     assert settings.networks(config, "town") == config["networks"]
     assert family.place_of("town", "searched") == ("town", "searched")
+
+
+@pytest.mark.parametrize(
+    ("cost", "hold"),
+    [
+        ({"kind": "macs", "target": 0.6}, None),
+        ({"kind": "macs", "target": 0.6, "hold": 50}, 50),
+        ({"kind": "macs", "target": [0.6, 0.7]}, family.HOLD),
+        ({"kind": "macs", "target": [0.6, 0.7], "hold": None}, None),
+        ({"kind": "latency", "target_ms": 8}, family.HOLD),
+        ({"kind": "latency", "target_ms": 8, "hold": None}, None),
+    ],
+)
+def test_what_a_search_is_held_to(cost, hold):
+    config = completed(search={"cost": cost})
+    for member in settings.members(config, "town"):
+        assert family.hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
 
 
 def test_a_family_of_one_dataset_leaves_the_other_alone():
@@ -70,12 +89,30 @@ def test_the_ablation_takes_the_first_target():
 def test_the_status_lists_the_searches_of_a_family(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = completed(search={"cost": {"kind": "latency", "target_ms": [4, 8]}, "shrink_stages": 0})
-    names = [job.name for job in status.jobs(config)]
-    assert names.count("town: latency table") == 1
-    assert {"town@4ms, seed 0: search", "town@8ms, seed 0: profile searched", "town, seed 0: retrain erfnet"} <= {
-        *names
-    }
+    names = [job.name for job in jobs.jobs(config)]
+    assert names.count("latency_table/town") == 1
+    assert {"search/town@4ms-seed0", "profile/town@8ms-seed0-searched", "retrain/town-seed0-erfnet"} <= {*names}
     assert len(names) == len(set(names))
+    progress.begin(progress.progress_path("search/town@4ms-seed0"))
+    with progress.recorded("search/town@8ms-seed0"):
+        pass
+    shown = status.as_text(status.overview(config, time.time()))
+    assert "town@4ms, seed 0   ▶ search" in shown
+    assert progress.read(progress.progress_path("search/town@8ms-seed0"))["state"] == "done"
+
+
+def test_a_named_table_is_no_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "board.json").write_text("{}")
+    asked = {"search": {"cost": {"kind": "latency", "target_ms": 4}}, "latency": {"table": "board.json"}}
+    assert "latency_table" not in {job.stage for job in jobs.jobs(completed(**asked))}
+
+
+def test_a_cell_of_the_ablation_has_a_table_of_its_own():
+    config = settings.complete({"search": {"cost": {"kind": "latency", "target_ms": 4}}})
+    tables = [job for job in jobs.ablation_jobs(config) if job.stage == "latency_table"]
+    assert len(tables) == len(variants := settings.variants(config))
+    assert {job.dataset for job in tables} == set(variants)
 
 
 def test_a_cost_of_another_kind_replaces_the_default():

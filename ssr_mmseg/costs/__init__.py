@@ -11,13 +11,16 @@ from pathlib import Path
 
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.family import hold_of
 from ssr_mmseg.search_space import SearchSpace
 
 
 def build_cost(
     cost: dict, space: SearchSpace, classes: int, size: Sequence[int], table: Path | str | None = None
 ) -> Cost:
-    """The cost of the section `search.cost` of an experiment configuration, its target checked to be in reach.
+    """The cost of the section `search.cost` of an experiment configuration.
+
+    A target that the search is held to is checked to be in reach.
 
     Args:
         cost: The section, with a single target.
@@ -26,7 +29,7 @@ def build_cost(
         table: Latency table, for a kind that needs one.
 
     Raises:
-        UserError: there is no such kind, it lacks a file, or no network of the space is near the target.
+        UserError: there is no such kind, it lacks a file, or no network of the space is near a target to hold.
     """
     known = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
     if cost["kind"] not in known:
@@ -38,5 +41,7 @@ def build_cost(
         if isinstance(kind, type) and issubclass(kind, Cost) and kind.__module__ == module.__name__
     ]
     built = kinds[0](cost, space, classes, (size[0], size[1]), table)
-    built.check_reach()
+    built.hold = hold_of(cost)
+    if built.hold is not None:
+        built.check_reach()
     return built

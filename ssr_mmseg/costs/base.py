@@ -23,6 +23,7 @@ class Cost(ABC):
         unit: Of all its figures.
         target: What a search shall end with.
         reference: Cost of every block at full width and resolution 1, to show shares of.
+        hold: Weight of the cost term that holds the search to its target; None for the paper's term, which aims at it.
         digest: Names the content of what was measured for it; empty where nothing was.
     """
 
@@ -30,6 +31,7 @@ class Cost(ABC):
     space: SearchSpace
     target: float
     reference: float
+    hold: float | None = None
     digest: str = ""
 
     @abstractmethod

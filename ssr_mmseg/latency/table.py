@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ssr_mmseg import schema
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.settings import identity
@@ -51,15 +52,11 @@ class LatencyTable:
         """
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise UserError(f"{origin} is not a latency table; make one with ssr-mmseg latency-table")
-        try:
-            table = cls(**{key: inner for key, inner in value.items() if key != "format"})
-            times = [*table.entries.values(), table.reference_ms or 1.0]
-            sound = all(math.isfinite(time) and time > 0 for time in times)
-            whole = sound and set(table.key) == set(CIRCUMSTANCES) and table.points > 0 and table.networks >= 0
-        except (TypeError, AttributeError):
-            whole = False
-        if not whole:
-            raise UserError(f"{origin} is a damaged latency table; delete it and make it with ssr-mmseg latency-table")
+        remedy = "delete it and make it with ssr-mmseg latency-table"
+        schema.check(value, "results/latency_table", origin, remedy)
+        table = cls(**{key: inner for key, inner in value.items() if key != "format"})
+        if not all(math.isfinite(time) for time in table.entries.values()):
+            raise UserError(f"{origin} has figures that are no times; {remedy}")
         return table
 
     @classmethod

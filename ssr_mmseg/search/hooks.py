@@ -16,7 +16,7 @@ from ssr_mmseg.training.board import BOARD
 class ShrinkingHook(Hook):
     """Progressive and hierarchical shrinking: after every epoch options with p ≤ threshold · max p die (method §6).
 
-    None dies without which no network would be left near the target of the cost.
+    Where the search is held to its target, none dies without which no network would be left near it.
 
     Args:
         threshold: Share of the group's largest probability.
@@ -28,8 +28,11 @@ class ShrinkingHook(Hook):
         self.threshold = threshold
 
     def after_train_epoch(self, runner: Any) -> None:
-        cost = runner.train_loop.objective.cost
-        removed = shrink_within_reach(architecture_of(runner.model), cost, self.threshold)
+        architecture, cost = architecture_of(runner.model), runner.train_loop.objective.cost
+        if cost.hold is None:
+            removed = architecture.shrink(self.threshold)
+        else:
+            removed = shrink_within_reach(architecture, cost, self.threshold)
         runner.logger.info(f"shrinking removed {removed} options")
 
 

@@ -12,7 +12,9 @@ from ssr_mmseg.search_space import GATES
 
 
 class ArchitectureObjective:
-    """L_α = w_CE · CE + Σ_gates w_gate · R(gate) + w_cost · (E[cost]/target − 1)².
+    """L_α = w_CE · CE + Σ_gates w_gate · R(gate) + w_cost · (E[cost]/M₀ − target/M₀)², M₀ the reference cost.
+
+    A search that is held to its target has w_hold · (E[cost]/target − 1)² in the place of the last term.
 
     Args:
         architecture: The gates.
@@ -29,7 +31,7 @@ class ArchitectureObjective:
         cost: Cost,
     ) -> None:
         self.architecture = architecture
-        self.weights = weights
+        self.weights = {**weights, "cost": weights["cost"] if cost.hold is None else cost.hold}
         self.regularizer = build_regularizer(regularizer)
         self.cost = cost
 
@@ -46,7 +48,9 @@ class ArchitectureObjective:
         """The loss, and its terms before weighing."""
         probabilities = self.architecture.probabilities()
         alive = self.architecture.alive
-        beside = self.cost.expected(probabilities) / self.cost.target - 1
+        beside = self.cost_ratio(probabilities) - self.target_ratio
+        if self.cost.hold is not None:
+            beside = beside / self.target_ratio
         terms = {"cross_entropy": cross_entropy, "cost": beside**2}
         for gate in GATES:
             terms[gate] = self.regularizer(self.architecture.alpha[gate], probabilities[gate], alive[gate])

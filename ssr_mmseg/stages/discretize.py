@@ -10,6 +10,7 @@ from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.family import hold_of
 from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
@@ -50,7 +51,8 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
             "raise the regularizer's weights, or set discretize.undecided to argmax"
         )
     choice = architecture.choice()
-    moved = towards_target(architecture, choice, search_cost(config, dataset)) if undecided else []
+    held = hold_of(options["search"]["cost"]) is not None
+    moved = towards_target(architecture, choice, search_cost(config, dataset)) if undecided and held else []
     genotype = genotype_of(space, choice, f"searched on {dataset}, seed {seed}")
     values = {"pattern": layout.GENOTYPE, "report": layout.DISCRETIZATION}
     paths = {key: Path(value.format(dataset=dataset, seed=seed)) for key, value in values.items()}

@@ -47,7 +47,9 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
     # like the data, a latency table counts by its content: a rebuilt one never resumes what the old one began
-    identity = settings.identity([settings.stage_identity(config, "search", dataset, seed), cost.digest])
+    identity = settings.stage_identity(config, "search", dataset, seed)
+    if cost.digest:
+        identity = settings.identity([identity, cost.digest])
     work = experiment.work_folder(name, identity)
     total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
     last = options["epochs"] + stage * options["shrink_epochs"]

@@ -61,14 +61,16 @@ def test_macs_are_counted_as_before():
 @pytest.mark.parametrize("kind", sorted(TARGETS))
 @pytest.mark.parametrize(("share", "name"), [(0.01, "cheapest"), (100, "dearest")])
 def test_a_target_out_of_reach_is_one_line(table, kind, share, name):
+    asked = section(kind, REACHED[kind] * share)
     with pytest.raises(UserError, match=f"out of reach: the {name} network of the space comes to") as caught:
-        build_cost(section(kind, REACHED[kind] * share), SPACE, CLASSES, SIZE, table)
+        build_cost({**asked, "hold": 1}, SPACE, CLASSES, SIZE, table)
     assert "\n" not in str(caught.value)
+    assert build_cost({**asked, "hold": None}, SPACE, CLASSES, SIZE, table).target > 0, "it is only aimed at"
 
 
 def test_a_search_of_one_dimension_takes_what_it_gets():
     space = SearchSpace.from_settings({**SEARCH, "dimensions": ["dilation"]})
-    assert build_cost(section("macs", 0.01), space, CLASSES, SIZE).target > 0
+    assert build_cost({**section("macs", 0.01), "hold": 1}, space, CLASSES, SIZE).target > 0
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def test_any_other_figure_is_another_content():
     [
         ("{}", "is not a latency table"),
         ("[1]", "is not a latency table"),
-        ('{"format": "ssr-latency-1", "entries": {}}', "is a damaged latency table"),
-        ('{"format": "ssr-latency-1", "colour": 1}', "is a damaged latency table"),
+        ('{"format": "ssr-latency-1", "entries": {}}', "is not as expected"),
+        ('{"format": "ssr-latency-1", "colour": 1}', "is not as expected"),
         ("{", "is not valid JSON"),
     ],
 )
@@ -46,7 +46,7 @@ def test_another_file_is_refused_in_one_line(tmp_path, value, message):
 def test_figures_that_are_no_times_are_refused(time):
     value = json.loads(json.dumps(synthetic(SPACE, points=2).to_dict()))
     value["entries"]["block"] = time
-    with pytest.raises(UserError, match="damaged"):
+    with pytest.raises(UserError, match="delete it and make it with ssr-mmseg latency-table"):
         LatencyTable.from_dict(value)
 
 

@@ -33,8 +33,8 @@ def table_for(config: dict, device: str = environment(resolve_device("cpu"))["de
 @pytest.mark.parametrize(
     "cost",
     [
-        {"kind": "macs", "target": 0.8},
-        {"kind": "macs", "target": 0.9},
+        {"kind": "macs", "target": 0.8, "hold": 1000},
+        {"kind": "macs", "target": 0.9, "hold": 1000},
         {"kind": "latency", "target_ms": 9.0},
         {"kind": "latency", "target_ms": 12.0},
     ],

@@ -80,8 +80,19 @@ def test_taking_the_argmax_says_what_it_gave_up(config):
     ]
     assert report["given_up"]["depth"] == expected
     assert report["gates_decided"] == 0
+    assert report["moved"] == []
+    best = Genotype.read("results/town/seed0/discretize/genotype.json").stages
+    assert [len(stage.blocks) - 1 for stage in best] == probabilities.argmax(dim=-1).tolist()
+
+
+def test_a_held_search_moves_from_the_argmax_to_its_target_and_says_so(config):
+    gates = searched(config)
+    config = settings.complete(settings.merge(config, {"search": {"cost": {"hold": 1000}}}))
+    discretize(config, "town", 0)
+    report = read_json("results/town/seed0/discretize/discretization.json")
     found = Genotype.read("results/town/seed0/discretize/genotype.json")
     choice = gates.choice()
+    assert report["moved"]
     for change in report["moved"]:
         choice[change["gate"]][tuple(change["group"])] = change["option"]
     assert found.stages == genotype_of(gates.space, choice).stages

@@ -4,7 +4,6 @@
 rule discretize:
     input:
         last_state,
-        manifest,
         latency_table,
     output:
         genotype=layout.GENOTYPE,

@@ -6,6 +6,5 @@ optim_wrapper = dict(
     weights=dict(optimizer=dict(type='Adam', lr=3e-4, betas=(0.9, 0.999), weight_decay=1e-4)),
     architecture=dict(optimizer=dict(type='Adam', lr=2e-3, weight_decay=1e-3), clip_grad=dict(max_norm=5)))
 param_scheduler = dict(weights=[dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=True)], architecture=[])  # αs learn at a constant rate
-# Weights of the terms of the architecture loss. The paper has no depth term, and a cost weight of 1, with which a search
-# ends far beside its target: nothing but cross-entropy then decides what the networks cost.
-objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=1000)
+# Weights of the terms of the architecture loss; the paper has no depth term.
+objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=1)
