@@ -8,7 +8,6 @@ import yaml
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.datasets.manifest import KEYS
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.gates import ArchitectureParameters
@@ -24,7 +23,12 @@ from ssr_mmseg.training.state import save_state
 def config(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
     text = "datasets: {town: {type: streets, size: [64, 128]}}\nsearch: {shrink_stages: 1}\n"
-    manifest = dict.fromkeys(KEYS, "") | {"dataset": "town", "root": str(tmp_path), "classes": ["a"] * 11}
+    split = {"images": 1, "pixels": [1] * 11, "pixels_eighth": [1] * 11}
+    manifest = {
+        "dataset": "town", "type": "streets", "root": str(tmp_path), "size": [64, 128], "digest": "d", "notes": [],
+        "classes": list("abcdefghijk"), "palette": [[index] * 3 for index in range(11)],
+        "splits": {"train": split, "val": split, "test": split},
+    }
     write_json(tmp_path / layout.MANIFEST.format(dataset="town"), manifest)
     return settings.complete(yaml.safe_load(text))
 
