@@ -33,7 +33,7 @@ def members_of(dataset: str, cost: Mapping) -> list[Member]:
     if not isinstance(targets, list):
         return []
     hold = hold_of(cost)
-    return [Member(dataset, f"{target:g}{unit}", {"cost": {key: target, "hold": hold}}) for target in targets]
+    return [Member(dataset, f"{target:.12g}{unit}", {"cost": {key: target, "hold": hold}}) for target in targets]
 
 
 def hold_of(cost: Mapping) -> float | None:
@@ -47,9 +47,9 @@ def hold_of(cost: Mapping) -> float | None:
 
 def single(cost: Mapping) -> dict:
     """A section `cost` with its first target alone: what a cell of the ablation takes of a list."""
-    key, _ = TARGETS[cost["kind"]]
-    targets = cost[key]
-    return {**cost, key: targets[0] if isinstance(targets, list) else targets}
+    keys = {key for key, _ in TARGETS.values()}
+    first = {key: cost[key][0] for key in keys & set(cost) if isinstance(cost[key], list) and cost[key]}
+    return {**cost, **first}
 
 
 def place_of(dataset: str, network: str) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def recorded(job: str) -> Iterator[None]:
     Raises:
         UserError: the file cannot be written.
     """
-    if os.environ.get("RANK", "0") != "0" or not re.fullmatch(r"(?!.*\.\.)[\w/@.-]+", job):
+    if os.environ.get("RANK", "0") != "0" or not re.fullmatch(r"(?!.*\.\.)[\w/@.+-]+", job):
         yield  # another process of the same job tells
         return
     path = progress_path(job)

@@ -91,8 +91,8 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         stage_identity(config, "search", name)
         for network in config["networks"]:
             stage_identity(config, "evaluate", name, network=network)
-    for name in variants(config):
-        _validate(merge(config, _overrides(config, name)), f"{origin}: {name}")
+    for name, variant in variants(config).items():
+        _validate(merge(_with_one(config, variant.dataset), _overrides(config, name)), f"{origin}: {name}")
         stage_identity(config, "search", name)
     return config
 
@@ -102,27 +102,32 @@ def variants(config: dict) -> dict[str, Cell | family.Member]:
     """Everything but datasets that stands where a dataset's name stands: cells of the ablation, members of families."""
     found: dict[str, Cell | family.Member] = dict(cells(config))
     for dataset in config["datasets"]:
-        cost = merge(config["search"], config["datasets"][dataset].get("search", {}))["cost"]
-        found |= {member.name: member for member in family.members_of(dataset, cost)}
+        found |= {member.name: member for member in _family(config, dataset)}
     return found
+
+
+def _variant(config: dict, dataset: str) -> Cell | family.Member | None:
+    """The variant of that name; None for a dataset, without a look at the others."""
+    return variants(config).get(dataset) if "/" in dataset or "@" in dataset else None
+
+
+def _family(config: dict, dataset: str) -> list[family.Member]:
+    own = config["datasets"][dataset].get("search", {}).get("cost", {})
+    return family.members_of(dataset, merge({"cost": config["search"]["cost"]}, {"cost": own})["cost"])
 
 
 @remembered
 def members(config: dict, dataset: str) -> list[str]:
     """What stands in a dataset's place in its searches: a name per target of its cost, or its own."""
-    found = [v.name for v in variants(config).values() if isinstance(v, family.Member) and v.dataset == dataset]
-    return found or [dataset]
+    found = _family(config, dataset) if dataset in config["datasets"] else ()
+    return [member.name for member in found] or [dataset]
 
 
 @remembered
 def networks(config: dict, dataset: str) -> list[str]:
     """The networks of a dataset's table: those of `networks`, and of its own searches one per target."""
-    labels = [name.removeprefix(dataset) for name in members(config, dataset)]
-    return [
-        network + label
-        for network in config["networks"]
-        for label in (labels if network in family.OWN_SEARCH else [""])
-    ]
+    own = [name.removeprefix(dataset) for name in members(config, dataset)]
+    return [name + label for name in config["networks"] for label in (own if name in family.OWN_SEARCH else [""])]
 
 
 def merge(base: dict, changes: dict) -> dict:
@@ -165,11 +170,11 @@ def _with_one(config: dict, dataset: str) -> dict:
 
 def _overrides(config: dict, dataset: str) -> dict:
     """What a dataset, a cell of the ablation or a member of a family lays over the sections."""
-    variant = variants(config).get(dataset) if "/" in dataset or "@" in dataset else None
+    variant = _variant(config, dataset)
     if variant:
         laid = merge(_overrides(config, variant.dataset), {"search": variant.search})
         cost = merge({"search": config["search"]}, laid)["search"]["cost"]
-        return merge(laid, {"search": {"cost": family.single(cost)}})
+        return merge(laid, {"search": {"cost": family.single(cost)}} if isinstance(cost, dict) else {})
     return {key: value for key, value in config["datasets"][dataset].items() if key in SECTIONS}
 
 
@@ -199,7 +204,7 @@ def for_dataset(config: dict, dataset: str) -> dict:
     Raises:
         UserError: the configuration has no such dataset, cell or member.
     """
-    variant = variants(config).get(dataset)
+    variant = _variant(config, dataset)
     base = variant.dataset if variant else dataset
     if base not in config["datasets"]:
         raise UserError(f"dataset {dataset} is not configured; configured are: {', '.join(config['datasets'])}")
@@ -228,9 +233,8 @@ def latency_table_path(config: dict, dataset: str) -> Path | None:
         return None
     if own["latency"]["table"]:
         return layout.project_file(own["latency"]["table"])
-    variant = variants(config).get(dataset)
-    base = variant.dataset if isinstance(variant, family.Member) else dataset
-    return Path(layout.LATENCY_TABLE.format(dataset=base))
+    variant = _variant(config, dataset)
+    return Path(layout.LATENCY_TABLE.format(dataset=variant.dataset if isinstance(variant, family.Member) else dataset))
 
 
 def identity(value: Any) -> str:

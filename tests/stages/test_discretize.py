@@ -25,8 +25,14 @@ def config(tmp_path, monkeypatch) -> dict:
     text = "datasets: {town: {type: streets, size: [64, 128]}}\nsearch: {shrink_stages: 1}\n"
     split = {"images": 1, "pixels": [1] * 11, "pixels_eighth": [1] * 11}
     manifest = {
-        "dataset": "town", "type": "streets", "root": str(tmp_path), "size": [64, 128], "digest": "d", "notes": [],
-        "classes": list("abcdefghijk"), "palette": [[index] * 3 for index in range(11)],
+        "dataset": "town",
+        "type": "streets",
+        "root": str(tmp_path),
+        "size": [64, 128],
+        "digest": "d",
+        "notes": [],
+        "classes": list("abcdefghijk"),
+        "palette": [[index] * 3 for index in range(11)],
         "splits": {"train": split, "val": split, "test": split},
     }
     write_json(tmp_path / layout.MANIFEST.format(dataset="town"), manifest)
