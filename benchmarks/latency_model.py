@@ -3,7 +3,8 @@
     python benchmarks/latency_model.py --config config/config.yaml --dataset streets --classes 11 --size 512x1024
 
 makes the latency table first, or goes on with it (`--out`), then measures networks that the table does not know, in
-turn with its reference. `--points`, `--rounds`, `--backend`, `--precision`, `--threads`, `--device` are those of
+turn with its reference. `--measured REPORT` takes the times of an earlier report in their place, to see what another
+model makes of them. `--points`, `--rounds`, `--backend`, `--precision`, `--threads`, `--device` are those of
 `ssr-mmseg latency-table`. docs/latency.md says how to read the result.
 """
 
@@ -18,7 +19,7 @@ from scipy.stats import spearmanr
 
 from ssr_mmseg import cli, layout, settings
 from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.files import write_json
+from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.latency.backends import arithmetic, starter
 from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
@@ -32,22 +33,25 @@ SEED = 1  # the table's own networks are drawn with seed 0
 
 
 def measured(parts: list[NetworkPart], table: LatencyTable, space: SearchSpace, device: torch.device) -> np.ndarray:
-    """Median ms of whole networks, relative to the table's reference."""
+    """Median ms of whole networks, relative to the table's reference: (3, networks), of all, odd and even rounds."""
     start = starter(table.key["backend"], table.key["precision"], device)
     reference = parts_of(space, table)[0]
     times = []
     for first in range(0, len(parts), GROUP):
         with arithmetic():
             samples = time_parts([reference, *parts[first : first + GROUP]], table, start)
-        times += against_reference(samples, table.reference_ms).tolist()
-        print(f"latency_model: {len(times)} of {len(parts)} networks", file=sys.stderr, flush=True)
-    return np.array(times)
+        halves = (samples, samples[:, 1::2], samples[:, ::2])
+        times.append([against_reference(half, table.reference_ms) for half in halves])
+        done = min(first + GROUP, len(parts))
+        print(f"latency_model: {done} of {len(parts)} networks", file=sys.stderr, flush=True)
+    return np.concatenate(times, axis=1)
 
 
 def agreement(predicted: np.ndarray, found: np.ndarray) -> dict:
     """Relative errors, signed at their median, and rank correlation."""
     errors = predicted / found - 1
     return {
+        "mean_error": round(float(np.abs(errors).mean()), 4),
         "median_error": round(float(np.median(np.abs(errors))), 4),
         "worst_error": round(float(np.abs(errors).max()), 4),
         "bias": round(float(np.median(errors)), 4),
@@ -60,9 +64,10 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=30, help="networks to measure (%(default)s)")
     parser.add_argument("--genotype", type=Path, action="append", default=[], help="another network to measure")
     parser.add_argument("--report", type=Path, help="write the JSON here, too")
+    parser.add_argument("--measured", type=Path, help="an earlier report to take the measured times from")
     own, rest = parser.parse_known_args()
     command = ["latency-table", *rest]
-    status = cli.main(command)
+    status = 0 if own.measured else cli.main(command)
     if status:
         return status
     arguments = cli.parser().parse_args(command)
@@ -74,7 +79,12 @@ def main() -> int:
     space = SearchSpace.from_settings(dataset["search"])
     parts = random_parts(space, own.networks, SEED)
     parts += [NetworkPart(Genotype.read(path)) for path in own.genotype]
-    found = measured(parts, table, space, resolve_device(config["device"]))
+    if own.measured:
+        earlier = read_json(own.measured)
+        found, repeated = np.array(earlier["measured_ms"]), earlier["repeated_spearman"]
+    else:
+        found, *halves = measured(parts, table, space, resolve_device(config["device"]))
+        repeated = round(float(spearmanr(*halves).statistic), 4)
     model = LatencyModel(space, table)
     predicted = np.array([model.of(part.genotype) for part in parts])
     factors = model.factors
@@ -86,6 +96,7 @@ def main() -> int:
         "points": table.points,
         "factors": factors.round(4).tolist(),
         "networks": len(parts),
+        "repeated_spearman": repeated,  # of the times of odd with those of even rounds: how well they rank themselves
         **agreement(predicted, found),
         "without_factors": agreement(np.array([model.of(part.genotype) for part in parts]), found),
         "measured_ms": found.round(3).tolist(),

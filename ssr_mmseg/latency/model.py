@@ -2,9 +2,10 @@
 
     latency = T + Σ_stages [ F(end width) + s · (Σ_blocks t(block) − t(the block that T + F holds)) ]
 
-T is the measured latency of the smallest network, of one block per stage at full width; F is what another end width of
-the stage adds to it. Widths between the measured ones are interpolated, linearly in each width. Blocks are measured in
-a chain of their like, and can be faster or slower within a network, where memory, caches and fusion differ: the factor
+T is the measured latency of the smallest network, of one block per stage at full width; F is what another end width
+of the stage adds to it. F is a small difference of large times: it is taken as a straight line that never falls with
+the width. Block widths between the measured ones are interpolated, linearly in each width. Blocks are measured in a
+chain of their like, and can be faster or slower within a network, where memory, caches and fusion differ: the factor
 s of each stage is fitted to measured random networks, by non-negative least squares of the relative error.
 """
 
@@ -53,7 +54,8 @@ class LatencyModel:
             widths = knots(space, "out_width", stage, table.points)
             changed = ([width if index == stage else full[index] for index in self.stages] for width in widths)
             times = [self._time(smallest(space, ends)) - self.whole for ends in changed]
-            self.ends.append(np.interp(space.widths(stage), widths, times))
+            offsets = np.array(space.widths(stage)) - full[stage]
+            self.ends.append(_slope(np.array(widths) - full[stage], np.array(times)) * offsets)
             self.blocks.append(self._blocks(stage))
         self.held = [blocks[measured_operators(space)[0], -1, -1] for blocks in self.blocks]
         self.factors = self._fitted()
@@ -163,6 +165,11 @@ class LatencyModel:
             }
             self._cache[key] = {name: torch.as_tensor(value).to(like) for name, value in values.items()}
         return self._cache[key]
+
+
+def _slope(offsets: np.ndarray, times: np.ndarray) -> float:
+    """Slope of the line through the origin that is nearest to the times, or 0 if that one falls."""
+    return max(0.0, float(offsets @ times) / max(1.0, float(offsets @ offsets)))
 
 
 def _hats(widths: tuple[int, ...], measured: list[int]) -> np.ndarray:

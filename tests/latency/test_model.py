@@ -32,14 +32,18 @@ def test_a_network_is_its_frame_and_its_blocks(seed, model):
     assert model.of(genotype) == pytest.approx(network_ms(genotype), rel=1e-9)
 
 
-def test_widths_between_measured_ones_are_interpolated():
-    def curved(genotype):
-        return network_ms(genotype) + sum(0.001 * s.blocks[-1].out ** 2 for s in genotype.stages)
+@pytest.mark.parametrize("points", [2, 4])
+def test_a_frame_is_a_line_over_its_end_width_that_never_falls(points):
+    def tilted(by):
+        def of(genotype):
+            return network_ms(genotype) + sum(by * stage.blocks[-1].out for stage in genotype.stages)
 
-    fine, coarse = (LatencyModel(SPACE, synthetic(SPACE, points=points, of=curved, networks=0)) for points in (4, 2))
-    np.testing.assert_allclose(fine.ends[0][[0, -1]], coarse.ends[0][[0, -1]])
-    np.testing.assert_allclose(np.interp([16, 18], [14, 20], coarse.ends[0][[0, -1]]), coarse.ends[0][[1, 2]])
-    assert (fine.ends[0][1:3] < coarse.ends[0][1:3]).all(), "a convex curve lies below its chord"
+        return LatencyModel(SPACE, synthetic(SPACE, points=points, of=of, networks=0))
+
+    widths = np.array(SPACE.widths(0)) - SPACE.widths(0)[-1]
+    flat, steep = tilted(-1.0), tilted(1.0)
+    assert not flat.ends[0].any()
+    np.testing.assert_allclose(steep.ends[0] - tilted(0.5).ends[0], 0.5 * widths)
 
 
 @settings(max_examples=20, deadline=None)
