@@ -132,19 +132,24 @@ def stage_metrics(dataset: str, seed: int) -> list[str]:
     return [str(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
-def places() -> list[tuple[str, str]]:
-    """Every network of the table: what stands in a dataset's place in its results, and its name there."""
-    datasets = settings.dataset_names(CONFIG)
-    return [family.place_of(dataset, label) for dataset in datasets for label in settings.networks(CONFIG, dataset)]
+def places(dataset: str) -> list[tuple[str, str]]:
+    """Every network of a dataset's table: what stands in the dataset's place in its results, and its name there."""
+    return [family.place_of(dataset, label) for label in settings.networks(CONFIG, dataset)]
 
 
 def table_inputs(_) -> list[str]:
     """Every result that the table joins."""
-    inputs = expand(layout.MANIFEST, dataset=settings.dataset_names(CONFIG))
-    for place, network in places():
-        patterns = [layout.TRAINING, layout.EVALUATION, layout.PROFILE]
-        patterns += [layout.GAP] if network == "searched" else []
-        inputs += expand(patterns, dataset=place, seed=CONFIG["seeds"], network=network)
+    datasets, seeds = settings.dataset_names(CONFIG), CONFIG["seeds"]
+    inputs = expand(layout.MANIFEST, dataset=datasets)
+    for pattern in (layout.TRAINING, layout.EVALUATION, layout.PROFILE):
+        inputs += [
+            pattern.format(dataset=place, seed=seed, network=network)
+            for dataset, seed in itertools.product(datasets, seeds)
+            for place, network in places(dataset)
+        ]
+    if "searched" in CONFIG["networks"]:
+        searched = [place for dataset in datasets for place in settings.members(CONFIG, dataset)]
+        inputs += expand(layout.GAP, dataset=searched, seed=seeds)
     return inputs
 
 
