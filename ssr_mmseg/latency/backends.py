@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling import BACKENDS, Backend
-from ssr_mmseg.profiling.record import _strict_fp32 as arithmetic
+from ssr_mmseg.profiling.precision import arithmetic
 
 __all__ = ["Start", "arithmetic", "starter"]
 

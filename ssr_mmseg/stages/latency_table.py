@@ -53,7 +53,7 @@ def latency_table(
         if kept.is_file():
             take_over(table, LatencyTable.read(kept), kept)
     if any(part.name(size) not in table.entries for part in parts_of(space, table)):
-        with arithmetic():
+        with arithmetic(options["precision"]):
             fill(table, space, start, lambda grown: grown.write(partial), _tell)
     LatencyModel(space, table)  # raises before anything is written, if the figures make no model
     table.write(path)

@@ -69,7 +69,10 @@ def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, An
         "origin": HERE,
         "pretrained": "no" if accuracy else None,
     }
-    return [rounded(common | cost | (accuracy if size == own_size else {})) for size, cost in cost_columns(profile)]
+    return [
+        rounded(common | cost | (accuracy if size == own_size else {}) | measured)
+        for size, cost, measured in cost_columns(profile)
+    ]
 
 
 def published_rows(dataset: str, dataset_type: str) -> list[dict[str, Any]]:

@@ -137,7 +137,8 @@ def png_header(height: int, width: int) -> bytes:
 
 def fails(capfd, *arguments: object) -> str:
     assert main(["predict", *map(str, arguments)]) == 2
-    lines = capfd.readouterr().err.strip().splitlines()
+    # A decoder that a test before has woken may speak, too.
+    lines = [line for line in capfd.readouterr().err.strip().splitlines() if not line.startswith("[mov,")]
     assert len(lines) == 1, lines
     return lines[0]
 
