@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import DATASETS, MODELS, TRANSFORMS
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -30,6 +30,7 @@ from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.board import BOARD, check_tensorboard
 from ssr_mmseg.training.claims import release
 from ssr_mmseg.transforms import IGNORED
@@ -121,10 +122,14 @@ class Experiment:
         return self.settings["dataset"]["train_split"].split("+")
 
     def _complete(self, model: dict, weights: list[float], schedule: str) -> dict:
-        """Fill in what the data decide: input size, number of classes and class weights of every head."""
+        """Fill in what the data decide: input size, number of classes and class weights of every head.
+
+        The schedule's `loss` takes the place of every head's cross-entropy, but for the head's `loss_weight`.
+        """
+        recipe = _read(schedule)
         model["data_preprocessor"] = {
-            "type": "SegDataPreProcessor",
-            **_read(schedule)["normalisation"],
+            "type": "BatchPreProcessor",
+            **recipe["normalisation"],
             "bgr_to_rgb": True,
             "pad_val": 0,
             "seg_pad_val": IGNORED,
@@ -135,6 +140,7 @@ class Experiment:
             head["num_classes"] = self.classes
             for loss in head["loss_decode"] if isinstance(head["loss_decode"], list) else [head["loss_decode"]]:
                 if loss["type"] == "CrossEntropyLoss":
+                    loss |= recipe.get("loss", {})
                     loss.setdefault("class_weight", weights)
         return model
 
@@ -150,20 +156,43 @@ class Experiment:
         available = len(indices) if indices is not None else self.training_images(splits)
         if available < batch_size:
             raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
+        options = dict(schedule["loader"])
+        resident = options.pop("resident", False)
         pipeline = [
             {"type": "LoadImageFromFile"},
             {"type": "LoadAnnotations"},
             {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
-            *schedule["augmentation"],
+            *([] if resident else schedule["augmentation"]),
             *transforms,
             {"type": "PackSegInputs"},
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
+        if resident:  # augmented batch by batch on the device
+            if transforms:
+                raise UserError(
+                    f"the network's own transform {transforms[0]['type']} has no form for batches on the device; set "
+                    "resident=False in the schedule's loader, or leave the network out"
+                )
+            build_transforms(schedule["augmentation"])
+            return {
+                "resident": True,
+                "batch_size": batch_size,
+                "dataset": data,
+                "augmentation": schedule["augmentation"],
+                "indices": indices,
+                "fill": schedule["normalisation"]["mean"][::-1],
+            }
+        for transform in schedule["augmentation"]:
+            if TRANSFORMS.get(transform["type"]) is None:
+                raise UserError(
+                    f"augmentation {transform['type']} has no form for single images; set resident=True in the "
+                    "schedule's loader, or use one of mmseg's transforms"
+                )
         return {
             "batch_size": batch_size,
             "worker_init_fn": {"type": "quiet_loader_process"},
-            **schedule["loader"],
+            **options,
             "drop_last": True,
             "sampler": {"type": "PositionSampler"},
             "dataset": {"type": "SeededDataset", "dataset": data, "seed": self.seed, "indices": indices},
@@ -203,12 +232,15 @@ class Experiment:
         }
         loop = {"type": "SearchLoop", "architecture_dataloader": loaders[1], "max_epochs": last, "objective": objective}
         hooks = [*config["custom_hooks"]]
+        for hook in hooks:
+            if hook["type"] == "RegularizerRampHook":
+                hook.setdefault("epochs", total)
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
         if self.settings["monitor"]["tensorboard"]:
             hooks.append({"type": "GateBoardHook"})
-        hooks += self._monitors(progress or work / "progress.json")
+        hooks += self._monitors(progress or work / "progress.json", {})
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
 
     def retrain_runner(
@@ -221,19 +253,18 @@ class Experiment:
         loader = self.loader(self.train_splits, config, retrain["batch_size"], transforms=own)
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
-        hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json")]
+        curve = config.get("validation", {}) if "val" not in self.train_splits else {}
+        hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json", curve)]
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
-    def _monitors(self, progress: Path) -> list[dict]:
-        """Configs of the hooks that show a training while it runs."""
+    def _monitors(self, progress: Path, curve: dict) -> list[dict]:
+        """Configs of the hooks that show a training while it runs; `curve` is the schedule's `validation`."""
         monitor = self.settings["monitor"]
         hooks: list[dict] = [{"type": "ProgressHook", "path": str(progress)}]
         loader = self.evaluation_loader_config("val")
-        if monitor["validation"]:
-            classes = self.manifest["classes"]
-            hooks.append(
-                {"type": "ValidationHook", "loader": loader, "classes": classes, "share": monitor["validation"]}
-            )
+        if monitor["validation"] or curve:
+            found = {"loader": loader, "classes": self.manifest["classes"], "share": monitor["validation"]}
+            hooks.append({"type": "ValidationHook", **found, **curve})
         if monitor["tensorboard"]:
             check_tensorboard()
             hooks.append({"type": "BoardHook", "loader": loader, "palette": self.manifest["palette"]})

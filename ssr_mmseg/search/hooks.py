@@ -1,4 +1,4 @@
-"""Hooks of the search: options die after every epoch, and what the gates did is noted."""
+"""Hooks of the search: options die after every epoch, the last ones under growing pressure; the gates are noted."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.loop import architecture_of
 from ssr_mmseg.search.target import shrink_within_reach
 from ssr_mmseg.training.board import BOARD
+from ssr_mmseg.search_space import GATES
 
 
 @HOOKS.register_module()
@@ -34,6 +35,33 @@ class ShrinkingHook(Hook):
         else:
             removed = shrink_within_reach(architecture, cost, self.threshold)
         runner.logger.info(f"shrinking removed {removed} options")
+
+
+@HOOKS.register_module()
+class RegularizerRampHook(Hook):
+    """Raise the regularizer's weights towards the search's end, so that what is still undecided gets decided.
+
+    From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times in the
+    last epoch. A group that cross-entropy and cost decide earlier never sees it.
+
+    Args:
+        begin: Share of the search's epochs, over all stages, at which the weights begin to grow.
+        factor: What they have grown by at the end.
+        epochs: Epochs of the search, over all stages.
+    """
+
+    def __init__(self, begin: float, factor: float, epochs: int) -> None:
+        self.begin, self.factor, self.epochs = begin, factor, epochs
+        self.weights: dict[str, float] = {}
+
+    def before_train(self, runner: Any) -> None:
+        self.weights = dict(runner.train_loop.objective.weights)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        share = (runner.train_loop.epoch + 1) / self.epochs
+        growth = self.factor ** (max(share - self.begin, 0) / (1 - self.begin))
+        grown = {gate: self.weights[gate] * growth for gate in GATES}
+        runner.train_loop.objective.weights = {**self.weights, **grown}
 
 
 @HOOKS.register_module()

@@ -5,7 +5,6 @@ from typing import Any, cast
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmengine.registry import build_from_cfg
-from mmengine.runner import Runner
 from mmseg.registry import LOOPS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
@@ -13,7 +12,8 @@ from ssr_mmseg.costs import build_cost
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.supernet import SSRSupernet
-from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.training.loop import ResumableTrainLoop, device_of
+from ssr_mmseg.training.resident import build_loader
 
 
 def architecture_of(model: nn.Module) -> ArchitectureParameters:
@@ -44,7 +44,7 @@ class SearchLoop(ResumableTrainLoop):
         **options: Any,
     ) -> None:
         super().__init__(runner, dataloader, max_epochs, **options)
-        self.architecture_dataloader = Runner.build_dataloader(architecture_dataloader, seed=runner.seed)
+        self.architecture_dataloader = build_loader(architecture_dataloader, runner.seed, device_of(runner.model))
         self.architecture = architecture_of(runner.model)
         cost = build_cost(space=self.architecture.space, **objective["cost"])
         self.objective = ArchitectureObjective(self.architecture, objective["weights"], objective["regularizer"], cost)

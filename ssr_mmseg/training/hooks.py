@@ -76,7 +76,7 @@ class HistoryHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         terms = {name: value for name, value in (outputs or {}).items() if "loss" in name or "acc" in name}
-        runner.train_loop.note({name: torch.as_tensor(value).detach().item() for name, value in terms.items()})
+        runner.train_loop.note(terms)
 
     def after_train_epoch(self, runner: Any) -> None:
         record = runner.train_loop.close_epoch()
@@ -86,6 +86,7 @@ class HistoryHook(Hook):
 def capture(runner: Any, iteration: int) -> dict[str, Any]:
     """Everything that the rest of a training depends on, after `iteration` finished iterations."""
     loop: ResumableTrainLoop = runner.train_loop
+    hooks = {type(hook).__name__: hook.training_state() for hook in _hooks_with_state(runner)}
     return {
         "iteration": iteration,
         "model": runner.model.state_dict(),
@@ -99,6 +100,7 @@ def capture(runner: Any, iteration: int) -> dict[str, Any]:
         "sums": dict(loop.sums),
         "count": loop.count,
         "seconds": loop.seconds,
+        **({"hooks": hooks} if hooks else {}),
     }
 
 
@@ -120,6 +122,8 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
     loop.sums.update(state["sums"])
     loop.count = state["count"]
     loop.seconds = state["seconds"]
+    for hook in _hooks_with_state(runner):
+        hook.load_training_state(state["hooks"][type(hook).__name__])
 
 
 def not_finite(value: Any, name: str = "") -> Iterator[str]:
@@ -135,6 +139,11 @@ def not_finite(value: Any, name: str = "") -> Iterator[str]:
 def _schedulers(runner: Any) -> dict[str, list]:
     schedulers = runner.param_schedulers or {}
     return schedulers if isinstance(schedulers, dict) else {"all": schedulers}
+
+
+def _hooks_with_state(runner: Any) -> list[Any]:
+    """Hooks whose doing the rest of a training depends on."""
+    return [hook for hook in runner.hooks if hasattr(hook, "training_state")]
 
 
 def _parameter_names(runner: Any) -> dict[str, list[str]]:

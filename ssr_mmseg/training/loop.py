@@ -7,12 +7,15 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+import torch
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
+from torch import Tensor
 
 from ssr_mmseg import stopping
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.data import seed_everything
+from ssr_mmseg.training.resident import build_loader
 
 
 @LOOPS.register_module()
@@ -26,10 +29,12 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **options: Any) -> None:
-        super().__init__(runner, dataloader, max_epochs, **options)
+        loader = build_loader(dataloader, runner.seed, device_of(runner.model))
+        super().__init__(runner, loader, max_epochs, **options)
         self.history: list[dict] = []
         self.seconds = 0.0  # spent on iterations and their data, over all the runs of this training
-        self.sums: dict[str, float] = defaultdict(float)  # of this epoch's loss terms
+        self._sums: dict[str, float] = defaultdict(float)  # of this epoch's loss terms, as far as they are read
+        self._unread: list[tuple[int, dict[str, float | Tensor]]] = []  # the iteration's number from 1, and its terms
         self.count = 0
         self.save: Callable[[], None] = lambda: None  # the hook that keeps the state puts itself here
         self.miou: float | None = None  # on val, in percent, when it was last measured
@@ -68,6 +73,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             now = time.monotonic()
             self.seconds += now - started  # with the wait for the batch
             started = now
+        self._read()  # waits until the device has done what the iterations asked for
+        self.seconds += time.monotonic() - started
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
 
@@ -89,18 +96,37 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.dataloader.sampler.start(self._epoch, first * self.dataloader.batch_size)
         return self.dataloader
 
-    def note(self, terms: dict[str, float]) -> None:
-        """Add an iteration's loss terms to the epoch's means.
+    def note(self, terms: dict[str, float | Tensor]) -> None:
+        """Add an iteration's loss terms, numbers or tensors of one element, to the epoch's means.
+
+        Terms on a GPU are read later, all at once, since reading one makes the CPU wait: when progress is told, at the
+        epoch's end, and before every save.
 
         Raises:
             UserError: a term is not finite: the training has diverged. Nothing is saved after that.
         """
-        bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
-        if bad:
-            raise self.diverged(", ".join(bad), self._iter + 1)
-        for name, value in terms.items():
-            self.sums[name] += value
+        self._unread.append((self._iter + 1, {k: v.detach() if torch.is_tensor(v) else v for k, v in terms.items()}))
         self.count += 1
+        if not any(torch.is_tensor(value) and value.is_cuda for value in terms.values()):
+            self._read()
+
+    @property
+    def sums(self) -> dict[str, float]:
+        """Sums of this epoch's loss terms; raises as `note` does."""
+        self._read()
+        return self._sums
+
+    def _read(self) -> None:
+        unread, self._unread = self._unread, []
+        tensors = [v.reshape(()).float() for _, terms in unread for v in terms.values() if torch.is_tensor(v)]
+        values = iter(torch.stack(tensors).tolist() if tensors else [])
+        for iteration, terms in unread:
+            numbers = {name: next(values) if torch.is_tensor(value) else value for name, value in terms.items()}
+            bad = [f"{name} is {number}" for name, number in numbers.items() if not math.isfinite(number)]
+            if bad:
+                raise self.diverged(", ".join(bad), iteration)
+            for name, number in numbers.items():
+                self._sums[name] += number
 
     def diverged(self, what: str, iteration: int) -> UserError:
         """The error that says what is not finite, after which iteration, and what to try."""
@@ -117,3 +143,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.sums.clear()
         self.count = 0
         return record
+
+
+def device_of(model: torch.nn.Module) -> torch.device:
+    """Where a model's parameters are."""
+    return next(model.parameters()).device

@@ -1,6 +1,7 @@
 """mIoU on val while a training runs: to watch, never to choose by."""
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -8,34 +9,48 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.training.averaging import AverageHook
 
 
 @HOOKS.register_module()
 class ValidationHook(Hook):
     """Measure mIoU on val after the first epoch, and after later ones as far as the time for it allows.
 
-    The last epoch is left to the evaluation that follows the training. Nothing of the training depends on it: every
-    iteration is seeded by its number.
+    The last epoch is left to the evaluation that follows the training. With an `interval` it is measured after every
+    `interval`-th epoch instead, whatever time that takes, and belongs to the record of the epoch as `miou_val`: a
+    learning curve. Where the weights are averaged, the average is measured. Nothing of the training depends on any of
+    this: every iteration is seeded by its number.
 
     Args:
         loader: Config of the loader of the validation images, one by one.
         classes: Class names, in the order of the label values.
         share: Part of the training time that all measurements together may take, but for the first.
+        interval: Epochs between measurements; by default the share decides.
     """
 
-    priority = "BELOW_NORMAL"  # behind the shrinking: the options that were removed do not count any more
+    priority = "BELOW_NORMAL"  # behind HistoryHook and behind the shrinking: removed options do not count any more
 
-    def __init__(self, loader: dict, classes: list[str], share: float) -> None:
+    def __init__(self, loader: dict, classes: list[str], share: float, interval: int | None = None) -> None:
         self.loader = loader
         self.classes = classes
         self.share = share
+        self.interval = interval
         self.seconds = 0.0
 
     def after_train_epoch(self, runner: Any) -> None:
         loop = runner.train_loop
-        if loop.epoch + 1 >= loop.max_epochs or self.seconds > self.share * loop.seconds:
+        if not self._is_due(loop):
             return
         began = time.monotonic()
-        loop.miou = evaluate_model(runner.model, Runner.build_dataloader(self.loader), self.classes)["miou"]
+        averages = [hook for hook in runner.hooks if isinstance(hook, AverageHook)]
+        with averages[0].applied() if averages else nullcontext():
+            loop.miou = evaluate_model(runner.model, Runner.build_dataloader(self.loader), self.classes)["miou"]
         self.seconds += time.monotonic() - began
         runner.visualizer.add_scalar("miou_val", loop.miou, step=loop.iter)
+        if self.interval:
+            loop.history[-1]["miou_val"] = loop.miou
+
+    def _is_due(self, loop: Any) -> bool:
+        if self.interval:
+            return (loop.epoch + 1) % self.interval == 0
+        return loop.epoch + 1 < loop.max_epochs and self.seconds <= self.share * loop.seconds

@@ -1,0 +1,24 @@
+# Training from scratch on CamVid, for every row of the table alike. Each ingredient is one line to take out; what
+# each is worth on val is what benchmarks/recipe.py measures.
+_base_ = ['./resident.py']
+augmentation = [
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='RandomScaleCrop', low=0.5, high=2.0),
+    dict(type='ColourJitter', brightness=32, contrast=0.5, saturation=0.5, hue=18, prob=0.5),
+    dict(type='CutMix', prob=0.5)]
+# Cross-entropy with the measured class weights, smoothed labels, and the hardest pixels (OHEM), for every head alike.
+loss = dict(type='HardPixelCrossEntropy', label_smoothing=0.05, keep=0.25, threshold=0.7)
+optim_wrapper = dict(
+    type='BFloat16OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-2),
+    clip_grad=dict(max_norm=5))
+warmup = 10  # epochs
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, begin=0, end=warmup, by_epoch=True, convert_to_iter_based=True),
+    dict(type='PolyLR', power=0.9, eta_min=0, begin=warmup, by_epoch=True, convert_to_iter_based=True)]
+custom_hooks = [
+    dict(type='HistoryHook'),
+    dict(type='ChannelsLastHook'),
+    dict(type='CompileHook', parts=['backbone', 'decode_head']),
+    dict(type='AverageHook', decay=0.999)]
+validation = dict(interval=50)  # epochs between two points of the learning curve on val, unless val is trained on

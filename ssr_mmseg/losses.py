@@ -1,0 +1,75 @@
+"""The loss of a training from scratch: cross-entropy with smoothed labels, on the hardest pixels."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ssr_mmseg.transforms import IGNORED
+
+
+@MODELS.register_module()
+class HardPixelCrossEntropy(nn.Module):
+    """Class-weighted cross-entropy, averaged over the hard pixels of a batch.
+
+    With ℓᵢ the loss of pixel i, wᵢ the weight of its class and K the set of pixels to learn from,
+
+        L = Σ_K ℓᵢ / Σ_K wᵢ,   ℓᵢ = −(1 − ε) wᵢ ln pᵢ − (ε / C) Σ_c w_c ln p_c.
+
+    K holds the pixels whose own class has a probability below `threshold`, and at least the `keep` share of all
+    pixels that are hardest (OHEM; Shrivastava et al., 2016). mmseg's samplers find the same K by sorting and masks of
+    variable size, for which the CPU waits for the GPU several times a step.
+
+    Args:
+        class_weight: One weight per class; 1 by default.
+        label_smoothing: ε.
+        keep: Least share of the pixels to learn from; 1 takes them all.
+        threshold: Probability from which a pixel counts as easy.
+        loss_weight: Factor of the whole.
+        loss_name: Name in the logs; it must begin with `loss`.
+    """
+
+    def __init__(
+        self,
+        class_weight: list[float] | None = None,
+        label_smoothing: float = 0.0,
+        keep: float = 1.0,
+        threshold: float = 0.7,
+        loss_weight: float = 1.0,
+        loss_name: str = "loss_ce",
+    ) -> None:
+        super().__init__()
+        self.register_buffer("class_weight", torch.tensor(class_weight) if class_weight else None, persistent=False)
+        self.label_smoothing, self.keep, self.threshold = label_smoothing, keep, threshold
+        self.loss_weight, self.loss_name = loss_weight, loss_name
+
+    def forward(
+        self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = IGNORED, **_
+    ) -> Tensor:
+        """(B, classes, H, W) and (B, H, W) → a scalar.
+
+        Args:
+            weight: Further weights of the pixels, (B, H, W).
+        """
+        logits = logits.float()
+        options = {"ignore_index": ignore_index, "reduction": "none"}
+        loss = F.cross_entropy(logits, labels, self.class_weight, label_smoothing=self.label_smoothing, **options)
+        counts = (labels != ignore_index).to(loss)
+        if weight is not None:
+            loss, counts = loss * weight, counts * weight
+        if self.keep < 1:
+            counts = counts * self._hard(logits, labels, ignore_index)
+        weights = counts
+        if self.class_weight is not None:
+            weights = counts * self.class_weight[labels.clamp(0, len(self.class_weight) - 1)]
+        return self.loss_weight * (loss * (counts > 0)).sum() / weights.sum().clamp_min(1e-6)
+
+    @torch.no_grad()
+    def _hard(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+        """Which pixels to learn from, boolean, (B, H, W)."""
+        difficulty = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="none")  # −ln p, 0 if ignored
+        count = max(1, round(self.keep * difficulty.numel()))
+        least = difficulty.flatten().sort(descending=True).values[count - 1]  # faster on a GPU than `kthvalue`
+        return difficulty >= least.clamp_max(-math.log(self.threshold))

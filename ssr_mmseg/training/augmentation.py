@@ -1,0 +1,44 @@
+"""What the batched transforms have in common: parameters drawn per sample, applied to the whole batch at once.
+
+A transform draws the parameters of one sample from that sample's own generator, on the CPU, as a few numbers. It
+applies the parameters of a whole batch to tensors on the device. So the result does not depend on the device's
+generator, and a sample's share of it not on the rest of the batch.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.registry import Registry
+from torch import Tensor
+
+from ssr_mmseg.errors import UserError
+
+BATCH_TRANSFORMS = Registry("batch transform")
+
+
+class BatchTransform:
+    """One step of the augmentation of a batch on its device."""
+
+    def draw(self, generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+        """Parameters of one sample of `size` (height, width), a vector of floats."""
+        raise NotImplementedError
+
+    def apply(self, images: Tensor, labels: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
+        """Transform `images` (B, 3, H, W), 0 to 255, blue first, and `labels` (B, H, W), by `parameters` (B, k)."""
+        raise NotImplementedError
+
+
+def build_transforms(configs: Sequence[dict]) -> list[BatchTransform]:
+    """The transforms of a schedule's `augmentation`, in its order.
+
+    Raises:
+        UserError: one of them exists for single images only.
+    """
+    known = sorted(BATCH_TRANSFORMS.module_dict)
+    for config in configs:
+        if config["type"] not in known:
+            raise UserError(
+                f"augmentation {config['type']} has no form for whole batches; use {', '.join(known)}, "
+                "or set resident=False in the schedule's loader"
+            )
+    return [BATCH_TRANSFORMS.build(dict(config)) for config in configs]

@@ -1,0 +1,119 @@
+"""Batches made on the device: what they depend on, and that the loop takes them."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from PIL import Image
+
+from ssr_mmseg import registration  # noqa: F401 - fills the registries
+from ssr_mmseg.training.preprocessing import BatchPreProcessor
+from ssr_mmseg.training.resident import ResidentLoader, build_loader
+
+CPU = torch.device("cpu")
+FULL = [
+    {"type": "RandomFlip", "prob": 0.5},
+    {"type": "RandomScaleCrop", "low": 0.5, "high": 2.0},
+    {"type": "ColourJitter"},
+    {"type": "CutMix", "prob": 1.0},
+]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> dict:
+    """Config of a dataset of seven images in the training's size."""
+    init_default_scope("mmseg")
+    folder = tmp_path_factory.mktemp("seven")
+    generator = np.random.default_rng(0)
+    for kind, shape in (("images", (16, 24, 3)), ("labels", (16, 24))):
+        (folder / kind).mkdir()
+        for number in range(7):
+            array = generator.integers(0, 3 if kind == "labels" else 256, shape).astype(np.uint8)
+            Image.fromarray(array).save(folder / kind / f"{number}.png")
+    return {
+        "type": "FolderDataset",
+        "metainfo": {"classes": ["a", "b", "c"], "palette": [[0, 0, 0], [9, 9, 9], [90, 90, 90]]},
+        "data_root": str(folder),
+        "data_prefix": {"img_path": "images", "seg_map_path": "labels"},
+        "pipeline": [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "PackSegInputs"}],
+    }
+
+
+def loader(dataset, augmentation=(), seed=3, indices=(0, 2, 3, 4, 6), batch_size=2) -> ResidentLoader:
+    return ResidentLoader(dataset, batch_size, seed, CPU, augmentation, indices)
+
+
+def epoch(data: ResidentLoader, number: int, first: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    data.sampler.start(number, first * data.batch_size)
+    return [
+        (batch["inputs"], torch.cat([sample.gt_sem_seg.data for sample in batch["data_samples"]])) for batch in data
+    ]
+
+
+def assert_equal(first, second) -> None:
+    assert len(first) == len(second)
+    for (images, labels), (other_images, other_labels) in zip(first, second, strict=True):
+        assert torch.equal(images, other_images)
+        assert torch.equal(labels, other_labels)
+
+
+def test_without_augmentation_a_batch_is_what_the_dataset_says(dataset):
+    data = loader(dataset)
+    positions = [10 + 1, 10 + 4]  # epoch 2, the second and the fifth of the chosen samples
+    batch = data.batch(positions)
+    for index, sample in enumerate((2, 6)):
+        expected = data.source[sample]
+        assert torch.equal(batch["inputs"][index], expected["inputs"].float())
+        assert torch.equal(batch["data_samples"][index].gt_sem_seg.data, expected["data_samples"].gt_sem_seg.data)
+
+
+def test_an_epoch_has_the_full_batches_only(dataset):
+    data = loader(dataset)
+    assert len(data) == 2
+    assert [tuple(images.shape) for images, _ in epoch(data, 0)] == [(2, 3, 16, 24)] * 2
+
+
+def test_a_position_gives_the_same_batch_wherever_the_training_began(dataset):
+    whole = epoch(loader(dataset, FULL), 4)
+    torch.manual_seed(1)
+    np.random.seed(1)
+    assert_equal(epoch(loader(dataset, FULL), 4, first=1), whole[1:])
+
+
+def test_epochs_and_seeds_differ(dataset):
+    first, later = epoch(loader(dataset, FULL), 0), epoch(loader(dataset, FULL), 1)
+    other = epoch(loader(dataset, FULL, seed=4), 0)
+    assert not any(torch.equal(a, b) for (a, _), (b, _) in zip(first, later, strict=True))
+    assert not any(torch.equal(a, b) for (a, _), (b, _) in zip(first, other, strict=True))
+
+
+def test_a_sample_is_augmented_alike_in_whatever_batch(dataset):
+    """But for cut-mix, whose other half comes from the batch."""
+    data = loader(dataset, FULL[:3])
+    alone, together = data.batch([7]), data.batch([9, 7])
+    torch.testing.assert_close(together["inputs"][1], alone["inputs"][0])
+
+
+def test_labels_stay_labels(dataset):
+    for _, labels in epoch(loader(dataset, FULL), 0):
+        assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
+
+
+def test_a_config_says_which_loader_is_built(dataset):
+    config = {"resident": True, "dataset": dataset, "batch_size": 3, "augmentation": FULL}
+    assert isinstance(build_loader(config, 5, CPU), ResidentLoader)
+    plain = {"dataset": dataset, "batch_size": 3, "num_workers": 0, "sampler": {"type": "DefaultSampler"}}
+    built = build_loader(plain, 5, CPU)
+    assert isinstance(built, torch.utils.data.DataLoader)
+
+
+def test_a_whole_batch_is_normalised_like_single_images(dataset):
+    options = {"mean": [120.0, 110.0, 100.0], "std": [50.0, 60.0, 70.0], "bgr_to_rgb": True, "size": (16, 24)}
+    batch = loader(dataset).batch([0, 1])
+    ours = BatchPreProcessor(**options)(batch, training=True)
+    single = {"inputs": list(batch["inputs"]), "data_samples": batch["data_samples"]}
+    theirs = SegDataPreProcessor(**options)(single, training=True)
+    torch.testing.assert_close(ours["inputs"], theirs["inputs"])
+    also = BatchPreProcessor(**options)(single, training=True)
+    assert torch.equal(also["inputs"], theirs["inputs"])
