@@ -138,6 +138,15 @@ def _doctor(_: argparse.Namespace, config: dict) -> None:
         raise SystemExit(1)
 
 
+def _run_slice(arguments: argparse.Namespace, _: dict) -> None:
+    from ssr_mmseg.slices.drive import run_slice
+
+    options = {name: getattr(arguments, name) for name in ("minutes", "out", "source", "share", "megabytes", "moments")}
+    status = run_slice(arguments.arguments, **options)
+    if status:
+        raise SystemExit(status)
+
+
 def _space(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.search_space import SearchSpace
     from ssr_mmseg.stages.describe import describe_space
@@ -243,6 +252,15 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", _status, "show which results are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="show it again every 2 seconds until all is done")
     add("doctor", _doctor, "check environment, devices, data and disk, and say what to fix", "config")
+    run = add("run", _run_slice, "run the workflow for some minutes, and pack what is needed to continue")
+    run.add_argument("--minutes", type=float, required=True, help="minutes until trainings are asked to stop")
+    run.add_argument("--out", type=Path, help="folder to pack into at the end")
+    run.add_argument("--from", dest="source", type=Path, help="folder that an earlier run packed into")
+    run.add_argument("--share", type=int, default=1, help="trainings at a time on one GPU (%(default)s)")
+    run.add_argument("--megabytes", type=float, default=60, help="limit on what is packed, in MiB (%(default)s)")
+    choices = ("float32", "bfloat16")
+    run.add_argument("--moments", choices=choices, default=choices[0], help="precision of packed Adam moments")
+    run.add_argument("arguments", nargs="*", help="behind --: targets and options of snakemake")
     space = add("space", _space, "describe the search space as JSON", *one_dataset)
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")

@@ -1,0 +1,80 @@
+"""Run the workflow for some minutes, stop it so that it can go on, and pack what is needed for that."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ssr_mmseg.slices.pack import pack, unpack
+
+RESUMABLE = 75  # as a training that saved its state
+GRACE = 90.0  # seconds that trainings get to finish an iteration and save
+
+
+def run_slice(
+    arguments: Sequence[str],
+    minutes: float,
+    out: Path | None = None,
+    source: Path | None = None,
+    share: int = 1,
+    megabytes: float = 60,
+    moments: str = "float32",
+) -> int:
+    """Run Snakemake with `arguments` in the working directory until it is done or `minutes` have passed.
+
+    Args:
+        out: Folder to pack into at the end; none packs nothing.
+        source: Folder that an earlier slice packed into, to continue from.
+        share: Trainings that run at the same time on one GPU.
+        megabytes, moments: As in `pack`.
+
+    Returns:
+        0 when all is done, 75 when time ran out, otherwise Snakemake's own status.
+    """
+    began = time.monotonic()
+    if source is not None:
+        print(f"unpacked {unpack(source, Path())} files from {source}", flush=True)
+    command = [sys.executable, "-m", "snakemake", "--rerun-incomplete", *arguments]
+    if not any(argument.startswith(("--cores", "-c")) for argument in arguments):
+        command += ["--cores", "all"]
+    if share > 1:
+        command += ["--resources", f"gpu={share}"]
+    status, in_time = _limited(command, began + 60 * minutes)
+    told = f"{(time.monotonic() - began) / 60:.1f} minutes"
+    print(f"Snakemake ended with {status} after {told}" if in_time else f"stopped after {told}", flush=True)
+    if out is not None:
+        manifest = pack(Path(), out, megabytes, moments)
+        total = sum(part["bytes"] for part in manifest["parts"])
+        print(
+            f"packed {manifest['files']} files, {total / 2**20:.1f} MiB in {len(manifest['parts'])} parts, into {out}"
+        )
+        for entry in manifest["left_out"]:
+            print(f"left out, to be made again: {entry['file']} ({entry['bytes'] / 2**20:.1f} MiB)")
+    return status if in_time else RESUMABLE
+
+
+def _limited(command: list[str], deadline: float) -> tuple[int, bool]:
+    """Exit status of a command, and whether it ended by itself before the deadline.
+
+    It runs in a session of its own, so that the signal reaches the trainings that it started as well.
+    """
+    process = subprocess.Popen(command, start_new_session=True)
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda *_: asked.append(1)) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        while process.poll() is None and time.monotonic() < deadline and not asked:
+            time.sleep(0.2)
+        if process.returncode is not None:
+            return process.returncode, True
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            return process.wait(GRACE), False
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.wait(), False
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,91 @@
+"""A slice of time: the command ends by itself, or is asked to in time."""
+
+import os
+import signal
+import textwrap
+import threading
+
+import pytest
+
+from ssr_mmseg import cli
+from ssr_mmseg.slices import drive
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Put a script in the place of Snakemake, in an empty folder; it gets the arguments that Snakemake would."""
+
+    def install(body: str) -> None:
+        package = tmp_path / "snakemake"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "__main__.py").write_text(textwrap.dedent(body))
+        monkeypatch.chdir(tmp_path)
+
+    return install
+
+
+PATIENT = """
+    import pathlib, signal, sys, time
+    signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path("results/saved.json").write_text("{}"), sys.exit(1)))
+    pathlib.Path("results").mkdir(exist_ok=True)
+    pathlib.Path("results/begun.json").write_text("{}")
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_ends_in_time_gives_its_own_status(fake, capfd):
+    fake("import sys; print(sys.argv[1:]); sys.exit(3)")
+    assert drive.run_slice(["results/table.csv", "--cores", "2"], minutes=1, share=3) == 3
+    expected = ["--rerun-incomplete", "results/table.csv", "--cores", "2", "--resources", "gpu=3"]
+    assert str(expected) in capfd.readouterr().out
+
+
+def test_by_default_a_gpu_trains_one_network_on_all_cores(fake, capfd):
+    fake("import sys; print(sys.argv[1:])")
+    assert drive.run_slice([], minutes=1) == 0
+    assert str(["--rerun-incomplete", "--cores", "all"]) in capfd.readouterr().out
+
+
+def test_when_time_is_up_it_asks_to_save_and_packs(fake, tmp_path, capfd):
+    fake(PATIENT)
+    status = drive.run_slice([], minutes=2 / 60, out=tmp_path / "out")
+    assert status == drive.RESUMABLE
+    assert (tmp_path / "results/saved.json").exists()
+    assert (tmp_path / "out/manifest.json").exists()
+    assert "packed 2 files" in capfd.readouterr().out
+
+
+def test_a_signal_to_the_driver_reaches_the_trainings(fake, tmp_path):
+    fake(PATIENT)
+    handler = signal.getsignal(signal.SIGTERM)
+    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    assert drive.run_slice([], minutes=1) == drive.RESUMABLE
+    assert (tmp_path / "results/saved.json").exists()
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_who_does_not_listen_is_ended(fake, tmp_path, monkeypatch):
+    monkeypatch.setattr(drive, "GRACE", 0.5)
+    fake("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
+    assert drive.run_slice([], minutes=1.5 / 60) == drive.RESUMABLE
+
+
+def test_a_slice_begins_with_what_the_last_one_packed(fake, tmp_path, capfd):
+    fake("import pathlib, sys; sys.exit(not pathlib.Path('results/a.json').exists())")
+    (tmp_path / "elsewhere/results").mkdir(parents=True)
+    (tmp_path / "elsewhere/results/a.json").write_text("{}")
+    drive.pack(tmp_path / "elsewhere", tmp_path / "packed", 60)
+    assert drive.run_slice([], minutes=1, source=tmp_path / "packed") == 0
+
+
+def test_the_command_line_hands_over_what_is_behind_the_dashes(monkeypatch):
+    told = {}
+    monkeypatch.setattr(
+        drive, "run_slice", lambda arguments, **options: told.update(options, arguments=arguments) or 75
+    )
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--minutes", "9", "--share", "3", "--", "results/table.csv", "--configfile", "a.yaml"])
+    assert caught.value.code == 75
+    assert told["arguments"] == ["results/table.csv", "--configfile", "a.yaml"]
+    assert (told["minutes"], told["share"], told["out"], told["moments"]) == (9, 3, None, "float32")

@@ -1,0 +1,193 @@
+"""The ingredients of a recipe, one by one."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from mmseg.models.losses import accuracy
+from torch import nn
+
+from ssr_mmseg.heads import pixel_accuracy
+from ssr_mmseg.losses import HardPixelCrossEntropy
+from ssr_mmseg.training.averaging import AverageHook
+from ssr_mmseg.training.precision import BFloat16OptimWrapper
+from ssr_mmseg.training.speed import ChannelsLastHook, CompileHook
+
+
+def runner_of(model: nn.Module, iteration: int = 0) -> SimpleNamespace:
+    return SimpleNamespace(model=model, train_loop=SimpleNamespace(iter=iteration))
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+# --- the average -----------------------------------------------------------------------------------------------------
+
+
+def test_the_average_is_the_naive_recursion_and_the_model_ends_with_it():
+    model, hook = network(), AverageHook(decay=0.9)
+    hook.before_train(runner_of(model))
+    expected = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
+    for iteration in range(12):
+        model(torch.randn(2, 3, 5, 5))  # moves the statistics
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += torch.randn_like(parameter)
+        hook.after_train_iter(runner_of(model, iteration), iteration)
+        decay = min(0.9, (2 + iteration) / (11 + iteration))
+        for name, value in model.state_dict().items():
+            if name in expected:
+                expected[name] = decay * expected[name] + (1 - decay) * value
+    live = {name: value.clone() for name, value in model.state_dict().items()}
+    with hook.applied():
+        for name, value in expected.items():
+            torch.testing.assert_close(model.state_dict()[name], value)
+    for name, value in live.items():
+        assert torch.equal(model.state_dict()[name], value)
+    hook.after_train(runner_of(model))
+    torch.testing.assert_close(model.state_dict()["0.weight"], expected["0.weight"])
+
+
+def test_a_saved_average_goes_on():
+    model, hook, other = network(), AverageHook(), AverageHook()
+    hook.before_train(runner_of(model))
+    hook.average["0.weight"] += 1
+    other.before_train(runner_of(model))
+    other.load_training_state(hook.training_state())
+    assert torch.equal(other.average["0.weight"], model[0].weight + 1)
+
+
+# --- the loss --------------------------------------------------------------------------------------------------------
+
+
+def prediction(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(2, 3, 5, 7, generator=generator)
+    labels = torch.randint(0, 3, (2, 5, 7), generator=generator)
+    labels[0, :2] = 255
+    return logits, labels
+
+
+def test_by_default_it_is_torchs_weighted_cross_entropy():
+    logits, labels = prediction()
+    weights = [1.0, 3.0, 0.5]
+    ours = HardPixelCrossEntropy(class_weight=weights)(logits, labels)
+    torch.testing.assert_close(ours, F.cross_entropy(logits, labels, torch.tensor(weights), ignore_index=255))
+
+
+def test_smoothing_is_cross_entropy_with_a_mixture():
+    logits, labels = prediction()
+    kept = labels != 255
+    target = 0.9 * F.one_hot(labels[kept], 3) + 0.1 / 3
+    expected = -(target * logits.permute(0, 2, 3, 1)[kept].log_softmax(-1)).sum(-1).mean()
+    torch.testing.assert_close(HardPixelCrossEntropy(label_smoothing=0.1)(logits, labels), expected)
+
+
+@pytest.mark.parametrize(("keep", "threshold"), [(0.3, 0.0001), (0.01, 0.7), (0.1, 0.5)])
+def test_it_learns_from_the_hard_pixels(keep, threshold):
+    """The naive way: sort the pixels by the probability of their class."""
+    logits, labels = prediction()
+    weights = torch.tensor([1.0, 3.0, 0.5])
+    options = {"keep": keep, "threshold": threshold, "class_weight": weights.tolist()}
+    ours = HardPixelCrossEntropy(**options)(logits, labels)
+    pixels = []
+    for place in (labels != 255).nonzero().tolist():
+        own = int(labels[tuple(place)])
+        p = float(logits[place[0], :, place[1], place[2]].softmax(0)[own])
+        pixels.append((p, own))
+    pixels.sort()
+    count = max(round(keep * labels.numel()), sum(p < threshold for p, _ in pixels))
+    total = sum(-float(weights[own]) * torch.tensor(p).log() for p, own in pixels[:count])
+    torch.testing.assert_close(ours, total / sum(float(weights[own]) for _, own in pixels[:count]))
+
+
+def test_easy_pixels_and_unlabelled_ones_have_no_gradient():
+    logits, labels = prediction()
+    logits.requires_grad_()
+    HardPixelCrossEntropy(keep=0.2, threshold=0.01)(logits, labels).backward()
+    touched = logits.grad.abs().sum(dim=1) > 0
+    assert int(touched.sum()) == round(0.2 * labels.numel())
+    assert not bool(touched[labels == 255].any())
+
+
+def test_a_batch_without_labels_is_no_loss_and_no_gradient():
+    logits, labels = prediction()
+    logits.requires_grad_()
+    loss = HardPixelCrossEntropy(keep=0.2)(logits, torch.full_like(labels, 255))
+    loss.backward()
+    assert loss == 0
+    assert not bool(logits.grad.any())
+
+
+def test_pixel_accuracy_is_mmsegs():
+    logits, labels = prediction()
+    expected = accuracy(logits, labels, ignore_index=255)
+    torch.testing.assert_close(pixel_accuracy(logits, labels, 255), expected.squeeze(), atol=1e-4, rtol=0)
+
+
+# --- precision, layout, compilation ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_bfloat16_is_for_the_arithmetic_alone(enabled):
+    model = network()
+    wrapper = BFloat16OptimWrapper(torch.optim.Adam(model.parameters()), enabled=enabled, clip_grad={"max_norm": 0.1})
+    with wrapper.optim_context(model):
+        features = model[0](torch.randn(2, 3, 8, 8))
+        loss = F.cross_entropy(model[1](features).flatten(2), torch.zeros(2, 36, dtype=torch.long))
+    assert features.dtype == (torch.bfloat16 if enabled else torch.float32)
+    assert loss.dtype == torch.float32
+    clipped = []
+    wrapper.optimizer.register_step_pre_hook(lambda *_: clipped.append([p.grad.clone() for p in model.parameters()]))
+    wrapper.update_params(loss)
+    assert torch.stack([gradient.norm() for gradient in clipped[0]]).norm() <= 0.1001
+    tensors = [*model.parameters(), *(v for s in wrapper.state_dict()["state"].values() for v in s.values())]
+    assert {value.dtype for value in tensors} == {torch.float32}
+
+
+def test_channels_last_changes_the_layout_alone():
+    model = network()
+    images, before = torch.randn(1, 3, 6, 6), model.state_dict()["0.weight"].clone()
+    expected = model.eval()(images)
+    ChannelsLastHook().before_train(runner_of(model))
+    assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(model[0].weight, before)
+    torch.testing.assert_close(model(images), expected)
+
+
+class Parts(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = network()
+
+
+def test_compiled_parts_train_alike_and_evaluate_as_they_are(monkeypatch):
+    compiled = []
+
+    def remember(function, **options):
+        compiled.append(options)
+        return lambda *arguments: function(*arguments) + 1
+
+    monkeypatch.setattr(torch, "compile", remember)
+    model, images = Parts(), torch.randn(1, 3, 6, 6)
+    model.eval()
+    plain = model.backbone(images)
+    hook = CompileHook(["backbone"], devices=["cpu"], mode="reduce-overhead")
+    names = set(model.state_dict())
+    hook.before_train(runner_of(model))
+    assert torch.equal(model.backbone(images), plain), "evaluation is not compiled"
+    model.train()
+    assert bool((model.backbone(images).mean() - 1).abs() < 0.01), "training is: the normalised mean is 0"
+    assert compiled == [{"dynamic": False, "mode": "reduce-overhead"}]
+    hook.after_train(runner_of(model))
+    assert bool(model.backbone(images).mean().abs() < 0.01)
+    assert set(model.state_dict()) == names
+
+
+def test_on_other_devices_nothing_is_compiled():
+    model = Parts()
+    CompileHook(["backbone"], devices=["cuda"]).before_train(runner_of(model))
+    assert "forward" not in vars(model.backbone)

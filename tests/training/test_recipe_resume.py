@@ -1,0 +1,183 @@
+"""A training with every ingredient of CamVid's recipe, stopped and resumed, on the embedded scenes."""
+
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from spaces import SPACE
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import read_json
+from ssr_mmseg.genotype import genotype_of, random_choice
+from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.stages.retrain import retrain
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.hooks import RESUMABLE
+from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.training.state import load_state
+
+DATASET = "town"
+SCHEDULE = """
+_base_ = ['./retrain_camvid.py']
+optim_wrapper = dict(enabled=False)  # CPUs without bfloat16 units take many times as long for it
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True, convert_to_iter_based=True),
+    dict(type='PolyLR', power=0.9, eta_min=0, begin=1, by_epoch=True, convert_to_iter_based=True)]
+custom_hooks = [
+    dict(type='HistoryHook'), dict(type='ChannelsLastHook'),
+    dict(type='CompileHook'),  # does nothing without a GPU
+    dict(type='AverageHook', decay=0.9), dict(type='ValidationHook', interval=2)]
+"""
+SEARCH_SCHEDULE = """
+_base_ = ['./search_camvid.py']
+optim_wrapper = dict(weights=dict(enabled=False), architecture=dict(enabled=False))
+"""
+EXPERIMENT = {
+    "device": "cpu",
+    "networks": ["tiny"],
+    "datasets": {
+        DATASET: {"type": "streets", "size": [32, 64], "options": {"train": 8, "val": 2, "test": 2, "seed": 1}}
+    },
+    "search": {
+        "space": {
+            "stages": [{"blocks": 2, "channels": 20, "width_step": 2}, {"blocks": 2, "channels": 24, "width_step": 2}],
+            "dilations": [1, 2],
+            "resolutions": [1, 2],
+            "width_options": 3,
+        },
+        "schedule": "schedules/search.py",
+        "epochs": 2,
+        "shrink_stages": 1,
+        "shrink_epochs": 1,
+        "batch_size": 2,
+        "threshold": 0.8,
+    },
+    "retrain": {"schedule": "schedules/recipe.py", "epochs": 2, "batch_size": 4},
+    "evaluate": {"frames": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("recipe")
+    shutil.copytree(layout.PROJECT / "config/mmseg/schedules", folder / "schedules")
+    (folder / "schedules/recipe.py").write_text(SCHEDULE)
+    (folder / "schedules/search.py").write_text(SEARCH_SCHEDULE)
+    (folder / "config/genotypes").mkdir(parents=True)
+    genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(0)), "tiny").write(
+        folder / "config/genotypes/tiny.json"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = settings.complete(EXPERIMENT)
+        prepare(settings.for_dataset(config, DATASET)["dataset"], Path(layout.MANIFEST.format(dataset=DATASET)).parent)
+    return folder
+
+
+@pytest.fixture
+def workplace(prepared, tmp_path, monkeypatch):
+    def enter(name: str) -> dict:
+        shutil.copytree(prepared, tmp_path / name)
+        monkeypatch.chdir(tmp_path / name)
+        return settings.complete(EXPERIMENT)
+
+    return enter
+
+
+def trained() -> tuple[dict, dict]:
+    """Weights and record of the finished training in the working directory."""
+    names = {"dataset": DATASET, "seed": 0, "network": "tiny"}
+    return load_state(Path(layout.WEIGHTS.format(**names)))["model"], read_json(Path(layout.TRAINING.format(**names)))
+
+
+def stop_at(monkeypatch, number: int, loop: type = ResumableTrainLoop) -> None:
+    """Send SIGTERM to this process during iteration `number` of the next run, counted from 1."""
+    iterate, count = loop.run_iter, 0
+
+    def run_iter(self, idx, data_batch):
+        nonlocal count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        iterate(self, idx, data_batch)
+
+    monkeypatch.setattr(loop, "run_iter", run_iter)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared, tmp_path_factory) -> tuple[dict, dict]:
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    shutil.copytree(prepared, folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        retrain(settings.complete(EXPERIMENT), DATASET, 0, "tiny")
+        return trained()
+
+
+@pytest.mark.parametrize("iteration", [3, 4], ids=["in an epoch", "at the last epoch's end"])
+def test_a_stopped_training_ends_with_the_same_averaged_weights(undisturbed, workplace, monkeypatch, iteration):
+    config = workplace("stopped")
+    with monkeypatch.context() as patch:
+        stop_at(patch, iteration)
+        with pytest.raises(SystemExit) as caught:
+            retrain(config, DATASET, 0, "tiny")
+    assert caught.value.code == RESUMABLE
+    retrain(config, DATASET, 0, "tiny")
+    weights, record = trained()
+    expected, expected_record = undisturbed
+    assert set(weights) == set(expected)
+    assert all(torch.equal(value, expected[name]) for name, value in weights.items())
+    assert record["history"] == expected_record["history"]
+
+
+def test_the_curve_of_val_stands_in_the_history_and_changes_nothing(undisturbed, workplace):
+    weights, record = undisturbed
+    assert ["miou_val" in epoch for epoch in record["history"]] == [False, True]
+    assert 0 <= record["history"][1]["miou_val"] <= 100
+    config = workplace("unwatched")
+    schedule = Path("schedules/recipe.py")
+    schedule.write_text(schedule.read_text().replace(", dict(type='ValidationHook', interval=2)", ""))
+    retrain(config, DATASET, 0, "tiny")
+    assert all(torch.equal(value, weights[name]) for name, value in trained()[0].items())
+
+
+def test_what_is_kept_is_the_average(undisturbed, workplace):
+    config = workplace("live")
+    schedule = Path("schedules/recipe.py")
+    schedule.write_text(schedule.read_text().replace("dict(type='AverageHook', decay=0.9), ", ""))
+    retrain(config, DATASET, 0, "tiny")
+    averaged, live = undisturbed[0], trained()[0]
+    assert not torch.equal(averaged["backbone.stem.conv.weight"], live["backbone.stem.conv.weight"])
+
+
+def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace, monkeypatch):
+    states = []
+    for stops in ((), (3,)):
+        config = workplace(f"search{len(stops)}")
+        for number in stops:
+            with monkeypatch.context() as patch:
+                stop_at(patch, number, SearchLoop)
+                with pytest.raises(SystemExit):
+                    search(config, DATASET, 0)
+        for stage in range(2):
+            search(config, DATASET, 0, stage)
+        states.append(load_state(layout.state_path(DATASET, 0, 1)))
+    first, second = states
+    assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
+    assert first["history"] == second["history"]
+
+
+def test_a_transform_of_batches_needs_the_resident_loader(workplace):
+    config = workplace("mistake")
+    schedule = Path("schedules/recipe.py")
+    schedule.write_text(schedule.read_text() + "loader = dict(resident=False)\n")
+    with pytest.raises(
+        UserError, match="augmentation RandomScaleCrop has no form for single images; set resident=True"
+    ):
+        retrain(config, DATASET, 0, "tiny")
