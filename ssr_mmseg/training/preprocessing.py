@@ -25,4 +25,7 @@ class BatchPreProcessor(SegDataPreProcessor):
             images = images.flip(1)
         if self._enable_normalize:
             images = (images - self.mean) / self.std
+        kind = images.device.type
+        if torch.is_autocast_enabled(kind):  # else what is pooled from the image would keep the network in float32
+            images = images.to(torch.get_autocast_dtype(kind))
         return {**data, "inputs": images.contiguous(memory_format=torch.channels_last)}

@@ -77,7 +77,7 @@ def test_a_cells_gap_report_can_be_asked_for(small):
 
 
 def test_without_an_ablation_the_target_ends_in_one_line(checkout):
-    call = checkout.snakemake("--dry-run", TARGET, "--configfile", "config/camvid.yaml")
+    call = checkout.snakemake("--dry-run", TARGET, "--configfile", "config/cityscapes.yaml")
     assert call.status != 0
     assert call.output.splitlines()[-1].startswith("ssr-mmseg: the configuration has no section ablation; add one")
     assert "Traceback" not in call.output

@@ -12,7 +12,7 @@ optim_wrapper = dict(
         clip_grad=dict(max_norm=5)))
 param_scheduler = dict(
     weights=[dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=True, convert_to_iter_based=True)], architecture=[])
-objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=100)
+objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=500)
 # From three quarters of the search on the regularizer grows, 20 times by its end: nothing is left for the argmax.
 custom_hooks = [
     dict(type='HistoryHook'),

@@ -1,0 +1,29 @@
+"""The experiment that benchmarks/recipe.py writes is one that the workflow takes."""
+
+import os
+import subprocess
+import sys
+
+from mmengine.config import Config
+
+from ssr_mmseg import layout, settings
+
+
+def test_each_variant_leaves_out_one_ingredient(tmp_path, monkeypatch):
+    out = tmp_path / "recipe"
+    command = [sys.executable, "benchmarks/recipe.py", "--out", str(out), "--epochs", "7", "--seeds", "0", "1"]
+    subprocess.run(command, cwd=layout.PROJECT, env=os.environ | {"PYTHONPATH": "."}, check=True)
+    monkeypatch.chdir(layout.PROJECT)
+    config = settings.read_config(out / "recipe.yaml")
+    full = settings.for_dataset(config, "full")
+    assert (full["dataset"]["train_split"], full["retrain"]["epochs"], config["seeds"]) == ("train", 7, [0, 1])
+    recipe = Config.fromfile(layout.PROJECT / "config/mmseg/schedules/retrain_camvid.py").to_dict()
+    changed = {}
+    for name in settings.dataset_names(config):
+        schedule = Config.fromfile(settings.for_dataset(config, name)["retrain"]["schedule"]).to_dict()
+        changed[name] = {key for key, value in schedule.items() if value != recipe[key]}
+    assert changed.pop("full") == set()
+    assert all(len(keys) == 1 for keys in changed.values())
+    assert {"no_average", "no_hard_pixels", "no_cutmix", "cosine"} <= set(changed)
+    identities = {settings.stage_identity(config, "retrain", name, network="paper_cityscapes") for name in changed}
+    assert len(identities) == len(changed), "each is a training of its own"
