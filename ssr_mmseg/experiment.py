@@ -289,7 +289,7 @@ class Experiment:
         for scheduler in _schedulers(config["param_scheduler"]):
             # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
             scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
-        hooks.append({"type": "StateHook", "path": str(work / "state.pth")})
+        hooks.append({"type": "StateHook", "path": str(work / "state.pth"), **config.get("state", {})})
         complete = config.to_dict() | {
             "model": model,
             "train_dataloader": loader,

@@ -57,9 +57,12 @@ class RegularizerRampHook(Hook):
     def before_train(self, runner: Any) -> None:
         self.weights = dict(runner.train_loop.objective.weights)
 
+    def growth(self, epoch: int) -> float:
+        """What the weights have grown by in an epoch, counted from 0."""
+        return self.factor ** (max((epoch + 1) / self.epochs - self.begin, 0) / (1 - self.begin))
+
     def before_train_epoch(self, runner: Any) -> None:
-        share = (runner.train_loop.epoch + 1) / self.epochs
-        growth = self.factor ** (max(share - self.begin, 0) / (1 - self.begin))
+        growth = self.growth(runner.train_loop.epoch)
         grown = {gate: self.weights[gate] * growth for gate in GATES}
         runner.train_loop.objective.weights = {**self.weights, **grown}
 

@@ -26,13 +26,14 @@ class StateHook(Hook):
     Args:
         path: The state file; the state before it is kept beside it.
         interval: Seconds between saves within an epoch.
+        rest: Seconds after a save in which the ends of epochs save nothing, for epochs of a second.
     """
 
     priority = "LOWEST"  # behind shrinking and schedulers, so that a state at an epoch's end holds their doing
 
-    def __init__(self, path: str, interval: float = 600.0) -> None:
+    def __init__(self, path: str, interval: float = 600.0, rest: float = 0.0) -> None:
         self.checkpoints = Checkpoints(Path(path))
-        self.interval = interval
+        self.interval, self.rest = interval, rest
         self.saved = -1  # iterations finished at the last save
 
     def before_train(self, runner: Any) -> None:
@@ -52,7 +53,9 @@ class StateHook(Hook):
             self._save(runner, loop.iter + 1)
 
     def after_train_epoch(self, runner: Any) -> None:
-        self._save(runner, runner.train_loop.iter)
+        last = runner.train_loop.epoch + 1 == runner.train_loop.max_epochs
+        if last or stopping.requested() or time.monotonic() - self.saved_at >= self.rest:
+            self._save(runner, runner.train_loop.iter)
 
     def _save(self, runner: Any, iteration: int) -> None:
         if iteration != self.saved:

@@ -9,7 +9,7 @@ import torch
 from spaces import search_settings
 
 from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.search.hooks import GateHistoryHook, leading_probabilities
+from ssr_mmseg.search.hooks import GateHistoryHook, RegularizerRampHook, leading_probabilities
 from ssr_mmseg.search_space import SearchSpace, StageSpace
 
 
@@ -71,3 +71,27 @@ def test_the_history_of_the_papers_search_stays_small():
         hook.after_train_epoch(runner)
         size += len(json.dumps(runner.train_loop.history, indent=2))
     assert size < 2e6
+
+
+def test_the_regularizers_weights_grow_towards_the_end_and_no_others():
+    weights = {
+        "cross_entropy": 100.0,
+        "cost": 1.0,
+        "operator": 30.0,
+        "out_width": 15.0,
+        "mid_width": 15.0,
+        "depth": 15.0,
+    }
+    loop = SimpleNamespace(objective=SimpleNamespace(weights=dict(weights)), epoch=0)
+    runner = SimpleNamespace(train_loop=loop)
+    hook = RegularizerRampHook(begin=0.5, factor=16, epochs=20)
+    hook.before_train(runner)
+    seen = {}
+    for epoch in (0, 9, 14, 19):
+        loop.epoch = epoch
+        hook.before_train_epoch(runner)
+        seen[epoch] = loop.objective.weights["operator"] / 30
+        assert loop.objective.weights["cross_entropy"] == 100
+        assert loop.objective.weights["cost"] == 1
+        assert loop.objective.weights["depth"] / 15 == pytest.approx(seen[epoch])
+    assert seen == pytest.approx({0: 1, 9: 1, 14: 4, 19: 16})

@@ -4,3 +4,4 @@ _base_ = ['./runtime.py']
 loader = dict(resident=True)
 default_hooks = dict(runtime_info=None, timer=None, logger=None)
 custom_hooks = [dict(type='HistoryHook'), dict(type='ChannelsLastHook')]
+state = dict(rest=20.0)  # an epoch takes about a second: not each of them is worth a file

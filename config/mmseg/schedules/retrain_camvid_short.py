@@ -9,5 +9,5 @@ param_scheduler = [
 custom_hooks = [
     dict(type='HistoryHook'),
     dict(type='ChannelsLastHook'),
-    dict(type='AverageHook', decay=0.98),
-    dict(type='ValidationHook', interval=2)]
+    dict(type='AverageHook', decay=0.98)]
+validation = dict(interval=2)

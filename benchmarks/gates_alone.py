@@ -1,0 +1,79 @@
+"""When the gates of a configured search decide if cross-entropy has no say: prints JSON, takes a minute of one core.
+
+    python benchmarks/gates_alone.py --config config/camvid.yaml --dataset camvid --images 183
+
+SSR and the cost move αs from 0 for as many steps as the search has, at the schedule's rates, with shrinking after every
+epoch. In the place of cross-entropy stands a slope of each option, drawn once, with fresh noise at every step, which
+does what it must: tell options apart. So the figures say which rates suit a number of steps, not what is found.
+"""
+
+import argparse
+import json
+import math
+
+import torch
+from mmengine.config import Config
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.cost import expected_macs, reference_macs
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search.hooks import RegularizerRampHook
+from ssr_mmseg.search_space import GATES, SearchSpace
+
+SLOPE = 0.01  # of cross-entropy in a group, for each unit of probability
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="config/camvid.yaml")
+    parser.add_argument("--dataset", default="camvid")
+    parser.add_argument("--images", type=int, required=True, help="images that αs learn from: half of train")
+    parser.add_argument("--classes", type=int, default=11)
+    parser.add_argument("--rate", type=float, help="learning rate of αs in the place of the schedule's")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(arguments.seed)
+
+    own = settings.for_dataset(settings.read_config(arguments.config), arguments.dataset)
+    search, size = own["search"], tuple(own["dataset"]["size"])
+    schedule = Config.fromfile(layout.project_file(search["schedule"]))
+    epochs = search["epochs"] + search["shrink_stages"] * search["shrink_epochs"]
+    steps = arguments.images // search["batch_size"]
+    space = SearchSpace.from_settings(search)
+    gates = ArchitectureParameters(space, search["gate"])
+    regularizer, weights = build_regularizer(search["regularizer"]), schedule["objective"]
+    ramps = [hook for hook in schedule["custom_hooks"] if hook["type"] == "RegularizerRampHook"]
+    ramp = RegularizerRampHook(ramps[0]["begin"], ramps[0]["factor"], epochs) if ramps else None
+    reference, target = reference_macs(space, arguments.classes, size), search["cost"]["target"]
+    rule = schedule["optim_wrapper"]["architecture"]
+    options = {key: value for key, value in rule["optimizer"].items() if key != "type"}
+    options["lr"] = arguments.rate or options["lr"]
+    optimizer = torch.optim.Adam(gates.parameters(), **options)
+    slopes = {gate: SLOPE * torch.randn_like(alpha) for gate, alpha in gates.alpha.items()}
+
+    rows = []
+    for epoch in range(epochs):
+        growth = ramp.growth(epoch) if ramp else 1.0
+        for _ in range(steps):
+            p = gates.probabilities()
+            ratio = expected_macs(space, p, arguments.classes, size) / reference
+            terms = [weights["cost"] * (ratio - target) ** 2]
+            for gate in GATES:
+                drawn = slopes[gate] + SLOPE * torch.randn_like(slopes[gate])
+                terms.append(weights["cross_entropy"] * (p[gate] * drawn).sum() / math.prod(p[gate].shape[:-1]))
+                terms.append(growth * weights[gate] * regularizer(gates.alpha[gate], p[gate], gates.alive[gate]))
+            optimizer.zero_grad()
+            torch.stack(terms).sum().backward()
+            torch.nn.utils.clip_grad_norm_(gates.parameters(), rule["clip_grad"]["max_norm"])
+            optimizer.step()
+        gates.shrink(search["threshold"])
+        if (epoch + 1) % max(1, epochs // 10) == 0:
+            row = {"epoch": epoch + 1, "decided": round(gates.gates_decided(), 3), "alive": gates.options_alive()}
+            rows.append({**row, "cost_ratio": round(float(ratio.detach()), 3)})
+    print(json.dumps({"epochs": epochs, "steps_per_epoch": steps, **options, "rows": rows}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
