@@ -35,7 +35,7 @@ def test_a_term_that_is_not_finite_names_its_iteration(value):
     found.note({"loss": torch.tensor(1.0)})
     found._iter = 1
     found.note({"loss": torch.tensor(value)})
-    with pytest.raises(FloatingPointError, match="loss is (nan|inf) at iteration 1"):
+    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf) at iteration 1"):
         found.close_epoch()
 
 
