@@ -79,8 +79,8 @@ class AggregationHead(BaseDecodeHead):
         logits = upsample(seg_logits, labels.shape[1:])
         losses = {"acc_seg": pixel_accuracy(logits, labels, self.ignore_index)}
         for term in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
-            value = term(logits, labels, ignore_index=self.ignore_index)
-            losses[term.loss_name] = losses.get(term.loss_name, 0) + value
+            name, value = str(term.loss_name), term(logits, labels, ignore_index=self.ignore_index)
+            losses[name] = losses[name] + value if name in losses else value
         return losses
 
 

@@ -31,6 +31,8 @@ class HardPixelCrossEntropy(nn.Module):
         loss_name: Name in the logs; it must begin with `loss`.
     """
 
+    class_weight: Tensor | None
+
     def __init__(
         self,
         class_weight: list[float] | None = None,
@@ -54,8 +56,14 @@ class HardPixelCrossEntropy(nn.Module):
             weight: Further weights of the pixels, (B, H, W).
         """
         logits = logits.float()
-        options = {"ignore_index": ignore_index, "reduction": "none"}
-        loss = F.cross_entropy(logits, labels, self.class_weight, label_smoothing=self.label_smoothing, **options)
+        loss = F.cross_entropy(
+            logits,
+            labels,
+            self.class_weight,
+            ignore_index=ignore_index,
+            reduction="none",
+            label_smoothing=self.label_smoothing,
+        )
         counts = (labels != ignore_index).to(loss)
         if weight is not None:
             loss, counts = loss * weight, counts * weight

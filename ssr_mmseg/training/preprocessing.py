@@ -19,7 +19,7 @@ class BatchPreProcessor(SegDataPreProcessor):
         inputs = data["inputs"]
         if not torch.is_tensor(inputs):
             return super().forward(data, training)
-        data = self.cast_data(data)  # type: ignore[assignment]
+        data = self.cast_data(data)
         images = data["inputs"].float()
         if self._channel_conversion:
             images = images.flip(1)
