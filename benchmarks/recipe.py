@@ -1,7 +1,7 @@
 """What each ingredient of CamVid's recipe is worth on val: writes an experiment that leaves out one at a time.
 
     python benchmarks/recipe.py --out runs/recipe --epochs 200
-    snakemake --cores all --configfile runs/recipe/recipe.yaml results/summary.csv
+    snakemake --cores all results/summary.csv --configfile runs/recipe/recipe.yaml
 
 Every variant is a dataset of the configuration, CamVid with a schedule of its own, trained on train and judged by the
 column `miou_val`. With `ssr-mmseg run` it takes as many minutes as there are, and goes on later (docs/camvid.md).
