@@ -16,7 +16,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS, TRANSFORMS
+from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -30,9 +30,11 @@ from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.search_space import SearchSpace
-from ssr_mmseg.training.augmentation import build_transforms
-from ssr_mmseg.training.board import BOARD, check_tensorboard
+from ssr_mmseg.training.augmentation import check_single
+from ssr_mmseg.training.board import BOARD
 from ssr_mmseg.training.claims import release
+from ssr_mmseg.training.monitors import monitors
+from ssr_mmseg.training.resident import resident_config
 from ssr_mmseg.transforms import IGNORED
 
 __all__ = ["Experiment", "registration"]
@@ -168,27 +170,9 @@ class Experiment:
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
-        if resident:  # augmented batch by batch on the device
-            if transforms:
-                raise UserError(
-                    f"the network's own transform {transforms[0]['type']} has no form for batches on the device; set "
-                    "resident=False in the schedule's loader, or leave the network out"
-                )
-            build_transforms(schedule["augmentation"])
-            return {
-                "resident": True,
-                "batch_size": batch_size,
-                "dataset": data,
-                "augmentation": schedule["augmentation"],
-                "indices": indices,
-                "fill": schedule["normalisation"]["mean"][::-1],
-            }
-        for transform in schedule["augmentation"]:
-            if TRANSFORMS.get(transform["type"]) is None:
-                raise UserError(
-                    f"augmentation {transform['type']} has no form for single images; set resident=True in the "
-                    "schedule's loader, or use one of mmseg's transforms"
-                )
+        if resident:
+            return resident_config(data, batch_size, schedule, indices, transforms)
+        check_single(schedule["augmentation"])
         return {
             "batch_size": batch_size,
             "worker_init_fn": {"type": "quiet_loader_process"},
@@ -258,17 +242,8 @@ class Experiment:
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
     def _monitors(self, progress: Path, curve: dict) -> list[dict]:
-        """Configs of the hooks that show a training while it runs; `curve` is the schedule's `validation`."""
-        monitor = self.settings["monitor"]
-        hooks: list[dict] = [{"type": "ProgressHook", "path": str(progress)}]
         loader = self.evaluation_loader_config("val")
-        if monitor["validation"] or curve:
-            found = {"loader": loader, "classes": self.manifest["classes"], "share": monitor["validation"]}
-            hooks.append({"type": "ValidationHook", **found, **curve})
-        if monitor["tensorboard"]:
-            check_tensorboard()
-            hooks.append({"type": "BoardHook", "loader": loader, "palette": self.manifest["palette"]})
-        return hooks
+        return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
 
     def _split(self, split: str) -> dict:
         """Dataset config of a split but its pipeline; its images must be those that were prepared."""

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssr_mmseg.slices.pack import pack, unpack
+from ssr_mmseg.stopping import RESUMABLE
 
-RESUMABLE = 75  # as a training that saved its state
 GRACE = 90.0  # seconds that trainings get to finish an iteration and save
 
 

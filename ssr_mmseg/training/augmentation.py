@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from mmengine.registry import Registry
+from mmseg.registry import TRANSFORMS
 from torch import Tensor
 
 from ssr_mmseg.errors import UserError
@@ -42,3 +43,17 @@ def build_transforms(configs: Sequence[dict]) -> list[BatchTransform]:
                 "or set resident=False in the schedule's loader"
             )
     return [BATCH_TRANSFORMS.build(dict(config)) for config in configs]
+
+
+def check_single(configs: Sequence[dict]) -> None:
+    """Check that the transforms of a schedule's `augmentation` can transform single images.
+
+    Raises:
+        UserError: one of them exists for whole batches only.
+    """
+    for config in configs:
+        if TRANSFORMS.get(config["type"]) is None:
+            raise UserError(
+                f"augmentation {config['type']} has no form for single images; set resident=True in the schedule's "
+                "loader, or use one of mmseg's transforms"
+            )

@@ -16,6 +16,7 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.training import colour, mixing
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.data import PositionSampler
@@ -106,6 +107,30 @@ class ResidentLoader:
         """A copy that does not make the CPU wait for the work that the GPU still has to do."""
         tensor = torch.from_numpy(values)
         return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+
+
+def resident_config(
+    dataset: dict, batch_size: int, schedule: Any, indices: Sequence[int] | None, transforms: Sequence[dict] = ()
+) -> dict:
+    """Config of a `ResidentLoader`, for `build_loader`; `transforms` are what a network itself asks for.
+
+    Raises:
+        UserError: the schedule's augmentation or the network has a transform without a form for batches.
+    """
+    if transforms:
+        raise UserError(
+            f"the network's own transform {transforms[0]['type']} has no form for batches on the device; set "
+            "resident=False in the schedule's loader, or leave the network out"
+        )
+    build_transforms(schedule["augmentation"])
+    return {
+        "resident": True,
+        "batch_size": batch_size,
+        "dataset": dataset,
+        "augmentation": schedule["augmentation"],
+        "indices": indices,
+        "fill": schedule["normalisation"]["mean"][::-1],
+    }
 
 
 def build_loader(config: Any, seed: int, device: torch.device) -> Any:

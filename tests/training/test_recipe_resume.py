@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import torch
 from spaces import SPACE
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import layout, settings, stopping
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json
@@ -18,7 +19,7 @@ from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.hooks import RESUMABLE
+from ssr_mmseg.training.claims import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.state import load_state
 
@@ -32,7 +33,8 @@ param_scheduler = [
 custom_hooks = [
     dict(type='HistoryHook'), dict(type='ChannelsLastHook'),
     dict(type='CompileHook'),  # does nothing without a GPU
-    dict(type='AverageHook', decay=0.9), dict(type='ValidationHook', interval=2)]
+    dict(type='AverageHook', decay=0.9)]
+validation = dict(interval=2)
 """
 SEARCH_SCHEDULE = """
 _base_ = ['./search_camvid.py']
@@ -82,6 +84,8 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(stopping, "GRACE", 3600.0)  # it is the tests' own process that would be ended
+
     def enter(name: str) -> dict:
         shutil.copytree(prepared, tmp_path / name)
         monkeypatch.chdir(tmp_path / name)
@@ -96,8 +100,8 @@ def trained() -> tuple[dict, dict]:
     return load_state(Path(layout.WEIGHTS.format(**names)))["model"], read_json(Path(layout.TRAINING.format(**names)))
 
 
-def stop_at(monkeypatch, number: int, loop: type = ResumableTrainLoop) -> None:
-    """Send SIGTERM to this process during iteration `number` of the next run, counted from 1."""
+def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
+    """Run a stage, which gets SIGTERM during iteration `number`, counted from 1, and ends as one that goes on later."""
     iterate, count = loop.run_iter, 0
 
     def run_iter(self, idx, data_batch):
@@ -107,7 +111,13 @@ def stop_at(monkeypatch, number: int, loop: type = ResumableTrainLoop) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         iterate(self, idx, data_batch)
 
-    monkeypatch.setattr(loop, "run_iter", run_iter)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "run_iter", run_iter)
+        with pytest.raises(SystemExit) as caught:
+            stage(*arguments)
+    assert caught.value.code == stopping.RESUMABLE
+    for work in Path("results/work").iterdir():
+        release(work)  # as the end of the process would
 
 
 @pytest.fixture(scope="module")
@@ -121,13 +131,9 @@ def undisturbed(prepared, tmp_path_factory) -> tuple[dict, dict]:
 
 
 @pytest.mark.parametrize("iteration", [3, 4], ids=["in an epoch", "at the last epoch's end"])
-def test_a_stopped_training_ends_with_the_same_averaged_weights(undisturbed, workplace, monkeypatch, iteration):
+def test_a_stopped_training_ends_with_the_same_averaged_weights(undisturbed, workplace, iteration):
     config = workplace("stopped")
-    with monkeypatch.context() as patch:
-        stop_at(patch, iteration)
-        with pytest.raises(SystemExit) as caught:
-            retrain(config, DATASET, 0, "tiny")
-    assert caught.value.code == RESUMABLE
+    stopped(iteration, ResumableTrainLoop, retrain, config, DATASET, 0, "tiny")
     retrain(config, DATASET, 0, "tiny")
     weights, record = trained()
     expected, expected_record = undisturbed
@@ -142,7 +148,7 @@ def test_the_curve_of_val_stands_in_the_history_and_changes_nothing(undisturbed,
     assert 0 <= record["history"][1]["miou_val"] <= 100
     config = workplace("unwatched")
     schedule = Path("schedules/recipe.py")
-    schedule.write_text(schedule.read_text().replace(", dict(type='ValidationHook', interval=2)", ""))
+    schedule.write_text(schedule.read_text().replace("dict(interval=2)", "dict(interval=99)"))
     retrain(config, DATASET, 0, "tiny")
     assert all(torch.equal(value, weights[name]) for name, value in trained()[0].items())
 
@@ -150,21 +156,18 @@ def test_the_curve_of_val_stands_in_the_history_and_changes_nothing(undisturbed,
 def test_what_is_kept_is_the_average(undisturbed, workplace):
     config = workplace("live")
     schedule = Path("schedules/recipe.py")
-    schedule.write_text(schedule.read_text().replace("dict(type='AverageHook', decay=0.9), ", ""))
+    schedule.write_text(schedule.read_text().replace("dict(type='AverageHook', decay=0.9)", ""))
     retrain(config, DATASET, 0, "tiny")
     averaged, live = undisturbed[0], trained()[0]
     assert not torch.equal(averaged["backbone.stem.conv.weight"], live["backbone.stem.conv.weight"])
 
 
-def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace, monkeypatch):
+def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace):
     states = []
     for stops in ((), (3,)):
         config = workplace(f"search{len(stops)}")
         for number in stops:
-            with monkeypatch.context() as patch:
-                stop_at(patch, number, SearchLoop)
-                with pytest.raises(SystemExit):
-                    search(config, DATASET, 0)
+            stopped(number, SearchLoop, search, config, DATASET, 0)
         for stage in range(2):
             search(config, DATASET, 0, stage)
         states.append(load_state(layout.state_path(DATASET, 0, 1)))
