@@ -126,10 +126,12 @@ def test_a_batch_without_labels_is_no_loss_and_no_gradient():
     assert not bool(logits.grad.any())
 
 
-def test_pixel_accuracy_is_mmsegs():
-    logits, labels = prediction()
-    expected = accuracy(logits, labels, ignore_index=255)
-    torch.testing.assert_close(pixel_accuracy(logits, labels, 255), expected.squeeze(), atol=1e-4, rtol=0)
+@pytest.mark.parametrize("seed", range(20))
+def test_pixel_accuracy_is_mmsegs_to_the_bit(seed):
+    logits, labels = prediction(seed)
+    if seed == 0:
+        labels[:] = 255
+    assert torch.equal(pixel_accuracy(logits, labels, 255), accuracy(logits, labels, ignore_index=255).squeeze())
 
 
 # --- precision, layout, compilation ----------------------------------------------------------------------------------
