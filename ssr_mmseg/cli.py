@@ -194,6 +194,22 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return value
+
+
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, found {text!r}")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's subcommands and their options."""
     whole = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
@@ -253,11 +269,11 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="show it again every 2 seconds until all is done")
     add("doctor", _doctor, "check environment, devices, data and disk, and say what to fix", "config")
     run = add("run", _run_slice, "run the workflow for some minutes, and pack what is needed to continue")
-    run.add_argument("--minutes", type=float, required=True, help="minutes until trainings are asked to stop")
+    run.add_argument("--minutes", type=_positive, required=True, help="minutes until trainings are asked to stop")
     run.add_argument("--out", type=Path, help="folder to pack into at the end")
     run.add_argument("--from", dest="source", type=Path, help="folder that an earlier run packed into")
-    run.add_argument("--share", type=int, default=1, help="trainings at a time on one GPU (%(default)s)")
-    run.add_argument("--megabytes", type=float, default=60, help="limit on what is packed, in MiB (%(default)s)")
+    run.add_argument("--share", type=_count, default=1, help="trainings at a time on one GPU (%(default)s)")
+    run.add_argument("--megabytes", type=_positive, default=60, help="limit on what is packed, in MiB (%(default)s)")
     choices = ("float32", "bfloat16")
     run.add_argument("--moments", choices=choices, default=choices[0], help="precision of packed Adam moments")
     run.add_argument("arguments", nargs="*", help="behind --: targets and options of snakemake")

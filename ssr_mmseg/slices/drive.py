@@ -8,10 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.slices.pack import pack, unpack
 from ssr_mmseg.stopping import RESUMABLE
 
 GRACE = 90.0  # seconds that trainings get to finish an iteration and save
+LOCKS = Path(".snakemake/locks")
 
 
 def run_slice(
@@ -33,8 +35,13 @@ def run_slice(
 
     Returns:
         0 when all is done, 75 when time ran out, otherwise Snakemake's own status.
+
+    Raises:
+        UserError: `out` cannot be a folder, or `source` is not what an earlier slice packed.
     """
     began = time.monotonic()
+    if out is not None:
+        _make(out)  # now, not when there is something to lose
     if source is not None:
         print(f"unpacked {unpack(source, Path())} files from {source}", flush=True)
     command = [sys.executable, "-m", "snakemake", "--rerun-incomplete", *arguments]
@@ -56,6 +63,13 @@ def run_slice(
     return status if in_time else RESUMABLE
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"could not make the folder {folder}: {error.strerror}; choose another --out") from error
+
+
 def _limited(command: list[str], deadline: float) -> tuple[int, bool]:
     """Exit status of a command, and whether it ended by itself before the deadline.
 
@@ -74,7 +88,10 @@ def _limited(command: list[str], deadline: float) -> tuple[int, bool]:
             return process.wait(GRACE), False
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return process.wait(), False
+            status = process.wait()
+            for lock in LOCKS.glob("*"):  # of the Snakemake that was killed: it held the folder alone
+                lock.unlink()
+            return status, False
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

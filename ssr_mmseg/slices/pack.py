@@ -1,30 +1,36 @@
 """An unfinished experiment as a folder of small files: a tar, cut in parts, and a manifest with their digests."""
 
 import io
+import os
+import secrets
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 import torch
 
+from ssr_mmseg import schema
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, sha256, write_json
-from ssr_mmseg.slices.choice import candidates
+from ssr_mmseg.files import atomic_path, read_json, sha256, write_json
+from ssr_mmseg.slices.choice import FOLDERS, candidates
 from ssr_mmseg.training.state import load_state, save_state
 
 PART_BYTES = 15 * 2**20
 MANIFEST = "manifest.json"
+CLOCK = 0.01  # seconds by which times of files may be rounded
 MOMENTS = ("exp_avg", "exp_avg_sq")  # Adam's
 
 
 class _Parts(io.RawIOBase):
-    """A stream that writes files of at most `PART_BYTES` into a folder."""
+    """A stream that writes files of at most `PART_BYTES` into a folder, under names that are new there."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.token = secrets.token_hex(4)
         self.names: list[str] = []
         self.buffer = bytearray()
 
@@ -43,7 +49,7 @@ class _Parts(io.RawIOBase):
         super().close()
 
     def _flush_part(self) -> None:
-        self.names.append(f"part{len(self.names):02d}")
+        self.names.append(f"part{len(self.names):02d}-{self.token}")
         (self.folder / self.names[-1]).write_bytes(self.buffer[:PART_BYTES])
         del self.buffer[:PART_BYTES]
 
@@ -53,7 +59,7 @@ def pack(root: Path, target: Path, megabytes: float, moments: str = "float32") -
 
     Args:
         root: Folder that holds `results/`.
-        target: Folder of the parts; what an earlier call left there is replaced.
+        target: Folder of the parts; what an earlier call left there is replaced, and kept until all is written.
         megabytes: Limit on all parts together, in MiB. Files that do not fit are named in the manifest: their work
             is done again.
         moments: `float32` keeps states to the bit; `bfloat16` rounds Adam's moments in them, which takes a third off.
@@ -62,9 +68,6 @@ def pack(root: Path, target: Path, megabytes: float, moments: str = "float32") -
         The manifest: `parts` with their bytes and SHA-256, the number of `files`, and `left_out` with bytes.
     """
     target.mkdir(parents=True, exist_ok=True)
-    (target / MANIFEST).unlink(missing_ok=True)  # without a manifest a folder counts as nothing
-    for old in target.glob("part[0-9][0-9]"):
-        old.unlink()
     budget = megabytes * 2**20
     left_out, packed = [], 0
     stream = _Parts(target)
@@ -80,28 +83,60 @@ def pack(root: Path, target: Path, megabytes: float, moments: str = "float32") -
                 packed += 1
     parts = [{"name": n, "bytes": (target / n).stat().st_size, "sha256": sha256(target / n)} for n in stream.names]
     manifest = {"files": packed, "moments": moments, "parts": parts, "left_out": left_out}
-    write_json(target / MANIFEST, manifest)
+    write_json(target / MANIFEST, manifest)  # until here the earlier manifest and its parts hold
+    for old in target.glob("part*"):
+        if old.name not in stream.names:
+            old.unlink()
     return manifest
 
 
 def unpack(source: Path, root: Path) -> int:
     """Put the files that `pack` wrote into the folder `source` back below `root`; return their number.
 
+    A file that is there already and newer stays as it is: the same slice may have been begun before.
+
     Raises:
-        UserError: the manifest or a part is missing, or a part is not what was written.
+        UserError: the manifest or a part is missing, a part is not what was written, or something in it is no file of
+            an experiment.
     """
+    again = f"copy the whole folder {source} again"
     manifest = read_json(source / MANIFEST)
+    schema.check(manifest, "slice", str(source / MANIFEST), again)
     for part in manifest["parts"]:
         path = source / part["name"]
         if not path.is_file() or sha256(path) != part["sha256"]:
-            raise UserError(f"{path} is missing or not what was packed; copy the whole folder {source} again")
+            raise UserError(f"{path} is missing or not what was packed; {again}")
     with tempfile.TemporaryFile() as joined:
         for part in manifest["parts"]:
             joined.write((source / part["name"]).read_bytes())
         joined.seek(0)
-        with tarfile.open(fileobj=joined, mode="r:") as archive:
-            archive.extractall(root, filter="data")  # refuses links and paths that lead elsewhere
-            return len(archive.getmembers())
+        try:
+            with tarfile.open(fileobj=joined, mode="r:") as archive:
+                members = archive.getmembers()
+                foreign = next((member.name for member in members if not _is_ours(member)), None)
+                if foreign is not None:
+                    raise UserError(f"{source} holds {foreign[:200]!r}, which is no file of an experiment; {again}")
+                return sum(_put_back(archive, member, root / member.name) for member in members)
+        except tarfile.TarError as error:
+            raise UserError(f"the parts in {source} are no archive ({error}); {again}") from error
+
+
+def _is_ours(member: tarfile.TarInfo) -> bool:
+    """Whether it is a plain file in one of the folders that are packed."""
+    name = PurePosixPath(member.name)
+    plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
+    return plain and ".." not in name.parts and any(name.is_relative_to(folder) for folder in FOLDERS)
+
+
+def _put_back(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
+    """Write a file, whole and with its time, unless a newer one is there; whether it was written."""
+    if path.exists() and path.stat().st_mtime > member.mtime + CLOCK:
+        return False
+    with atomic_path(path) as temporary:
+        with cast(BinaryIO, archive.extractfile(member)) as packed, open(temporary, "wb") as file:
+            shutil.copyfileobj(packed, file)
+        os.utime(temporary, (member.mtime, member.mtime))
+    return True
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from ssr_mmseg import cli
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.slices import drive
 
 
@@ -68,7 +69,11 @@ def test_a_signal_to_the_driver_reaches_the_trainings(fake, tmp_path):
 def test_who_does_not_listen_is_ended(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(drive, "GRACE", 0.5)
     fake("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)")
+    lock = tmp_path / ".snakemake/locks/0.input.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
     assert drive.run_slice([], minutes=1.5 / 60) == drive.RESUMABLE
+    assert not lock.exists(), "the next slice would be refused"
 
 
 def test_a_slice_begins_with_what_the_last_one_packed(fake, tmp_path, capfd):
@@ -77,6 +82,34 @@ def test_a_slice_begins_with_what_the_last_one_packed(fake, tmp_path, capfd):
     (tmp_path / "elsewhere/results/a.json").write_text("{}")
     drive.pack(tmp_path / "elsewhere", tmp_path / "packed", 60)
     assert drive.run_slice([], minutes=1, source=tmp_path / "packed") == 0
+
+
+def test_a_folder_that_cannot_be_is_told_before_anything_runs(fake, tmp_path, capfd):
+    fake("print('ran')")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"could not make the folder .*file: File exists; choose another --out"):
+        drive.run_slice([], minutes=1, out=tmp_path / "file")
+    with pytest.raises(UserError, match=r"could not read .*none/manifest\.json"):
+        drive.run_slice([], minutes=1, source=tmp_path / "none")
+    assert "ran" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        *(("--minutes", value, "a number above 0") for value in ("0", "-3", "nan", "inf", "ten")),
+        *(("--share", value, "a whole number from 1 on") for value in ("0", "1.5", "-1", "two")),
+        ("--megabytes", "0", "a number above 0"),
+        ("--moments", "float16", "invalid choice"),
+    ],
+)
+def test_a_mistyped_option_is_refused_with_what_is_expected(option, value, expected, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["run", "--minutes", "9", f"{option}={value}"])
+    assert caught.value.code == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert option in last
+    assert expected in last
 
 
 def test_the_command_line_hands_over_what_is_behind_the_dashes(monkeypatch):

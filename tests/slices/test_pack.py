@@ -1,7 +1,14 @@
 """What is packed, in which order, under which limit, and that it comes back."""
 
+import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +16,7 @@ import pytest
 import torch
 
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import sha256, write_json
 from ssr_mmseg.slices import pack as module
 from ssr_mmseg.slices.choice import candidates
 from ssr_mmseg.slices.pack import pack, rounded, unpack
@@ -38,6 +46,9 @@ def root(tmp_path) -> Path:
         (f"{SEED}/retrain/fast_scnn/weights.pth", 10_000),
     ):
         save_state(folder / name, training_state(elements))
+    for name in ("previous.pth", "next.pth"):
+        save_state(folder / "results/work/camvid-seed0-shrink2-abc" / name, training_state(20_000))
+    (folder / "results/work/camvid-seed0-shrink2-abc/lock").write_text("process 1 on here")
     (folder / f"{SEED}/shrink1/metrics.json").write_text("{}")
     (folder / "results/camvid/prepare/data/train").mkdir(parents=True)
     (folder / "results/camvid/prepare/data/train/a.png").write_bytes(b"image")
@@ -65,6 +76,13 @@ def test_records_come_first_and_what_is_no_longer_needed_stays(root):
         "results/work/camvid-seed0-retrain-erfnet-def/state.pth",
         f"{SEED}/evaluate/erfnet/predictions/val_a.png",
     ]
+
+
+def test_an_older_state_goes_along_where_there_is_no_newest(root):
+    """A process was killed between two renamings."""
+    folder = root / "results/work/camvid-seed0-shrink2-abc"
+    (folder / "state.pth").unlink()
+    assert folder.relative_to(root) / "previous.pth" in candidates(root)
 
 
 def test_everything_comes_back_to_the_bit_with_its_time(root, tmp_path, monkeypatch):
@@ -96,6 +114,7 @@ def test_what_does_not_fit_is_named(root, tmp_path):
 def test_a_second_pack_replaces_the_first(root, tmp_path):
     pack(root, tmp_path / "out", megabytes=60)
     shutil.rmtree(root / "results/work")
+    (tmp_path / "out/part07-0123abcd").touch()  # of a process that was killed while it packed
     manifest = pack(root, tmp_path / "out", megabytes=60)
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert files == {"manifest.json", *(part["name"] for part in manifest["parts"])}
@@ -128,13 +147,13 @@ def test_both_optimizers_of_a_search_are_rounded():
 @pytest.mark.parametrize("damage", ["flip", "remove"])
 def test_a_damaged_part_is_one_line(root, tmp_path, damage):
     pack(root, tmp_path / "out", 60)
-    part = tmp_path / "out/part00"
+    part = next((tmp_path / "out").glob("part00-*"))
     data = bytearray(part.read_bytes())
     data[1000] ^= 1
     part.write_bytes(data)
     if damage == "remove":
         part.unlink()
-    with pytest.raises(UserError, match="part00 is missing or not what was packed; copy the whole folder"):
+    with pytest.raises(UserError, match=r"part00-\w+ is missing or not what was packed; copy the whole folder"):
         unpack(tmp_path / "out", tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
@@ -142,3 +161,108 @@ def test_a_damaged_part_is_one_line(root, tmp_path, damage):
 def test_a_folder_without_manifest_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"manifest\.json"):
         unpack(tmp_path, tmp_path / "again")
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from ssr_mmseg.slices import pack
+pack.PART_BYTES = 50_000
+write, count = pack._Parts._flush_part, 0
+def flush(self):
+    global count
+    write(self)
+    count += 1
+    if count == 3:
+        Path("begun").touch()
+        sys.stdin.read()
+pack._Parts._flush_part = flush
+pack.pack(Path(sys.argv[1]), Path(sys.argv[2]), 60)
+"""
+
+
+def test_a_process_killed_while_it_packs_leaves_what_was_packed_before(root, tmp_path):
+    pack(root, tmp_path / "out", 60)
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (root / f"{SEED}/shrink1/metrics.json").write_text('{"newer": 1}')
+    command = [sys.executable, "-c", KILLED, str(root), str(tmp_path / "out")]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE) as process:
+        while not (tmp_path / "begun").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert len(list((tmp_path / "out").iterdir())) == len(before) + 3
+    assert all(path.read_bytes() == data for path, data in before.items())
+    unpack(tmp_path / "out", tmp_path / "again")
+    assert (tmp_path / f"again/{SEED}/shrink1/metrics.json").read_text() == "{}"
+    pack(root, tmp_path / "out", 60)
+    unpack(tmp_path / "out", tmp_path / "newer")
+    assert (tmp_path / f"newer/{SEED}/shrink1/metrics.json").read_text() == '{"newer": 1}'
+
+
+def test_what_is_newer_than_what_was_packed_stays(root, tmp_path):
+    """The same command again, after its slice was killed: what the trainings saved meanwhile counts."""
+    manifest = pack(root, tmp_path / "out", 60)
+    newer, older = root / f"{SEED}/shrink1/metrics.json", root / "results/camvid/prepare/dataset.json"
+    newer.write_text('{"newer": 1}')
+    os.utime(newer, (time.time() + 60, time.time() + 60))
+    older.write_text('{"older": 1}')
+    os.utime(older, (1, 1))
+    assert unpack(tmp_path / "out", root) == manifest["files"] - 1
+    assert (newer.read_text(), older.read_text()) == ('{"newer": 1}', "{}")
+
+
+def foreign(folder: Path, name: str, **options) -> None:
+    """A folder as `pack` writes it, with a record and one member that is of another kind."""
+    folder.mkdir()
+    with tarfile.open(folder / "part00-00000000", "w") as archive:
+        for entry, kind in (("results/a.json", {}), (name, options)):
+            info = tarfile.TarInfo(entry)
+            for key, value in kind.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO())
+    part = folder / "part00-00000000"
+    parts = [{"name": part.name, "bytes": part.stat().st_size, "sha256": sha256(part)}]
+    write_json(folder / "manifest.json", {"files": 2, "moments": "float32", "parts": parts, "left_out": []})
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("/etc/passwd", {}),
+        ("results/../Snakefile", {}),
+        ("Snakefile", {}),
+        ("results/link", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
+        ("results/pipe", {"type": tarfile.FIFOTYPE}),
+    ],
+)
+def test_what_is_no_file_of_an_experiment_is_refused_before_anything_is_written(tmp_path, name, options):
+    foreign(tmp_path / "out", name, **options)
+    with pytest.raises(UserError, match="is no file of an experiment; copy the whole folder"):
+        unpack(tmp_path / "out", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        [],
+        {"files": 1},
+        {"files": 1, "parts": [{"name": "../part00-00000000", "sha256": "0" * 64}]},
+        {"files": 1, "parts": [{"name": "part00-00000000", "sha256": 1}]},
+    ],
+)
+def test_a_foreign_manifest_is_one_line(tmp_path, manifest):
+    write_json(tmp_path / "manifest.json", manifest)
+    with pytest.raises(UserError, match=r"manifest\.json is not as expected: .*copy the whole folder"):
+        unpack(tmp_path, tmp_path / "again")
+
+
+def test_parts_that_are_no_archive_are_one_line(tmp_path):
+    foreign(tmp_path / "out", "results/b.json")
+    part = tmp_path / "out/part00-00000000"
+    part.write_bytes(b"x" * 2000)
+    parts = [{"name": part.name, "sha256": sha256(part)}]
+    write_json(tmp_path / "out/manifest.json", {"files": 2, "parts": parts})
+    with pytest.raises(UserError, match="are no archive"):
+        unpack(tmp_path / "out", tmp_path / "again")
