@@ -23,19 +23,28 @@ from ssr_mmseg import settings
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.stages.networks import genotype_for
 
+HISTORY, STOPWATCH = "dict(type='HistoryHook')", "dict(type='Stopwatch')"
+AVERAGE, LAYOUT = "dict(type='AverageHook')", "dict(type='ChannelsLastHook')"
+
+
+def hooks(*more: str) -> str:
+    """The line of a schedule with the hooks of every variant, and `more` of them."""
+    return f"custom_hooks = [{', '.join([HISTORY, *more, STOPWATCH])}]"
+
+
 RETRAIN = {  # lines laid over the configured schedule
-    "float32": "optim_wrapper = dict(enabled=False)\ncustom_hooks = [dict(type='Stopwatch')]",
-    "bfloat16": "custom_hooks = [dict(type='Stopwatch')]",
-    "bfloat16, channels-last": "custom_hooks = [dict(type='ChannelsLastHook'), dict(type='Stopwatch')]",
-    "bfloat16, channels-last, compiled": "custom_hooks = [dict(type='ChannelsLastHook'), dict(type='CompileHook'), "
-    "dict(type='Stopwatch')]",
-    "bfloat16, channels-last, compiled, graphs": "custom_hooks = [dict(type='ChannelsLastHook'), "
-    "dict(type='CompileHook', mode='reduce-overhead'), dict(type='Stopwatch')]",
+    "float32": f"optim_wrapper = dict(enabled=False)\n{hooks(AVERAGE)}",
+    "bfloat16": hooks(AVERAGE),
+    "bfloat16, channels-last": hooks(AVERAGE, LAYOUT),
+    "bfloat16, channels-last, compiled": hooks(AVERAGE, LAYOUT, "dict(type='CompileHook')"),
+    "bfloat16, channels-last, compiled, graphs": hooks(
+        AVERAGE, LAYOUT, "dict(type='CompileHook', mode='reduce-overhead')"
+    ),
 }
 SEARCH = {
-    "float32": "optim_wrapper = dict(weights=dict(enabled=False), architecture=dict(enabled=False))\n"
-    "custom_hooks = [dict(type='HistoryHook'), dict(type='Stopwatch')]",
-    "bfloat16": "custom_hooks = [dict(type='HistoryHook'), dict(type='Stopwatch')]",
+    "float32": f"optim_wrapper = dict(weights=dict(enabled=False), architecture=dict(enabled=False))\n{hooks()}",
+    "bfloat16": hooks(),
+    "bfloat16, channels-last": hooks(LAYOUT),
 }
 WARM = 2  # epochs
 

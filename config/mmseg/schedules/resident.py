@@ -1,5 +1,5 @@
 # What the schedules made for one GPU share: the training set lives on the device and is augmented there, convolutions
-# are channels-last, and no hook of mmengine reads numbers from the GPU at every step (HistoryHook does, once an epoch).
+# are channels-last, and no hook of mmengine reads numbers from the GPU at every step (the loop does when its means are asked for).
 _base_ = ['./runtime.py']
 loader = dict(resident=True)
 default_hooks = dict(runtime_info=None, timer=None, logger=None)
