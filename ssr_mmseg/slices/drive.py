@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.slices.pack import pack, unpack
+from ssr_mmseg.slices.pack import MANIFEST, pack, unpack
 from ssr_mmseg.stopping import RESUMABLE
 
 GRACE = 90.0  # seconds that trainings get to finish an iteration and save
@@ -37,11 +37,16 @@ def run_slice(
         0 when all is done, 75 when time ran out, otherwise Snakemake's own status.
 
     Raises:
-        UserError: `out` cannot be a folder, or `source` is not what an earlier slice packed.
+        UserError: `out` cannot be a folder, or has what would be lost; or `source` is no packed slice.
     """
     began = time.monotonic()
     if out is not None:
         _make(out)  # now, not when there is something to lose
+        if source is None and (out / MANIFEST).exists() and not Path("results").exists():
+            raise UserError(
+                f"{out} holds what an earlier run packed, and there are no results here; continue with --from {out}, "
+                "or choose another --out"
+            )
     if source is not None:
         print(f"unpacked {unpack(source, Path())} files from {source}", flush=True)
     command = [sys.executable, "-m", "snakemake", "--rerun-incomplete", *arguments]

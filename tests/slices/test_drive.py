@@ -94,6 +94,17 @@ def test_a_folder_that_cannot_be_is_told_before_anything_runs(fake, tmp_path, ca
     assert "ran" not in capfd.readouterr().out
 
 
+def test_what_was_packed_is_not_replaced_by_nothing(fake, tmp_path):
+    fake("import pathlib, sys; sys.exit(not pathlib.Path('results/a.json').exists())")
+    (tmp_path / "elsewhere/results").mkdir(parents=True)
+    (tmp_path / "elsewhere/results/a.json").write_text("{}")
+    drive.pack(tmp_path / "elsewhere", tmp_path / "packed", 60)
+    with pytest.raises(UserError, match=r"packed holds what an earlier run packed.*; continue with --from .*packed"):
+        drive.run_slice([], minutes=1, out=tmp_path / "packed")
+    assert drive.run_slice([], minutes=1, out=tmp_path / "packed", source=tmp_path / "packed") == 0
+    assert drive.run_slice([], minutes=1, out=tmp_path / "packed") == 0, "the results are here now"
+
+
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
