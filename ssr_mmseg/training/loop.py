@@ -119,7 +119,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def _read(self) -> None:
         unread, self._unread = self._unread, []
         tensors = [v.reshape(()).float() for _, terms in unread for v in terms.values() if torch.is_tensor(v)]
-        values = iter(torch.stack(tensors).tolist() if tensors else [])
+        values = iter(torch.stack([t.to(tensors[0].device) for t in tensors]).tolist() if tensors else [])
         for iteration, terms in unread:
             numbers = {name: next(values) if torch.is_tensor(value) else value for name, value in terms.items()}
             bad = [f"{name} is {number}" for name, number in numbers.items() if not math.isfinite(number)]

@@ -14,6 +14,7 @@ from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.losses import HardPixelCrossEntropy
+from ssr_mmseg.training import validation
 from ssr_mmseg.training.averaging import AverageHook
 from ssr_mmseg.training.precision import BFloat16OptimWrapper
 from ssr_mmseg.training.speed import ChannelsLastHook, CompileHook
@@ -62,6 +63,30 @@ def test_a_saved_average_goes_on():
     other.before_train(runner_of(model))
     other.load_training_state(hook.training_state())
     assert torch.equal(other.average["0.weight"], model[0].weight + 1)
+
+
+@pytest.mark.parametrize(("interval", "measured"), [(2, [2, 4]), (3, [3]), (None, [1, 2, 3])])
+def test_val_is_measured_with_the_average_and_a_curve_belongs_to_the_history(monkeypatch, interval, measured):
+    """Without an interval a share of the time decides, here all of it, and the last epoch is left out."""
+    model, average = network(), AverageHook()
+    average.before_train(runner_of(model))
+    average.average["0.bias"][:] = 7.0
+    monkeypatch.setattr(validation.Runner, "build_dataloader", lambda config: config)
+    monkeypatch.setattr(
+        validation, "evaluate_model", lambda model, loader, classes: {"miou": float(model.state_dict()["0.bias"][0])}
+    )
+    loop = SimpleNamespace(max_epochs=4, iter=0, seconds=1e9, miou=None, history=[])
+    visualizer = SimpleNamespace(add_scalar=lambda *arguments, **options: None)
+    runner = SimpleNamespace(model=model, train_loop=loop, hooks=[average], visualizer=visualizer)
+    hook, seen = validation.ValidationHook({}, [], share=1.0, interval=interval), []
+    for epoch in range(4):
+        loop.epoch, loop.miou = epoch, None
+        loop.history.append({"epoch": epoch + 1})
+        hook.after_train_epoch(runner)
+        seen += [epoch + 1] if loop.miou == 7.0 else []
+    assert seen == measured
+    assert [r["epoch"] for r in loop.history if "miou_val" in r] == (measured if interval else [])
+    assert not bool((model[0].bias == 7.0).any())
 
 
 # --- the loss --------------------------------------------------------------------------------------------------------
