@@ -6,6 +6,7 @@ generator, and a sample's share of it not on the rest of the batch.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.registry import Registry
@@ -33,16 +34,22 @@ def build_transforms(configs: Sequence[dict]) -> list[BatchTransform]:
     """The transforms of a schedule's `augmentation`, in its order.
 
     Raises:
-        UserError: one of them exists for single images only.
+        UserError: one of them exists for single images only, or has an argument that it does not know.
     """
-    known = sorted(BATCH_TRANSFORMS.module_dict)
-    for config in configs:
-        if config["type"] not in known:
-            raise UserError(
-                f"augmentation {config['type']} has no form for whole batches; use {', '.join(known)}, "
-                "or set resident=False in the schedule's loader"
-            )
-    return [BATCH_TRANSFORMS.build(dict(config)) for config in configs]
+    return [_build(**config) for config in configs]
+
+
+def _build(type: str, **options: Any) -> BatchTransform:
+    known = BATCH_TRANSFORMS.module_dict  # not `build`, which looks in mmseg's own registries first and says so
+    if type not in known:
+        raise UserError(
+            f"augmentation {type} has no form for whole batches; use {', '.join(sorted(known))}, "
+            "or set resident=False in the schedule's loader"
+        )
+    try:
+        return known[type](**options)
+    except TypeError as error:
+        raise UserError(f"augmentation {type}: {error}; correct it in the schedule") from error
 
 
 def check_single(configs: Sequence[dict]) -> None:

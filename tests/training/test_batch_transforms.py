@@ -177,3 +177,8 @@ def test_cut_mix_without_probability_changes_nothing():
 def test_a_transform_of_single_images_is_refused():
     with pytest.raises(UserError, match="augmentation RandomRotate has no form for whole batches; use ColourJitter"):
         build_transforms([{"type": "RandomRotate", "prob": 0.5}])
+
+
+def test_a_mistyped_argument_is_one_line():
+    with pytest.raises(UserError, match=r"augmentation RandomFlip: .*argument 'probability'; correct it"):
+        build_transforms([{"type": "RandomFlip", "probability": 0.5}])
