@@ -47,6 +47,7 @@ SEARCH = {
     "bfloat16, channels-last": hooks(LAYOUT),
 }
 WARM = 2  # epochs
+EPOCHS = 10_000  # more than there is time for: the stopwatch ends them
 
 
 @HOOKS.register_module()
@@ -89,8 +90,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "schedule.py"
                 file.write_text(f"_base_ = [{str(Path(own[part]['schedule']).resolve())!r}]\n{lines}\n")
-                changed = settings.merge(config, {part: {"schedule": str(file)}})
-                changed["datasets"][arguments.dataset].get(part, {}).pop("schedule", None)
+                changed = settings.merge(config, {part: {"schedule": str(file), "epochs": EPOCHS}})
+                for key in ("schedule", "epochs"):
+                    changed["datasets"][arguments.dataset].get(part, {}).pop(key, None)
                 experiment = Experiment(changed, arguments.dataset, seed=0)
                 experiment.limit_threads(part)
                 work = Path(folder) / "work"
@@ -98,7 +100,7 @@ def main() -> None:
                     genotype = genotype_for(arguments.network, arguments.dataset, 0)
                     runner = experiment.retrain_runner(arguments.network, genotype, work)
                 else:
-                    runner = experiment.search_runner(None, own["search"]["epochs"], own["search"]["epochs"], work)
+                    runner = experiment.search_runner(None, EPOCHS, EPOCHS, work)
                 runner.train()
             milliseconds = [1000 * seconds for seconds in Stopwatch.epochs[WARM:]]
             row = {"step": part, "variant": name, "batch": own[part]["batch_size"], "epochs": len(milliseconds)}
