@@ -336,7 +336,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         budget = stopping.time_left(arguments.time_budget, os.environ)
     except UserError as error:
         return _refuse(one_line(error))
-    with stopping.stoppable(budget):
+    with stopping.stoppable(budget, last=argv is None):
         return _run(arguments)
 
 

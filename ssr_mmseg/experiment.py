@@ -20,7 +20,7 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import definitions, layout, registration, settings
+from ssr_mmseg import definitions, layout, registration, settings, stopping
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
@@ -72,6 +72,7 @@ class Experiment:
 
     def close_work(self, work: Path, target: Path) -> None:
         """Move a finished training's log beside its results, drop its work folder and let go of it."""
+        stopping.conclude()  # what is left takes no second
         if (work / "log").is_dir():
             shutil.rmtree(target / "log", ignore_errors=True)
             shutil.move(work / "log", target / "log")

@@ -37,6 +37,7 @@ class _State:
 
     active = False
     deferred = False
+    concluded = False
     time_is_up = False
     reason: str | None = None
 
@@ -46,8 +47,16 @@ def requested() -> str | None:
     return _State.reason
 
 
+def conclude() -> None:
+    """Ignore stops from here to the end of the `stoppable` block: the results are written.
+
+    Were the process to end with another status than 0 now, Snakemake would delete them, and the saved state is going.
+    """
+    _State.concluded = True
+
+
 @contextmanager
-def stoppable(budget: float | None = None) -> Iterator[None]:
+def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]:
     """Within the block SIGTERM, SIGINT and the end of the time budget raise `Stopped`, once.
 
     A `deferred` block inside has it wait. Whatever happens, the process ends `GRACE` seconds after it was told to: a
@@ -57,6 +66,7 @@ def stoppable(budget: float | None = None) -> Iterator[None]:
     Args:
         budget: Seconds until the process must have ended, by the monotonic clock: changes of the time of day do
             not matter. None for no limit.
+        last: The process ends with the block: if it was concluded, the signals stay ignored.
     """
     if _State.active or threading.current_thread() is not threading.main_thread():
         yield
@@ -64,7 +74,7 @@ def stoppable(budget: float | None = None) -> Iterator[None]:
     owner = os.getpid()
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != owner or _State.reason is not None:
+        if os.getpid() != owner or _State.reason is not None or _State.concluded:
             return  # a process that loads data ends with its parent; a second signal must not disturb the last save
         _State.reason = "the end of the time budget" if _State.time_is_up else signal.Signals(number).name
         if not _State.deferred:
@@ -74,7 +84,8 @@ def stoppable(budget: float | None = None) -> Iterator[None]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     watch = threading.Thread(target=_watch, args=(reading, deadline), daemon=True)
-    _State.active, _State.deferred, _State.time_is_up, _State.reason = True, False, False, None
+    _State.active, _State.reason = True, None
+    _State.deferred = _State.concluded = _State.time_is_up = False
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
     watch.start()
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -84,13 +95,13 @@ def stoppable(budget: float | None = None) -> Iterator[None]:
         yield
     finally:
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if last and _State.concluded else handler)
         signal.set_wakeup_fd(wakeup)
         os.write(writing, b"\0")
         watch.join()
         for end in (reading, writing):
             os.close(end)
-        _State.active, _State.reason = False, None
+        _State.active, _State.concluded, _State.reason = False, False, None
 
 
 def _watch(pipe: int, deadline: float | None) -> None:
@@ -98,14 +109,14 @@ def _watch(pipe: int, deadline: float | None) -> None:
     forced = None
     while True:
         due = deadline if forced is None else forced
-        left = None if due is None else min(max(due - time.monotonic(), 0.0), 1.0)
+        left = None if due is None else min(max(due - time.monotonic(), 0.05), 1.0)
         if select.select([pipe], [], [], left)[0]:
             signals = os.read(pipe, 64)  # the numbers of the signals that came, or 0 at the block's end
             if 0 in signals:
                 return
             if forced is None and set(signals) & set(SIGNALS):
                 forced = time.monotonic() + GRACE
-        elif due is None or time.monotonic() < due:
+        elif due is None or time.monotonic() < due or _State.concluded:
             continue
         elif forced is None:
             _State.time_is_up = True

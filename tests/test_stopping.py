@@ -44,6 +44,28 @@ def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
+LATE = """
+import os, signal
+from ssr_mmseg import stopping
+stopping.GRACE = 0.1
+with stopping.stoppable({budget}, last=True):
+    {conclude}
+    os.kill(os.getpid(), signal.SIGTERM)
+    __import__("time").sleep(1.5)
+    print("all written", flush=True)
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.parametrize("budget", [None, 0.5])
+def test_who_has_written_all_results_is_stopped_no_more(budget):
+    """Else Snakemake would delete the results of a training whose saved state is gone."""
+    for conclude, ended in (("stopping.conclude()", (0, "all written\n")), ("pass", (stopping.RESUMABLE, ""))):
+        script = LATE.format(budget=budget, conclude=conclude)
+        done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == ended, done.stderr
+
+
 def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
     done = []
 
