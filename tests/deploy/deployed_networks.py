@@ -15,6 +15,8 @@ BLOCKS = ((1, 1), (2, 2), (4, 1), (1, 2))  # (dilation, resolution)
 class Segmentor(nn.Module):
     """What `Logits` takes of an mmseg segmentor."""
 
+    with_neck = False
+
     def __init__(self, backbone: nn.Module, decode_head: nn.Module) -> None:
         super().__init__()
         self.backbone, self.decode_head = backbone, decode_head
