@@ -19,6 +19,8 @@ def read_manifest(path: Path) -> dict:
     Raises:
         UserError: the file is missing, no manifest or not sound, or its data are gone.
     """
+    if not path.is_file():
+        raise UserError(f"{path} not found: the dataset is not prepared; run: snakemake --cores all {path}")
     manifest = read_json(path)
     missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:

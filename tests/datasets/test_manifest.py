@@ -72,5 +72,5 @@ def test_unsound_manifests(manifest, change, match, tmp_path):
 
 
 def test_missing_manifest(tmp_path):
-    with pytest.raises(UserError, match="could not read"):
+    with pytest.raises(UserError, match="not found: the dataset is not prepared"):
         read_manifest(tmp_path / "dataset.json")
