@@ -3,9 +3,9 @@
     python benchmarks/graph_scale.py [--profile slurm] [--output benchmarks/records/graph-scale.json]
 
 makes, in a temporary folder, a configuration of 20 datasets × 10 networks × 10 seeds × 4 cost targets, has Snakemake
-plan its table from nothing, and prints jobs, seconds and peak memory as JSON. The four targets of a dataset are four
-entries of `datasets` with their own `search.cost.target`, so that its baselines and its preparation count four times:
-more jobs than the experiment needs, not fewer. No training runs, and nothing is read but settings.
+plan its table from nothing, and prints jobs, seconds and peak memory as JSON. The targets are a list in
+`search.cost.target`: each is a search of its own, and networks that are not searched are trained once. No training
+runs, and nothing is read but settings.
 """
 
 import argparse
@@ -39,14 +39,13 @@ def write_experiment(folder: Path, datasets: int, networks: int, seeds: int, tar
     for name in published:
         shutil.copy(PROJECT / "config/genotypes/paper_cityscapes.json", genotypes / f"{name}.json")
     entries = {
-        f"town{number}_target{index}": {
+        f"town{number}": {
             "type": "streets",
             "size": [96, 192],
             "options": {"seed": number},
-            "search": {"cost": {"target": target}},
+            "search": {"cost": {"kind": "macs", "target": TARGETS[:targets]}},
         }
         for number in range(datasets)
-        for index, target in enumerate(TARGETS[:targets])
     }
     config = {"datasets": entries, "networks": [*SHIPPED, *published][:networks], "seeds": list(range(seeds))}
     path = folder / "scale.yaml"
