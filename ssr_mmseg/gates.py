@@ -43,6 +43,8 @@ class ArchitectureParameters(nn.Module):
         self.alpha = nn.ParameterDict({gate: torch.zeros(space.gate_shape(gate)) for gate in GATES})
         for gate in GATES:
             self.register_buffer(f"alive_{gate}", torch.from_numpy(space.allowed(gate)))
+        self._read: list[tuple[int, int]] = []  # identity and version of the buffers behind `_survivors`
+        self._survivors: dict[str, list] = {}
 
     @property
     def alive(self) -> dict[str, Tensor]:
@@ -57,6 +59,13 @@ class ArchitectureParameters(nn.Module):
             total = scores.sum(dim=-1, keepdim=True)
             result[gate] = scores / torch.where(total > 0, total, torch.ones_like(total))
         return result
+
+    def survivors(self) -> dict[str, list]:
+        """`alive` as nested lists. Read from the device only after a change: reading waits for all that runs there."""
+        state = [(id(alive), alive._version) for alive in self.alive.values()]
+        if state != self._read:
+            self._read, self._survivors = state, {gate: alive.tolist() for gate, alive in self.alive.items()}
+        return self._survivors
 
     @torch.no_grad()
     def choice(self) -> dict[str, np.ndarray]:

@@ -4,6 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssr_mmseg import processes
+from ssr_mmseg.convolution import vertical_conv
+from ssr_mmseg.normalisation import norm_relu_conv, scaled_batch_norm
+
 EPSILON = 1e-3  # of every batch normalisation
 DROPOUT = (0.03, 0.3)  # of the operators in stage 1 and in stage 2
 POOL_GRIDS = (1, 2, 3, 6, 9)
@@ -21,23 +25,15 @@ class ReductionBlock(nn.Module):
         self.bn = nn.BatchNorm2d(outputs, eps=EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.bn(torch.cat([self.conv(x), F.max_pool2d(x, 2)], dim=1)))
-
-
-def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None) -> Tensor:
-    """`scale · bn(x)` per channel, with the scale folded into the affine parameters: a mask costs no pass over x."""
-    if scale is None:
-        return bn(x)
-    weight, bias, momentum = bn.weight * scale, bn.bias * scale, bn.momentum or 0.0
-    return F.batch_norm(x, bn.running_mean, bn.running_var, weight, bias, bn.training, momentum, bn.eps)
+        return F.relu_(scaled_batch_norm(self.bn, torch.cat([self.conv(x), F.max_pool2d(x, 2)], dim=1)))
 
 
 class CandidateOperator(nn.Module):
-    """3×1 convolution, BN, mid mask, ReLU, 1×3 convolution, BN, out scale, channel dropout.
+    """3×1 convolution, BN, mid mask, ReLU, 1×3 convolution, BN, channel dropout.
 
     Pooling before it, upsampling behind it and the residual belong to the block, which shares them among operators.
 
-    Shapes: (B, inputs, h, w) → (B, outputs, h, w); `mid_scale` (mid,) and `out_scale` (outputs,) weigh channels.
+    Shapes: (B, inputs, h, w) → (B, outputs, h, w).
     """
 
     def __init__(self, inputs: int, mid: int, outputs: int, dilation: int, dropout: float) -> None:
@@ -48,10 +44,25 @@ class CandidateOperator(nn.Module):
         self.conv2 = nn.Conv2d(mid, outputs, (1, 3), padding=(0, dilation), dilation=(1, dilation))
         self.bn2 = nn.BatchNorm2d(outputs, eps=EPSILON)
 
-    def forward(self, x: Tensor, mid_scale: Tensor | None = None, out_scale: Tensor | None = None) -> Tensor:
-        x = F.relu(scaled_batch_norm(self.bn1, self.conv1(x), mid_scale))
-        x = scaled_batch_norm(self.bn2, self.conv2(x), out_scale)
-        return F.dropout2d(x, self.dropout, self.training)
+    def forward(self, x: Tensor) -> Tensor:
+        y = scaled_batch_norm(self.bn2, self.convolved(x))
+        noise = self.noise(y)
+        return y if noise is None else y * noise
+
+    def convolved(self, x: Tensor, mid_scale: Tensor | None = None) -> Tensor:
+        """All but the last BN and the dropout; `mid_scale` (mid,) weighs the channels between the convolutions."""
+        return norm_relu_conv(self.bn1, self.conv2, vertical_conv(self.conv1, x), mid_scale)
+
+    def noise(self, y: Tensor) -> Tensor | None:
+        """The factors of channel dropout for the output y, (B, outputs, 1, 1), or None where there is no dropout.
+
+        Data-parallel processes draw the same noise for their whole batch, and each takes that of its images.
+        """
+        if not self.training or self.dropout == 0:
+            return None
+        images = len(y)
+        noise = y.new_empty(images * processes.count(), y.shape[1], 1, 1).bernoulli_(1 - self.dropout)
+        return noise.div_(1 - self.dropout)[processes.rank() * images :][:images]
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:

@@ -10,6 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.normalisation import sum_of_norms
 from ssr_mmseg.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
 from ssr_mmseg.search_space import STEM_CHANNELS, SearchSpace
 from ssr_mmseg.structure import BlockStructure, Structure, structure_from_json, structure_of
@@ -26,8 +27,11 @@ class SuperBlock(nn.Module):
 
     def __init__(self, space: SearchSpace, structure: BlockStructure, dropout: float) -> None:
         super().__init__()
-        self.choices = space.operators
         self.outputs = structure.outputs
+        self.options = {  # by resolution
+            resolution: [option for option in structure.mids if space.operators[option][1] == resolution]
+            for resolution in space.resolutions
+        }
         self.operators = nn.ModuleDict(
             {
                 str(option): CandidateOperator(
@@ -46,23 +50,21 @@ class SuperBlock(nn.Module):
             mid_masks: Expected masks of the mid channels, (operators, C).
             out_masks: Expected masks of the out channels, (operators, C).
         """
-        out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
-        pooled: dict[int, Tensor] = {1: x}
-        sums: dict[int, Tensor] = {}
-        for key, operator in self.operators.items():
-            option = int(key)
-            if not alive[option]:
-                continue
-            resolution = self.choices[option][1]
-            if resolution not in pooled:
-                pooled[resolution] = F.max_pool2d(x, resolution)
-            mid_scale = mid_masks[option, : operator.mid]
-            y = operator(pooled[resolution], mid_scale, out_scales[option])
-            sums[resolution] = sums[resolution] + y if resolution in sums else y
+        out_scales = (p.unsqueeze(-1) * out_masks[:, : self.outputs]).to(x.dtype)  # (operators, outputs)
         residual = fit_channels(x, self.outputs) * out_scales.sum(dim=0).view(-1, 1, 1)
-        for resolution, total in sums.items():
-            residual = residual + (total if resolution == 1 else upsample(total, x.shape[2:]))
-        return F.relu(residual)
+        # coarse operators first: their sum, upsampled, is what the fine ones are added to
+        for resolution in sorted(self.options, reverse=True):
+            options = [option for option in self.options[resolution] if alive[option]]
+            if not options:
+                continue
+            pooled = F.max_pool2d(x, resolution) if resolution > 1 else x
+            operators = [self.operators[str(option)] for option in options]
+            ys = [o.convolved(pooled, mid_masks[k, : o.mid]) for k, o in zip(options, operators, strict=True)]
+            noises = [operator.noise(y) for operator, y in zip(operators, ys, strict=True)]
+            base = residual if resolution == 1 else torch.zeros_like(ys[0])
+            total = sum_of_norms(base, ys, [operator.bn2 for operator in operators], out_scales[options], noises)
+            residual = total if resolution == 1 else residual + upsample(total, x.shape[2:])
+        return F.relu_(residual)
 
 
 @MODELS.register_module()
@@ -106,7 +108,7 @@ class SSRSupernet(BaseModule):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         images = images.contiguous(memory_format=torch.channels_last)
         gates = self.architecture.probabilities()
-        alive = {gate: value.tolist() for gate, value in self.architecture.alive.items()}
+        alive = self.architecture.survivors()
         features = [self.stem(images)]
         first = 0
         for index, stage in enumerate(self.space.stages):
@@ -122,6 +124,8 @@ class SSRSupernet(BaseModule):
         survivors = [k for k, survives in enumerate(alive["depth"][index]) if survives]
         p_depth = gates["depth"][index]
         blocks = cast(nn.ModuleList, self.stages[index])
+        rows = slice(first, first + survivors[-1] + 1)
+        mid_masks, out_masks = gates["mid_width"][rows] @ masks, gates["out_width"][rows] @ masks  # (blocks, operators, C)
         output: Tensor | None = None
         for k in range(survivors[-1] + 1):
             number = first + k
@@ -129,11 +133,14 @@ class SSRSupernet(BaseModule):
                 x,
                 gates["operator"][number],
                 alive["operator"][number],
-                gates["mid_width"][number] @ masks,  # (operators, C)
-                gates["out_width"][number] @ masks,
+                mid_masks[k],
+                out_masks[k],
             )
             if k in survivors:
-                weighed = fit_channels(x if len(survivors) == 1 else p_depth[k] * x, channels)
-                output = weighed if output is None else output + weighed
+                feature = fit_channels(x, channels)
+                if output is None:
+                    output = feature if len(survivors) == 1 else p_depth[k] * feature
+                else:
+                    output = torch.addcmul(output, p_depth[k], feature)
         assert output is not None  # a depth group never empties
         return output

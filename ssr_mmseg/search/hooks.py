@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.search.loop import architecture_of
+from ssr_mmseg.search.step import architecture_of
 from ssr_mmseg.search.target import shrink_within_reach
 from ssr_mmseg.search_space import GATES
 from ssr_mmseg.training.board import BOARD

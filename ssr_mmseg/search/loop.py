@@ -1,6 +1,6 @@
 """The two-phase search loop: a weight step on one batch, an architecture step on another (method §6)."""
 
-from typing import Any, cast
+from typing import Any
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
@@ -9,16 +9,10 @@ from mmseg.registry import LOOPS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OP
 from torch import nn
 
 from ssr_mmseg.costs import build_cost
-from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.supernet import SSRSupernet
+from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
 from ssr_mmseg.training.loop import ResumableTrainLoop, device_of
 from ssr_mmseg.training.resident import build_loader
-
-
-def architecture_of(model: nn.Module) -> ArchitectureParameters:
-    """The gates of a segmentor whose backbone is a supernet."""
-    return cast(ArchitectureParameters, cast(SSRSupernet, model.backbone).architecture)
 
 
 @LOOPS.register_module()
@@ -45,10 +39,10 @@ class SearchLoop(ResumableTrainLoop):
     ) -> None:
         super().__init__(runner, dataloader, max_epochs, **options)
         self.architecture_dataloader = build_loader(architecture_dataloader, runner.seed, device_of(runner.model))
-        self.architecture = architecture_of(runner.model)
-        cost = build_cost(space=self.architecture.space, **objective["cost"])
-        self.objective = ArchitectureObjective(self.architecture, objective["weights"], objective["regularizer"], cost)
-        self.weights = [p for name, p in runner.model.named_parameters() if not is_architecture(name)]
+        architecture = architecture_of(runner.model)
+        cost = build_cost(space=architecture.space, **objective["cost"])
+        self.objective = ArchitectureObjective(architecture, objective["weights"], objective["regularizer"], cost)
+        self.step = TwoPhaseStep(runner.model, runner.optim_wrapper, self.objective)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,36 +59,16 @@ class SearchLoop(ResumableTrainLoop):
         """One weight step and, while a gate is undecided, one architecture step."""
         weight_batch, architecture_batch = data_batch
         self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=weight_batch)
-        model, wrappers = self.runner.model, self.runner.optim_wrapper
-        self._learn(weights=True)
-        losses = model.train_step(weight_batch, optim_wrapper=wrappers["weights"])
-        outputs = {"loss_weights": losses["loss"], "acc_seg": losses["decode.acc_seg"]}
-        if not self.architecture.decided:
-            self._learn(weights=False)
-            outputs |= self._architecture_step(architecture_batch, wrappers["architecture"])
+        outputs = self.step(weight_batch, architecture_batch)
         self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=weight_batch, outputs=outputs)
         self._iter += 1
 
     @torch.no_grad()
     def facts(self) -> dict[str, float]:
         """Options alive over all gates, and the expected cost as a share of the reference cost."""
-        ratio = float(self.objective.cost_ratio(self.architecture.probabilities()))
-        return {"options_alive": sum(self.architecture.options_alive().values()), "cost_ratio": ratio}
-
-    def _architecture_step(self, batch: Any, wrapper: Any) -> dict:
-        model = self.runner.model
-        with wrapper.optim_context(model):
-            data = model.data_preprocessor(batch, training=True)
-            cross_entropy, _ = model.parse_losses(model(**data, mode="loss"))
-        loss, terms = self.objective(cross_entropy)
-        wrapper.update_params(loss)
-        return {"loss_architecture": loss.detach(), **{f"loss_{k}": v.detach() for k, v in terms.items()}}
-
-    def _learn(self, weights: bool) -> None:
-        """Let gradients flow to the weights or to the architecture parameters: the other half costs nothing then."""
-        for parameter in self.weights:
-            parameter.requires_grad_(weights)
-        self.architecture.requires_grad_(not weights)
+        architecture = architecture_of(self.runner.model)
+        ratio = float(self.objective.cost_ratio(architecture.probabilities()))
+        return {"options_alive": sum(architecture.options_alive().values()), "cost_ratio": ratio}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -119,8 +93,3 @@ class SearchOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             optimizer = build_from_cfg({**config.pop("optimizer"), "params": parameters}, OPTIMIZERS)
             wrappers[part] = OPTIM_WRAPPERS.build({**config, "optimizer": optimizer})
         return OptimWrapperDict(**wrappers)
-
-
-def is_architecture(name: str) -> bool:
-    """Whether a parameter of a segmentor, by its name, is an architecture parameter."""
-    return ".architecture." in f".{name}"

@@ -14,7 +14,7 @@ from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
-from ssr_mmseg.search.loop import architecture_of, is_architecture
+from ssr_mmseg.search.step import architecture_of, is_architecture
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.structure import structure_of, structure_to_json
 from ssr_mmseg.training.checkpoints import Checkpoints

@@ -16,6 +16,7 @@ from ssr_mmseg import stopping
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.data import seed_everything
 from ssr_mmseg.training.resident import build_loader
+from ssr_mmseg.training.step import train_step
 
 
 @LOOPS.register_module()
@@ -77,6 +78,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self.seconds += time.monotonic() - started
         self.runner.call_hook("after_train_epoch")
         self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """One step on one batch."""
+        self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=data_batch)
+        outputs = train_step(self.runner.model, data_batch, self.runner.optim_wrapper)
+        self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
 
     def _wait(self, function: Callable, *arguments: Any) -> Any:
         """Call a function that gets data. Whatever ends the wait, the state before it is whole and is saved."""

@@ -1,0 +1,76 @@
+"""Our supernet at the reference's shape, with the optimizers and losses of a schedule, for measurements."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmseg.structures import SegDataSample
+
+from ssr_mmseg import layout, registration, settings
+from ssr_mmseg.search.objective import ArchitectureObjective
+from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
+
+__all__ = ["OurStep", "registration"]
+
+CLASSES = 20
+SPACE = {
+    "stages": [{"blocks": 5, "channels": 64, "width_step": 4}, {"blocks": 8, "channels": 128, "width_step": 4}],
+    "dilations": [1, 2, 4, 8, 16],
+    "resolutions": [1, 2],
+    "width_options": 9,
+}
+SCHEDULES = {"fp32": "search.py", "tf32": "search.py", "bf16": "search_bf16.py"}
+
+
+class OurStep:
+    """One iteration of our search with every option alive, on one fixed batch.
+
+    Args:
+        size: Height and width of the images.
+        batch: Number of images.
+        device: `cpu` or `cuda`.
+        precision: `fp32`, `tf32` or `bf16`.
+    """
+
+    def __init__(self, size: tuple[int, int], batch: int, device: str, precision: str) -> None:
+        init_default_scope("mmseg")
+        torch.manual_seed(0)
+        schedule = Config.fromfile(layout.PROJECT / "config/mmseg/schedules" / SCHEDULES[precision])
+        model = Config.fromfile(layout.PROJECT / settings.SUPERNET).to_dict()["model"]
+        model["backbone"]["search"] = {
+            "space": SPACE,
+            "dimensions": ["depth", "dilation", "resolution", "mid_width", "out_width"],
+            "gate": "sigmoid",
+        }
+        model["decode_head"] |= {"in_channels": SPACE["stages"][-1]["channels"], "num_classes": CLASSES}
+        model["decode_head"]["loss_decode"]["class_weight"] = [1.0] * CLASSES
+        model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalisation"], "size": size}
+        self.model = MODELS.build(model).to(device).train()
+        optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
+            {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}
+        )
+        objective = ArchitectureObjective(
+            architecture_of(self.model), schedule["objective"].to_dict(), "ssr", 0.6, CLASSES, size
+        )
+        self.step = TwoPhaseStep(self.model, optimizers(self.model), objective)
+        self.batch = {
+            "inputs": [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in range(batch)],
+            "data_samples": [_sample(size) for _ in range(batch)],
+        }
+
+    def __call__(self) -> None:
+        self.step(self.batch, self.batch)
+
+
+def _sample(size: tuple[int, int]) -> SegDataSample:
+    sample = SegDataSample(metainfo={"img_shape": size})
+    sample.gt_sem_seg = PixelData(data=torch.randint(0, CLASSES, (1, *size)))
+    return sample
+
+
+def clone_path(text: str) -> Path:
+    """Path of the reference's clone, absolute, since the workers may run elsewhere."""
+    return Path(text).resolve()

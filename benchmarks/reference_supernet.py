@@ -1,0 +1,92 @@
+"""The reference's released supernet, made to run on any device and current torch, for measurements beside ours.
+
+Its files are read from a clone that the user names, edited on a temporary copy, and imported from there: device calls
+become a choice of device, and masks of bytes become booleans, which current torch demands. What it computes stays.
+"""
+
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ssr_mmseg.errors import UserError
+
+FILES = ("erfnet_search3.py", "operations2.py", "genotypes2.py")
+BLOCKS, OPERATORS, WIDTHS = 13, 10, 9
+CLASSES = 20
+TARGET, FULL = 0.6, 11.16  # of its cost loss: the share to aim at, and the cost in 10⁹ multiply-adds
+
+
+def load_module(clone: Path, device: str) -> Any:
+    """The module that defines the supernet.
+
+    Raises:
+        UserError: the folder is no clone of the reference.
+    """
+    folders = [path.parent for path in sorted(clone.rglob(FILES[0])) if all((path.parent / f).is_file() for f in FILES)]
+    if not folders:
+        raise UserError(f"{clone} holds no folder with {', '.join(FILES)}; expected a clone of Sunshine-Ye/IJCV22-SSR")
+    with tempfile.TemporaryDirectory() as copy:
+        for name in FILES:
+            text = (folders[0] / name).read_text(encoding="utf-8")
+            text = text.replace(".cuda()", f".to({device!r})").replace("dtype=torch.uint8", "dtype=torch.bool")
+            (Path(copy) / name).write_text(text, encoding="utf-8")
+        sys.path.insert(0, copy)
+        try:
+            return importlib.import_module(Path(FILES[0]).stem)
+        finally:
+            sys.path.remove(copy)
+
+
+class ReferenceStep:
+    """One iteration of the reference's search, as its training script has it.
+
+    In both phases gradients flow to weights and architecture parameters alike, and each optimizer steps its own. The
+    losses are those of its script: cross entropy, its regularizer on three groups of gates, its cost.
+
+    Args:
+        clone: A clone of the reference's repository.
+        device: `cpu` or `cuda`.
+    """
+
+    def __init__(self, clone: Path, device: str) -> None:
+        module = load_module(clone, device)
+        alive = torch.ones(BLOCKS, OPERATORS, WIDTHS, dtype=torch.bool)
+        self.model = module.Encoder_search(
+            CLASSES, alive[..., 0].tolist(), switch_cell_c=alive.tolist(), switch_cell_cc=alive.tolist()
+        )
+        self.model.to(device).train()
+        self.alphas = self.model.arch_parameters()
+        self.class_weights = torch.ones(CLASSES, device=device)
+        self.weights_optimizer = torch.optim.Adam(self.model.weight_parameters(), 3e-4, weight_decay=1e-4)
+        self.architecture_optimizer = torch.optim.Adam(self.alphas, 2e-3, weight_decay=1e-3)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """A weight step and an architecture step on (B, 3, H, W) images and (B, H/8, W/8) labels."""
+        logits, _ = self.model(images)
+        self.weights_optimizer.zero_grad()
+        self._cross_entropy(logits, labels).backward()
+        self.weights_optimizer.step()
+
+        self.architecture_optimizer.zero_grad()
+        logits, cost = self.model(images)
+        loss = 100 * self._cross_entropy(logits, labels) + (cost / FULL - TARGET) ** 2
+        for weight, alpha in zip((30, 15, 15), self.alphas, strict=True):
+            loss = loss + weight * _regularizer(alpha)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.alphas, 5)
+        self.architecture_optimizer.step()
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.nll_loss(F.log_softmax(logits, dim=1), labels, self.class_weights)
+
+
+def _regularizer(alpha: Tensor) -> Tensor:
+    scores = alpha.sigmoid()
+    logarithms = (scores / scores.sum(dim=-1, keepdim=True)).log()
+    return (logarithms.mean(dim=-1) + torch.tensor(float(alpha.shape[-1])).log()).mean()

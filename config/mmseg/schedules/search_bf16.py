@@ -1,0 +1,3 @@
+# The paper's search with forward passes in bfloat16: for GPUs and processors with matrix units for it.
+_base_ = ['./search.py']
+optim_wrapper = dict(weights=dict(type='BFloat16OptimWrapper'), architecture=dict(type='BFloat16OptimWrapper'))

@@ -1,0 +1,53 @@
+"""One training step, the same for searches and retrainings, alone or in data-parallel processes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapper
+from mmseg.registry import OPTIM_WRAPPERS
+from torch import Tensor, nn
+
+from ssr_mmseg import processes
+
+Objective = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+
+
+def train_step(model: nn.Module, batch: Any, wrapper: OptimWrapper, objective: Objective | None = None) -> dict:
+    """Forward, backward and update on one batch.
+
+    Args:
+        model: An mmseg segmentor.
+        batch: What a dataloader gives.
+        wrapper: The optimizer of the parameters to update. Its gradients are averaged over the processes.
+        objective: Turns the model's loss into the loss to minimise and its terms; the model's own loss by default.
+
+    Returns:
+        The loss as `loss`, and the model's log variables or the objective's terms, all detached.
+    """
+    with wrapper.optim_context(model):
+        data = model.data_preprocessor(batch, training=True)
+        loss, terms = model.parse_losses(model(**data, mode="loss"))
+    if objective is not None:
+        loss, terms = objective(loss)
+    wrapper.backward(wrapper.scale_loss(loss))
+    if wrapper.should_update():
+        processes.average_gradients(p for group in wrapper.param_groups for p in group["params"])
+        wrapper.step()
+        wrapper.zero_grad()
+    return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items() if name != "loss"}}
+
+
+@OPTIM_WRAPPERS.register_module()
+class BFloat16OptimWrapper(OptimWrapper):
+    """Forward passes in bfloat16 where torch's autocast deems it safe; parameters and updates stay float32.
+
+    bfloat16 has the range of float32, so there is no loss to scale and no state beyond the optimizer's.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = next(model.parameters()).device
+        with super().optim_context(model), torch.autocast(device.type, torch.bfloat16):
+            yield
