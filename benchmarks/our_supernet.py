@@ -1,7 +1,5 @@
 """Our supernet at the reference's shape, with the optimizers and losses of a schedule, for measurements."""
 
-from pathlib import Path
-
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -69,8 +67,3 @@ def _sample(size: tuple[int, int]) -> SegDataSample:
     sample = SegDataSample(metainfo={"img_shape": size})
     sample.gt_sem_seg = PixelData(data=torch.randint(0, CLASSES, (1, *size)))
     return sample
-
-
-def clone_path(text: str) -> Path:
-    """Path of the reference's clone, absolute, since the workers may run elsewhere."""
-    return Path(text).resolve()

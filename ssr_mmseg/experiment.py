@@ -20,7 +20,7 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import definitions, layout, registration, settings, stopping
+from ssr_mmseg import definitions, layout, processes, registration, settings, stopping
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
@@ -155,7 +155,10 @@ class Experiment:
         indices: list[int] | None = None,
         transforms: Sequence[dict] = (),
     ) -> dict:
-        """Dataloader config for training on `splits`; `transforms` follow the schedule's augmentation."""
+        """Dataloader config for training on `splits`, `batch_size` images per step over all processes.
+
+        `transforms` follow the schedule's augmentation.
+        """
         available = len(indices) if indices is not None else self.training_images(splits)
         if available < batch_size:
             raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
@@ -171,15 +174,17 @@ class Experiment:
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
+        share = processes.share_of(batch_size)
         if resident:
-            return resident_config(data, batch_size, schedule, indices, transforms)
+            return resident_config(data, share, schedule, indices, transforms)
         check_single(schedule["augmentation"])
         return {
-            "batch_size": batch_size,
+            "batch_size": share,
+            "persistent_workers": options["num_workers"] > 0,
             "worker_init_fn": {"type": "quiet_loader_process"},
             **options,
             "drop_last": True,
-            "sampler": {"type": "PositionSampler"},
+            "sampler": {"type": "PositionSampler", "share": share},
             "dataset": {"type": "SeededDataset", "dataset": data, "seed": self.seed, "indices": indices},
         }
 
@@ -276,7 +281,8 @@ class Experiment:
             "randomness": {"seed": self.seed, "deterministic": False},
             "experiment_name": work.name,
         }
-        write_json(work / "log" / "config.json", complete)
+        if processes.is_first():
+            write_json(work / "log" / "config.json", complete)
         # not `from_cfg`, which formats the whole config as Python three times, for seconds
         known = inspect.signature(Runner).parameters
         return Runner(**{key: value for key, value in complete.items() if key in known})

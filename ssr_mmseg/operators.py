@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssr_mmseg import processes
-from ssr_mmseg.convolution import vertical_conv
-from ssr_mmseg.normalisation import norm_relu_conv, scaled_batch_norm
+from ssr_mmseg.normalisation import scaled_batch_norm
 
 EPSILON = 1e-3  # of every batch normalisation
 DROPOUT = (0.03, 0.3)  # of the operators in stage 1 and in stage 2
@@ -44,24 +43,27 @@ class CandidateOperator(nn.Module):
         self.conv2 = nn.Conv2d(mid, outputs, (1, 3), padding=(0, dilation), dilation=(1, dilation))
         self.bn2 = nn.BatchNorm2d(outputs, eps=EPSILON)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = scaled_batch_norm(self.bn2, self.convolved(x))
-        noise = self.noise(y)
+    def forward(
+        self,
+        x: Tensor,
+        mid_scale: Tensor | None = None,
+        out_scale: Tensor | None = None,
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """`mid_scale` (mid,) and `out_scale` (outputs,) weigh channels; `noise` is drawn here if it is not given."""
+        y = F.relu_(scaled_batch_norm(self.bn1, self.conv1(x), mid_scale))
+        y = scaled_batch_norm(self.bn2, self.conv2(y), out_scale)
+        noise = self.noise(len(y), y) if noise is None else noise
         return y if noise is None else y * noise
 
-    def convolved(self, x: Tensor, mid_scale: Tensor | None = None) -> Tensor:
-        """All but the last BN and the dropout; `mid_scale` (mid,) weighs the channels between the convolutions."""
-        return norm_relu_conv(self.bn1, self.conv2, vertical_conv(self.conv1, x), mid_scale)
-
-    def noise(self, y: Tensor) -> Tensor | None:
-        """The factors of channel dropout for the output y, (B, outputs, 1, 1), or None where there is no dropout.
+    def noise(self, images: int, like: Tensor) -> Tensor | None:
+        """The factors of channel dropout, (images, outputs, 1, 1) of the kind of `like`; None without dropout.
 
         Data-parallel processes draw the same noise for their whole batch, and each takes that of its images.
         """
         if not self.training or self.dropout == 0:
             return None
-        images = len(y)
-        noise = y.new_empty(images * processes.count(), y.shape[1], 1, 1).bernoulli_(1 - self.dropout)
+        noise = like.new_empty(images * processes.count(), self.bn2.num_features, 1, 1).bernoulli_(1 - self.dropout)
         return noise.div_(1 - self.dropout)[processes.rank() * images :][:images]
 
 

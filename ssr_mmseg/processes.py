@@ -104,6 +104,16 @@ def wait() -> None:
         dist.barrier()
 
 
+@contextmanager
+def first_ahead() -> Iterator[None]:
+    """The block runs in the first process, then in the others: they find what it left."""
+    if not is_first():
+        wait()
+    yield
+    if is_first():
+        wait()
+
+
 @torch.no_grad()
 def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     """Replace each gradient by its mean over the processes, all of them in one message."""

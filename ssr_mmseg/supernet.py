@@ -10,7 +10,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.normalisation import sum_of_norms
+from ssr_mmseg.mixture import add_mixture
+from ssr_mmseg.normalisation import per_channel
 from ssr_mmseg.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
 from ssr_mmseg.search_space import STEM_CHANNELS, SearchSpace
 from ssr_mmseg.structure import BlockStructure, Structure, structure_from_json, structure_of
@@ -50,21 +51,24 @@ class SuperBlock(nn.Module):
             mid_masks: Expected masks of the mid channels, (operators, C).
             out_masks: Expected masks of the out channels, (operators, C).
         """
-        out_scales = (p.unsqueeze(-1) * out_masks[:, : self.outputs]).to(x.dtype)  # (operators, outputs)
-        residual = fit_channels(x, self.outputs) * out_scales.sum(dim=0).view(-1, 1, 1)
-        # coarse operators first: their sum, upsampled, is what the fine ones are added to
+        out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
+        scales = mid_masks.unbind()
+        total = fit_channels(x, self.outputs) * per_channel(out_scales.sum(dim=0), x)
+        # coarse operators first: to their sum, upsampled, the fine ones are added
         for resolution in sorted(self.options, reverse=True):
             options = [option for option in self.options[resolution] if alive[option]]
             if not options:
                 continue
-            pooled = F.max_pool2d(x, resolution) if resolution > 1 else x
             operators = [self.operators[str(option)] for option in options]
-            ys = [o.convolved(pooled, mid_masks[k, : o.mid]) for k, o in zip(options, operators, strict=True)]
-            noises = [operator.noise(y) for operator, y in zip(operators, ys, strict=True)]
-            base = residual if resolution == 1 else torch.zeros_like(ys[0])
-            total = sum_of_norms(base, ys, [operator.bn2 for operator in operators], out_scales[options], noises)
-            residual = total if resolution == 1 else residual + upsample(total, x.shape[2:])
-        return F.relu_(residual)
+            weights = [scales[k][: o.mid] for k, o in zip(options, operators, strict=True)], out_scales[options]
+            if resolution == 1:
+                total = add_mixture(total, x, operators, *weights)
+            else:
+                pooled = F.max_pool2d(x, resolution)
+                nothing = torch.zeros_like(fit_channels(pooled, self.outputs))
+                coarse = add_mixture(nothing, pooled, operators, *weights)
+                total = total + upsample(coarse, x.shape[2:])
+        return F.relu_(total)
 
 
 @MODELS.register_module()
@@ -125,7 +129,10 @@ class SSRSupernet(BaseModule):
         p_depth = gates["depth"][index]
         blocks = cast(nn.ModuleList, self.stages[index])
         rows = slice(first, first + survivors[-1] + 1)
-        mid_masks, out_masks = gates["mid_width"][rows] @ masks, gates["out_width"][rows] @ masks  # (blocks, operators, C)
+        mid_masks, out_masks = (
+            gates["mid_width"][rows] @ masks,
+            gates["out_width"][rows] @ masks,
+        )  # (blocks, operators, C)
         output: Tensor | None = None
         for k in range(survivors[-1] + 1):
             number = first + k

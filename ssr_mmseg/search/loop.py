@@ -42,7 +42,11 @@ class SearchLoop(ResumableTrainLoop):
         architecture = architecture_of(runner.model)
         cost = build_cost(space=architecture.space, **objective["cost"])
         self.objective = ArchitectureObjective(architecture, objective["weights"], objective["regularizer"], cost)
-        self.step = TwoPhaseStep(runner.model, runner.optim_wrapper, self.objective)
+
+    @property
+    def noise_key(self) -> tuple[int, ...]:
+        """Nothing: the operators draw the noise of all processes alike, and each takes its images' part."""
+        return ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -59,7 +63,8 @@ class SearchLoop(ResumableTrainLoop):
         """One weight step and, while a gate is undecided, one architecture step."""
         weight_batch, architecture_batch = data_batch
         self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=weight_batch)
-        outputs = self.step(weight_batch, architecture_batch)
+        step = TwoPhaseStep(self.runner.model, self.runner.optim_wrapper, self.objective)
+        outputs = step(weight_batch, architecture_batch)
         self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=weight_batch, outputs=outputs)
         self._iter += 1
 

@@ -34,7 +34,9 @@ class TwoPhaseStep:
         objective: The loss of the architecture step.
     """
 
-    def __init__(self, model: nn.Module, wrappers: Mapping[str, OptimWrapper], objective: ArchitectureObjective) -> None:
+    def __init__(
+        self, model: nn.Module, wrappers: Mapping[str, OptimWrapper], objective: ArchitectureObjective
+    ) -> None:
         self.model, self.wrappers, self.objective = model, wrappers, objective
         self.architecture = architecture_of(model)
         self.weights = [p for name, p in model.named_parameters() if not is_architecture(name)]

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import definitions, layout, processes, settings
 from ssr_mmseg.devices import peak_memory_gb
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
+from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
@@ -23,12 +24,21 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
     experiment.limit_threads("retrain")
+    with processes.group(experiment.device):
+        _retrain(experiment, config, network, genotype)
+
+
+def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genotype | None) -> None:
+    dataset, seed = experiment.dataset, experiment.seed
     identity = settings.stage_identity(config, "retrain", dataset, seed, network)
     work = experiment.work_folder(f"retrain-{network}", identity)
-    claim(work)
+    if processes.is_first():
+        claim(work)
     progress = progress_path(job_name("retrain", dataset, seed, network))
     runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
+    if not processes.is_first():
+        return
     loop = runner.train_loop
     record = {
         "network": network,
@@ -40,6 +50,8 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
         "iterations": loop.iter,
         "hours": loop.seconds / 3600,
         "peak_gb": peak_memory_gb(),
+        "data_wait_share": loop.data_wait_share,
+        "processes": processes.count(),
         "device": environment(experiment.device)["device"],
         "history": loop.history,
         "provenance": provenance(),

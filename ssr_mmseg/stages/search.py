@@ -2,7 +2,7 @@
 
 from mmengine.runner import Runner
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import layout, processes, settings
 from ssr_mmseg.cost import expected_macs
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.devices import peak_memory_gb
@@ -24,6 +24,7 @@ from ssr_mmseg.training.state import load_state, save_state
 from ssr_mmseg.training.tensors import state_needed
 
 ALIVE = "backbone.architecture.alive_"
+CLOCKS = {"seconds": 0.0, "waited": 0.0}  # of a stage that begins
 
 
 def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
@@ -43,6 +44,12 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
             f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}"
         )
     experiment.limit_threads("search")
+    with processes.group(experiment.device):
+        _search(experiment, config, stage)
+
+
+def _search(experiment: Experiment, config: dict, stage: int) -> None:
+    dataset, seed, options = experiment.dataset, experiment.seed, experiment.settings["search"]
     before = load_state(layout.state_path(dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
@@ -55,27 +62,32 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
     last = options["epochs"] + stage * options["shrink_epochs"]
     with state_needed("the state of the stage before"):
         structure = None if before is None else compacted_structure(experiment, before)
-    claim(work)
+    if processes.is_first():
+        claim(work)
     progress = progress_path(job_name("shrink" if stage else "search", dataset, seed, stage or ""))
     runner = experiment.search_runner(structure, last, total, work, progress)
     checkpoints = Checkpoints(work / "state.pth")
-    start = checkpoints.load(runner.logger.warning) if before else None
-    if before and start is None:
-        start = compacted_state(before, runner)
-        checkpoints.save(start)
+    with processes.first_ahead():  # it leaves the state that the others read
+        start = checkpoints.load(runner.logger.warning) if before else None
+        if before and start is None:
+            start = compacted_state(before, runner)
+            checkpoints.save(start)
     architecture = architecture_of(runner.model)
     if before and start and before["decided"]:
         runner.model.load_state_dict(start["model"])
         final = {**start, "decided": True}
         history: list[dict] = []
-        seconds = 0.0
+        seconds, wait_share = 0.0, 0.0
     else:
         runner.train()
         loop = runner.train_loop
         final = {**capture(runner, loop.iter), "decided": architecture.decided}
-        history, seconds = loop.history, loop.seconds
+        history, seconds, wait_share = loop.history, loop.seconds, loop.data_wait_share
+    if not processes.is_first():
+        return
     final["structure"] = structure_to_json(runner.model.backbone.structure)
 
+    peak_gb = peak_memory_gb()
     loader = experiment.evaluation_loader("val")
     classes = experiment.manifest["classes"]
     relaxed = evaluate_model(runner.model, loader, classes)
@@ -88,7 +100,9 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
         "stage": stage,
         "epochs": len(history),
         "hours": seconds / 3600,
-        "peak_gb": peak_memory_gb(),
+        "peak_gb": peak_gb,
+        "data_wait_share": wait_share,
+        "processes": processes.count(),
         "relaxed_miou": relaxed["miou"],
         "one_hot_miou": one_hot["miou"],
         "gates_decided": architecture.gates_decided(),
@@ -165,4 +179,4 @@ def compacted_state(state: dict, runner: Runner) -> dict:
         for part, parameters in parts.items()
     }
     model = compact_weights(state["model"], runner.model)
-    return {**state, "model": model, "optimizers": optimizers, "history": [], "sums": {}, "count": 0, "seconds": 0.0}
+    return {**state, "model": model, "optimizers": optimizers, "history": [], "sums": {}, "count": 0, **CLOCKS}

@@ -13,7 +13,7 @@ from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler
 
-from ssr_mmseg import stopping
+from ssr_mmseg import processes, stopping
 from ssr_mmseg.errors import UserError
 
 FUNCTIONS.register_module(module=stopping.quiet_loader_process)
@@ -70,23 +70,32 @@ class SeededDataset(Dataset):
 class PositionSampler(Sampler):
     """Yield the positions of a training's epochs, each shuffled by (seed, epoch), from any position on.
 
+    Data-parallel processes take turns of `share` positions: together their batches are those of one process.
+
     Args:
         dataset: The `SeededDataset` to sample from.
         seed: Seed of the order.
+        share: Images per process and step; needed where there are several processes.
     """
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
+    def __init__(self, dataset: Dataset, seed: int, share: int = 1) -> None:
         self.length = len(dataset)  # type: ignore[arg-type]
         self.seed = seed or 0
+        self.share = share
         self.start(0, 0)
 
     def start(self, epoch: int, offset: int) -> None:
-        """Let the next iteration begin at sample `offset` of `epoch`."""
+        """Let the next iteration begin at this process's sample `offset` of `epoch`."""
         self.epoch, self.offset = epoch, offset
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        if processes.count() > 1:
+            turns = order[: len(self) * processes.count()].reshape(-1, processes.count(), self.share)
+            order = turns[:, processes.rank()].reshape(-1)
         return iter((self.epoch * self.length + order[self.offset :]).tolist())
 
     def __len__(self) -> int:
-        return self.length
+        if processes.count() == 1:
+            return self.length
+        return self.length // (self.share * processes.count()) * self.share

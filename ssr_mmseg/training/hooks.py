@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
-from ssr_mmseg import stopping
+from ssr_mmseg import processes, stopping
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.tensors import state_needed
@@ -37,38 +37,44 @@ class StateHook(Hook):
         self.saved = -1  # iterations finished at the last save
 
     def before_train(self, runner: Any) -> None:
-        state = self.checkpoints.load(runner.logger.warning)
+        with processes.first_ahead():  # it removes what is damaged
+            state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
             restore(runner, state)
             self.saved = runner.iter
             runner.logger.info(f"resumed at iteration {runner.iter}")
-        runner.train_loop.save = lambda: self._save(runner, runner.train_loop.iter)
+        runner.train_loop.save = lambda: self._save(runner, runner.train_loop.iter, stopping.requested())
         self.saved_at = time.monotonic()
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         loop = runner.train_loop
         if batch_idx + 1 == loop.steps_per_epoch:
             return  # the epoch's end, a moment away, saves what its hooks have done as well
-        if time.monotonic() - self.saved_at >= self.interval or stopping.requested():
-            self._save(runner, loop.iter + 1)
+        reason = reason_to_stop(runner)
+        if reason or time.monotonic() - self.saved_at >= self.interval:
+            self._save(runner, loop.iter + 1, reason)
 
     def after_train_epoch(self, runner: Any) -> None:
         last = runner.train_loop.epoch + 1 == runner.train_loop.max_epochs
-        if last or stopping.requested() or time.monotonic() - self.saved_at >= self.rest:
-            self._save(runner, runner.train_loop.iter)
+        reason = reason_to_stop(runner)
+        if last or reason or time.monotonic() - self.saved_at >= self.rest:
+            self._save(runner, runner.train_loop.iter, reason)
 
-    def _save(self, runner: Any, iteration: int) -> None:
+    def _save(self, runner: Any, iteration: int, reason: str | None) -> None:
         if iteration != self.saved:
-            state = capture(runner, iteration)
-            bad = next(not_finite({part: state[part] for part in ("model", "optimizers")}), None)
-            if bad:
-                raise runner.train_loop.diverged(f"{bad} is not finite", iteration)
-            self.checkpoints.save(state)
+            if processes.is_first():
+                self._write(runner, iteration)
             self.saved, self.saved_at = iteration, time.monotonic()
-        reason = stopping.requested()
         if reason:
             runner.logger.warning(f"stopped by {reason} after iteration {iteration}; run again to resume")
             raise stopping.Stopped(reason)
+
+    def _write(self, runner: Any, iteration: int) -> None:
+        state = capture(runner, iteration)
+        bad = next(not_finite({part: state[part] for part in ("model", "optimizers")}), None)
+        if bad:
+            raise runner.train_loop.diverged(f"{bad} is not finite", iteration)
+        self.checkpoints.save(state)
 
 
 @HOOKS.register_module()
@@ -79,7 +85,7 @@ class HistoryHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         terms = {name: value for name, value in (outputs or {}).items() if "loss" in name or "acc" in name}
-        runner.train_loop.note(terms)
+        runner.train_loop.note(mean_terms(terms))
 
     def after_train_epoch(self, runner: Any) -> None:
         record = runner.train_loop.close_epoch()
@@ -103,6 +109,7 @@ def capture(runner: Any, iteration: int) -> dict[str, Any]:
         "sums": dict(loop.sums),
         "count": loop.count,
         "seconds": loop.seconds,
+        "waited": loop.waited,
         **({"hooks": hooks} if hooks else {}),
     }
 
@@ -124,9 +131,26 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
     loop.history = list(state["history"])
     loop.sums.update(state["sums"])
     loop.count = state["count"]
-    loop.seconds = state["seconds"]
+    loop.seconds, loop.waited = state["seconds"], state["waited"]
     for hook in _hooks_with_state(runner):
         hook.load_training_state(state["hooks"][type(hook).__name__])
+
+
+def reason_to_stop(runner: Any) -> str | None:
+    """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
+    reason = stopping.requested()
+    together = processes.any_of(reason is not None, next(runner.model.parameters()).device)
+    return reason or ("another process's signal" if together else None)
+
+
+def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
+    """Loss terms, numbers or tensors of one element, as means over the processes; untouched if there is one."""
+    if processes.count() == 1 or not terms:
+        return terms
+    values = [torch.as_tensor(value).detach().float().reshape(()) for value in terms.values()]
+    device = next((value.device for value in values if value.is_cuda), values[0].device)
+    means = processes.mean(torch.stack([value.to(device) for value in values]))
+    return dict(zip(terms, means.unbind(), strict=True))
 
 
 def not_finite(value: Any, name: str = "") -> Iterator[str]:

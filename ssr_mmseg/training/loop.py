@@ -4,7 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 from torch import Tensor
 
-from ssr_mmseg import stopping
+from ssr_mmseg import processes, stopping
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.data import seed_everything
 from ssr_mmseg.training.resident import build_loader
@@ -34,6 +34,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         super().__init__(runner, loader, max_epochs, **options)
         self.history: list[dict] = []
         self.seconds = 0.0  # spent on iterations and their data, over all the runs of this training
+        self.waited = 0.0  # of them, for data
         self._sums: dict[str, float] = defaultdict(float)  # of this epoch's loss terms, as far as they are read
         self._unread: list[tuple[int, dict[str, float | Tensor]]] = []  # the iteration's number from 1, and its terms
         self.count = 0
@@ -44,6 +45,11 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def facts(self) -> dict[str, float]:
         """What there is to tell about a training besides its losses: of a search, the state of its gates."""
         return {}
+
+    @property
+    def noise_key(self) -> tuple[int, ...]:
+        """What tells the noise of this process from that of the others."""
+        return (processes.rank(),) if processes.rank() else ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -69,7 +75,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         batches = self._wait(iter, self.batches(first))
         for index in range(first, self.steps_per_epoch):
             batch = self._wait(next, batches)
-            seed_everything(self.runner.seed, self._iter)
+            seed_everything(self.runner.seed, self._iter, *self.noise_key)
             self.run_iter(index, batch)
             now = time.monotonic()
             self.seconds += now - started  # with the wait for the batch
@@ -87,9 +93,13 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         self._iter += 1
 
     def _wait(self, function: Callable, *arguments: Any) -> Any:
-        """Call a function that gets data. Whatever ends the wait, the state before it is whole and is saved."""
+        """Call a function that gets data. Whatever ends the wait, the state before it is whole and is saved.
+
+        Data-parallel processes cannot leave each other here: they stop together, behind an iteration.
+        """
+        asked = time.monotonic()
         try:
-            with stopping.interruptible():
+            with stopping.interruptible() if processes.count() == 1 else nullcontext():
                 return function(*arguments)
         except UserError as error:
             self.save()
@@ -98,11 +108,18 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         except BaseException:
             self.save()
             raise
+        finally:
+            self.waited += time.monotonic() - asked
 
     def batches(self, first: int) -> Any:
         """The batches of the current epoch from the `first` on."""
         self.dataloader.sampler.start(self._epoch, first * self.dataloader.batch_size)
         return self.dataloader
+
+    @property
+    def data_wait_share(self) -> float:
+        """Share of the training's time that it waited for data."""
+        return self.waited / self.seconds if self.seconds else 0.0
 
     def note(self, terms: dict[str, float | Tensor]) -> None:
         """Add an iteration's loss terms, numbers or tensors of one element, to the epoch's means.

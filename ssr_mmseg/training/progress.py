@@ -85,4 +85,5 @@ class ProgressHook(Hook):
             "miou_val": loop.miou,
             **loop.facts(),
             "seconds_left": (total - done) * pace,
+            "data_wait_share": loop.data_wait_share,
         }

@@ -35,7 +35,7 @@ class ResidentLoader:
 
     Args:
         dataset: Config of an mmseg dataset whose pipeline gives every image one size.
-        batch_size: Images of a batch; an incomplete last one is dropped.
+        batch_size: Images of this process's batch; an incomplete last one is dropped.
         seed: Seed of order and augmentation.
         device: Where the data live.
         augmentation: Configs of batched transforms.
@@ -64,10 +64,10 @@ class ResidentLoader:
         self.labels = labels.to(torch.uint8).to(device)  # (N, H, W)
         self.fill = torch.tensor(fill, device=device)
         self.dataset = self.source
-        self.sampler = PositionSampler(self.indices, seed)  # type: ignore[arg-type]
+        self.sampler = PositionSampler(self.indices, seed, batch_size)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
-        return len(self.indices) // self.batch_size
+        return len(self.sampler) // self.batch_size
 
     def __iter__(self) -> Iterator[dict]:
         positions = list(self.sampler)

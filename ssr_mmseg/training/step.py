@@ -1,12 +1,9 @@
 """One training step, the same for searches and retrainings, alone or in data-parallel processes."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from mmengine.optim import OptimWrapper
-from mmseg.registry import OPTIM_WRAPPERS
 from torch import Tensor, nn
 
 from ssr_mmseg import processes
@@ -37,17 +34,3 @@ def train_step(model: nn.Module, batch: Any, wrapper: OptimWrapper, objective: O
         wrapper.step()
         wrapper.zero_grad()
     return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items() if name != "loss"}}
-
-
-@OPTIM_WRAPPERS.register_module()
-class BFloat16OptimWrapper(OptimWrapper):
-    """Forward passes in bfloat16 where torch's autocast deems it safe; parameters and updates stay float32.
-
-    bfloat16 has the range of float32, so there is no loss to scale and no state beyond the optimizer's.
-    """
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        device = next(model.parameters()).device
-        with super().optim_context(model), torch.autocast(device.type, torch.bfloat16):
-            yield

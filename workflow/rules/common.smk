@@ -71,6 +71,9 @@ GPU = int(
 # saves its state.
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
+# A training that is given several GPUs (`--set-resources search:gpu=4`) runs one process on each.
+LAUNCH = "$([ {resources.gpu} -gt 1 ] && echo torchrun --standalone --nproc_per_node={resources.gpu} || echo python)"
+
 
 wildcard_constraints:
     dataset="|".join(map(re.escape, [*settings.dataset_names(CONFIG), *settings.variants(CONFIG)])),

@@ -22,5 +22,5 @@ rule retrain:
     params:
         cfg=cfg("retrain"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg retrain --config "$SSR_MMSEG_CONFIG"'
+        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg retrain --config "$SSR_MMSEG_CONFIG"'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --network {wildcards.network} > {log} 2>&1"

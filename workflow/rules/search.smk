@@ -23,7 +23,7 @@ rule search:
     params:
         cfg=cfg("search"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg search --config "$SSR_MMSEG_CONFIG"'
+        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg search --config "$SSR_MMSEG_CONFIG"'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
 
 
@@ -50,5 +50,5 @@ rule shrink:
     params:
         cfg=cfg("search"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg shrink --config "$SSR_MMSEG_CONFIG"'
+        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg shrink --config "$SSR_MMSEG_CONFIG"'
         " --dataset {wildcards.dataset} --seed {wildcards.seed} --stage {wildcards.stage} > {log} 2>&1"

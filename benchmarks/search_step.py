@@ -1,0 +1,111 @@
+"""Time and memory of one search iteration, ours beside the reference's, in turns in one run: prints JSON.
+
+    python benchmarks/search_step.py --reference PATH --threads 2 --out benchmarks/records/NAME.json
+
+An iteration is a weight step and an architecture step with their optimizers, every option alive, on a space of 5 + 8
+blocks of 64 and 128 channels. PATH is a clone of github.com/Sunshine-Ye/IJCV22-SSR; without it ours is timed alone.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+from workers import WARM_UP, Worker
+
+from ssr_mmseg.devices import resolve_device
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.files import write_json
+from ssr_mmseg.profiling import environment
+from ssr_mmseg.provenance import provenance
+
+
+def measure(options: dict, rounds: int, steps: int) -> dict:
+    """Let the programs take turns, `steps` iterations each, for `rounds` rounds after a warm-up."""
+    names = ["ours", *(["reference"] if options["reference"] else []), "peak"]
+    workers = {}
+    seconds: dict[str, list[list[float]]] = {name: [] for name in names}
+    cpu: dict[str, list[list[float]]] = {name: [] for name in names}
+    try:
+        for name in names:
+            workers[name] = Worker(name, options)
+            workers[name].ask(f"run {WARM_UP}")
+        for number in range(rounds):
+            for name in names:
+                answer = workers[name].ask(f"run {steps if name != 'peak' else 1}")
+                seconds[name].append(answer["seconds"])
+                cpu[name].append(answer["cpu_seconds"])
+            print(f"round {number + 1} of {rounds}", file=sys.stderr)
+        facts = {name: worker.ask("end") for name, worker in workers.items()}
+    finally:
+        for worker in workers.values():
+            worker.close()
+    found = {
+        name: {
+            "seconds": statistics.median(value for turn in seconds[name] for value in turn),
+            "cpu_seconds": statistics.median(value for turn in cpu[name] for value in turn),
+            **facts[name],
+            "all_seconds": seconds[name],
+        }
+        for name in names
+        if name != "peak"
+    }
+    reached = found["ours"]["gflop_per_step"] / found["ours"]["seconds"]
+    peak = facts["peak"]["gflops"]
+    found |= {"convolution_peak_gflops": peak, "reached_gflops": reached, "share_of_peak": reached / peak}
+    if options["reference"]:
+        found["ratio"] = {
+            "time": ratio(seconds),
+            "cpu_time": ratio(cpu),
+            "memory": facts["ours"]["peak_gb"] / facts["reference"]["peak_gb"],
+        }
+    return found
+
+
+def ratio(turns: dict[str, list[list[float]]]) -> float:
+    """Median over the rounds of our median over the reference's: a round's two turns saw the same machine."""
+    rounds = zip(turns["ours"], turns["reference"], strict=True)
+    return statistics.median(statistics.median(ours) / statistics.median(theirs) for ours, theirs in rounds)
+
+
+def parse() -> argparse.Namespace:
+    """Options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--reference", type=Path, help="clone of Sunshine-Ye/IJCV22-SSR")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32", help="of ours (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (%(default)s)")
+    parser.add_argument("--batch", type=int, default=2, help="images (%(default)s)")
+    parser.add_argument("--size", type=int, nargs=2, default=[256, 512], metavar=("HEIGHT", "WIDTH"))
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each program (%(default)s)")
+    parser.add_argument("--steps", type=int, default=2, help="iterations per turn (%(default)s)")
+    parser.add_argument("--out", type=Path, help="write the JSON there too")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse()
+    try:
+        device = resolve_device(arguments.device)
+        if arguments.precision == "tf32" and device.type == "cpu":
+            raise UserError("precision tf32 is one of GPUs; on the CPU take fp32 or bf16")
+        if arguments.reference and not arguments.reference.is_dir():
+            raise UserError(f"{arguments.reference} is no folder; expected a clone of Sunshine-Ye/IJCV22-SSR")
+        torch.set_num_threads(arguments.threads)
+        setting = {key: getattr(arguments, key) for key in ("device", "precision", "threads", "batch", "size")}
+        reference = str(arguments.reference.resolve()) if arguments.reference else None
+        found = measure({**setting, "reference": reference}, arguments.rounds, arguments.steps)
+        record = {"setting": setting, **found, "environment": environment(device), "provenance": provenance()}
+        if arguments.out:
+            write_json(arguments.out, record)
+    except UserError as error:
+        print(f"search_step: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(record, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
