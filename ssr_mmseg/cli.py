@@ -164,6 +164,13 @@ def _cost(arguments: argparse.Namespace, _: dict) -> None:
     print(json.dumps(network_cost(Genotype.read(arguments.genotype), arguments.classes, arguments.size), indent=2))
 
 
+def _forecast(arguments: argparse.Namespace, config: dict) -> None:
+    from ssr_mmseg.stages.forecast import forecast, table
+
+    found = forecast(config, arguments.dataset, arguments.seed, arguments.steps)
+    print(json.dumps(found, indent=2) if arguments.json else table(found))
+
+
 def _export(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.stages import export
 
@@ -268,6 +275,9 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", _status, "show which results are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="show it again every 2 seconds until all is done")
     add("doctor", _doctor, "check environment, devices, data and disk, and say what to fix", "config")
+    ahead = add("forecast", _forecast, "reckon hours and memory of a search's stages from a few steps", *one_search)
+    ahead.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
+    ahead.add_argument("--json", action="store_true", help="print JSON instead of a table")
     run = add("run", _run_slice, "run the workflow for some minutes, and pack what is needed to continue")
     run.add_argument("--minutes", type=_positive, required=True, help="minutes until trainings are asked to stop")
     run.add_argument("--out", type=Path, help="folder to pack into at the end")

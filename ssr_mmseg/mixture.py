@@ -130,16 +130,20 @@ def _conv(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> Tensor:
 def _conv_backward(
     gradient: Tensor, x: Tensor, conv: nn.Conv2d, weight: Tensor, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of input, weight and bias of a convolution, those that are wanted."""
-    tall = weight.shape[2] == 3 and wanted[1] and _has_quick_taps(x, gradient)
-    dx, dweight, dbias = torch.ops.aten.convolution_backward(
-        gradient, x, weight.to(x.dtype), [weight.shape[0]], conv.stride, conv.padding, conv.dilation, False, [0, 0], 1,
-        [wanted[0], wanted[1] and not tall, wanted[2] and not tall],
-    ) if wanted[0] or (not tall and any(wanted[1:])) else (None, None, None)  # fmt: skip
-    if tall:
+    """Gradients of input, weight and bias of a convolution, those that are wanted.
+
+    A normalisation follows and takes the mean away, and the bias with it: its gradient is 0. Computed, it would be
+    rounding noise, which Adam makes as large as any other step.
+    """
+    by_taps = weight.shape[2] == 3 and wanted[1] and _has_quick_taps(x, gradient)
+    mask = [wanted[0], wanted[1] and not by_taps, False]
+    dx, dweight, _ = torch.ops.aten.convolution_backward(
+        gradient, x, weight.to(x.dtype), None, conv.stride, conv.padding, conv.dilation, False, [0, 0], 1, mask
+    ) if any(mask) else (None, None, None)  # fmt: skip
+    if by_taps:
         dweight = tap_gradients(x, gradient, conv.dilation[0])
-        dbias = gradient.sum(dim=(0, 2, 3)) if wanted[2] else None
-    return dx, *(value if value is None else value.to(weight.dtype) for value in (dweight, dbias))
+    dbias = weight.new_zeros(weight.shape[0]) if wanted[2] else None
+    return dx, dweight if dweight is None else dweight.to(weight.dtype), dbias
 
 
 def _has_quick_taps(x: Tensor, gradient: Tensor) -> bool:

@@ -1,9 +1,11 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from ssr_mmseg import processes
 from ssr_mmseg.training.data import PositionSampler, SeededDataset, seed_everything
 
 
@@ -50,3 +52,26 @@ def test_augmentation_differs_between_epochs_and_seeds():
 
 def test_the_number_of_workers_changes_nothing():
     assert epoch(loader(workers=2), 1) == epoch(loader(), 1)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("images", "batch", "count"), [(13, 4, 2), (12, 6, 3), (9, 4, 4)])
+def test_together_processes_see_the_batches_of_one(monkeypatch, images, batch, count, first):
+    alone = SeededDataset(range(images), 0)
+    sampler = PositionSampler(alone, 5)
+    sampler.start(2, first * batch)
+    order = list(sampler)
+    expected = [set(order[k : k + batch]) for k in range(0, len(order) - batch + 1, batch)]
+
+    share, parts = batch // count, []
+    monkeypatch.setattr(processes, "count", lambda: count)
+    for rank in range(count):
+        monkeypatch.setattr(processes, "rank", lambda rank=rank: rank)
+        sampler = PositionSampler(alone, 5, share)
+        assert len(sampler) // share == images // batch, "as many steps as one process takes"
+        sampler.start(2, first * share)
+        own = list(sampler)
+        parts.append([own[k : k + share] for k in range(0, len(own), share)])
+    together = [{position for part in batch_parts for position in part} for batch_parts in zip(*parts, strict=True)]
+    assert together == expected
+    assert all(len(found) == batch for found in together), "no image twice"

@@ -1,12 +1,15 @@
 """What Snakemake plans, and that it plans again only what a change reaches."""
 
 import os
+import re
+import subprocess
 
 import pytest
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
 WITH_GPU = {"search", "shrink", "retrain", "evaluate", "profile"}
+TRAININGS = ("search", "shrink", "retrain")
 JOINED = {("table", ""), ("summary", ""), ("report", "")}  # what every result ends in
 
 
@@ -135,3 +138,14 @@ def test_the_slurm_profile_asks_for_gpus_and_gives_a_timing_its_own_node(checkou
     assert warned == {job["rule"] for job in jobs} - {"profile"}
     timed = plan(checkout, "--workflow-profile", "profiles/slurm", "--config", "device=cpu").jobs
     assert not [job for job in timed if "gpu=1" in job["resources"]]
+
+
+def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
+    call = plan(checkout, "--printshellcmds", "--config", "device=cuda", "--set-resources", "search:gpu=4")
+    commands = {rule: re.search(rf"OMP_NUM_THREADS=.* -m ssr_mmseg {rule} .*", call.output)[0] for rule in TRAININGS}
+    several = "[ 4 -gt 1 ] && echo python -m torch.distributed.run --standalone --nproc_per_node=4 || echo python"
+    assert several in commands["search"]
+    for rule in ("shrink", "retrain"):
+        choice = re.search(r"\$\((.*?)\)", commands[rule])[1]
+        shell = subprocess.run(["sh", "-c", choice], capture_output=True, text=True, check=True)
+        assert shell.stdout.strip() == "python"

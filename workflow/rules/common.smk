@@ -72,7 +72,8 @@ GPU = int(
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
 # A training that is given several GPUs (`--set-resources search:gpu=4`) runs one process on each.
-LAUNCH = "$([ {resources.gpu} -gt 1 ] && echo torchrun --standalone --nproc_per_node={resources.gpu} || echo python)"
+TOGETHER = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
+LAUNCH = f"$([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
 
 
 wildcard_constraints:

@@ -1,0 +1,82 @@
+"""Speed-up of a data-parallel search on paper, from a measured step and what it must send: prints JSON, in a second.
+
+    python benchmarks/scale_out.py --record benchmarks/records/search_step-cuda-bf16.json
+
+The record is one of `search_step.py`: its seconds per iteration for its batch on one GPU. Sent are the gradients, once
+per phase and not overlapped with the backward pass, and the statistics of batch normalisation, many short messages.
+docs/scaling.md has the formulas.
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+from our_supernet import SPACE
+
+from ssr_mmseg.files import read_json
+from ssr_mmseg.search_space import DIMENSIONS, GATES, SearchSpace
+from ssr_mmseg.supernet import SSRSupernet
+
+PROCESSES = (1, 2, 4, 8, 16, 32, 64)
+PER_NODE = 8
+STEMS = 3  # reduction blocks, each with a normalisation
+
+
+def messages() -> dict:
+    """What an iteration of the 5 + 8 blocks sends with every option alive: bytes of gradients, short messages."""
+    search = {"space": SPACE, "dimensions": list(DIMENSIONS), "gate": "sigmoid"}
+    supernet = SSRSupernet(search)
+    space = SearchSpace.from_settings(search)
+    alphas = sum(math.prod(space.gate_shape(gate)) for gate in GATES)
+    weights = sum(p.numel() for p in supernet.parameters()) - alphas
+    blocks, operators, mixtures = len(space.blocks), len(space.operators), len(space.resolutions)
+    forward = 2 * mixtures * blocks + STEMS  # statistics of all first and of all second normalisations of a mixture
+    backward = 2 * operators * blocks + STEMS
+    return {
+        "weight_gradient_bytes": 4 * weights,
+        "alpha_gradient_bytes": 4 * alphas,
+        "short_messages": 2 * (forward + backward),  # in the two phases
+    }
+
+
+def seconds_sent(count: int, sent: dict, bandwidth: float, latency: float) -> float:
+    """Seconds that `count` processes spend on sending, by a ring for gradients and a tree for short messages."""
+    if count == 1:
+        return 0.0
+    size = sent["weight_gradient_bytes"] + sent["alpha_gradient_bytes"]
+    ring = 2 * (count - 1) / count * size / bandwidth
+    return ring + sent["short_messages"] * latency * math.ceil(math.log2(count))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", type=Path, required=True, help="JSON of search_step.py")
+    parser.add_argument("--node-bandwidth", type=float, default=200e9, help="bytes/s within a node (%(default)g)")
+    parser.add_argument("--network-bandwidth", type=float, default=25e9, help="bytes/s between nodes (%(default)g)")
+    parser.add_argument("--node-latency", type=float, default=10e-6, help="seconds per hop within a node (%(default)g)")
+    parser.add_argument("--network-latency", type=float, default=20e-6, help="between nodes (%(default)g)")
+    arguments = parser.parse_args()
+    record = read_json(arguments.record)
+    step, sent, rows = record["ours"]["seconds"], messages(), []
+    for count in PROCESSES:
+        place = "node" if count <= PER_NODE else "network"
+        bandwidth, latency = (getattr(arguments, f"{place}_{kind}") for kind in ("bandwidth", "latency"))
+        sending = seconds_sent(count, sent, bandwidth, latency)
+        rows.append(
+            {
+                "processes": count,
+                "global_batch": count * record["setting"]["batch"],
+                "sending_seconds": sending,
+                "seconds_per_step": step + sending,
+                "speed_up": count * step / (step + sending),
+                "efficiency": step / (step + sending),
+            }
+        )
+    print(json.dumps({"step_seconds_alone": step, **sent, "rows": rows}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The command `forecast`: hours and memory of a search before it is launched, from a few of its steps."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from mmengine.logging import MMLogger
+
+from ssr_mmseg import settings
+from ssr_mmseg.devices import peak_memory_gb
+from ssr_mmseg.errors import UserError
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.search.step import TwoPhaseStep
+from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.structure import structure_of, structure_to_json
+
+KEPT = 0.4  # what a stage leaves of the supernet beyond one operator per block; see docs/scaling.md
+
+
+def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
+    """Time a few steps of the configured search and reckon its stages from them.
+
+    Measured, with the data, optimizers and device of the search: a step of the whole supernet, and one of the smallest
+    that a search ends with, an operator per block. Stage k starts with what the stages before leave:
+    `step_k = step_small + KEPTᵏ · (step_whole − step_small)`, and likewise its memory.
+
+    Args:
+        config: A completed experiment configuration.
+        steps: Steps to time on each of the two.
+
+    Returns:
+        `stages` (each with `epochs`, `steps`, `seconds_per_step`, `hours`, `peak_gb`), their `hours`, and what was
+        `measured`.
+
+    Raises:
+        UserError: the dataset has not been prepared, or its training set is smaller than the steps need.
+    """
+    experiment = Experiment(config, dataset, seed)
+    experiment.limit_threads("search")
+    search = experiment.settings["search"]
+    # the small one first: the peak of a process's memory never falls
+    small = _measure(experiment, smallest_structure(experiment.space), steps)
+    whole = _measure(experiment, None, steps)
+    stages = []
+    for stage in range(search["shrink_stages"] + 1):
+        share = KEPT**stage if search["shrink"] else 1.0
+        epochs = search["shrink_epochs"] if stage else search["epochs"]
+        count = epochs * whole["steps_per_epoch"]
+        seconds, memory = (small[key] + share * (whole[key] - small[key]) for key in ("seconds_per_step", "peak_gb"))
+        row = {"stage": stage, "epochs": epochs, "steps": count, "seconds_per_step": seconds}
+        stages.append({**row, "hours": count * seconds / 3600, "peak_gb": memory})
+    return {
+        "dataset": dataset,
+        "identity": settings.stage_identity(config, "search", dataset, seed),
+        "stages": stages,
+        "hours": sum(stage["hours"] for stage in stages),
+        "measured": {"whole": whole, "small": small, "kept_per_stage": KEPT},
+    }
+
+
+def smallest_structure(space: SearchSpace) -> list:
+    """Every block with one operator, the first that may be chosen, at full width, as JSON value of a structure."""
+    alive = {gate: space.allowed(gate) for gate in ("depth", "operator", "mid_width", "out_width")}
+    for options in alive["operator"]:
+        options[options.argmax() + 1 :] = False
+    return structure_to_json(structure_of(space, alive))
+
+
+def table(found: dict) -> str:
+    """The forecast as lines of text."""
+    lines = ["stage   epochs    steps   s/step    hours   peak GB"]
+    for row in found["stages"]:
+        name = f"shrink {row['stage']}" if row["stage"] else "search"
+        lines.append(
+            f"{name:<8}{row['epochs']:>6}{row['steps']:>9}{row['seconds_per_step']:>9.3f}{row['hours']:>9.3f}"
+            f"{row['peak_gb']:>10.2f}"
+        )
+    return "\n".join([*lines, f"{found['dataset']}: {found['hours']:.3g} hours in all, without evaluations"])
+
+
+def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict:
+    """Median seconds and peak memory of a step on a supernet, after one that warms up."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    with tempfile.TemporaryDirectory() as folder:
+        runner = experiment.search_runner(structure, last=1, total=1, work=Path(folder) / "forecast")
+        try:
+            runner.logger.setLevel("WARNING")
+            loop = runner.build_train_loop(runner._train_loop)
+            wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
+            step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
+            if structure is not None:  # its dead operators are not there to be computed
+                _kill_missing(step)
+            seconds = []
+            batches = iter(loop.batches(0))
+            for _ in range(steps + 1):
+                started = time.perf_counter()
+                batch = next(batches, None)
+                if batch is None:
+                    raise UserError(
+                        f"an epoch has {loop.steps_per_epoch} steps, {steps + 1} are needed; ask for fewer --steps"
+                    )
+                step(*batch)
+                if experiment.device.type == "cuda":
+                    torch.cuda.synchronize()
+                seconds.append(time.perf_counter() - started)
+        finally:
+            for handler in runner.logger.handlers:
+                handler.close()
+            MMLogger._instance_dict.pop(runner.experiment_name, None)
+    return {
+        "seconds_per_step": statistics.median(seconds[1:]),
+        "peak_gb": peak_memory_gb(),
+        "steps_per_epoch": loop.steps_per_epoch,
+    }
+
+
+def _kill_missing(step: TwoPhaseStep) -> None:
+    """Let the gates know which operators the smallest structure lacks."""
+    with torch.no_grad():
+        alive = step.architecture.alive["operator"]
+        first = alive.int().argmax(dim=-1, keepdim=True)
+        alive.logical_and_(torch.zeros_like(alive).scatter_(-1, first, True))
+        step.architecture.remove_dependents()
