@@ -203,7 +203,7 @@ class Experiment:
         return {
             "batch_size": 1,
             "num_workers": 0,
-            "sampler": {"type": "DefaultSampler", "shuffle": False},
+            "sampler": {"type": "OrderedSampler"},
             "dataset": {**self._split(split), "pipeline": pipeline},
         }
 
@@ -228,7 +228,7 @@ class Experiment:
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
-        if self.settings["monitor"]["tensorboard"]:
+        if self.settings["monitor"]["tensorboard"] and processes.is_first():
             hooks.append({"type": "GateBoardHook"})
         hooks += self._monitors(progress or work / "progress.json", {})
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
@@ -248,6 +248,8 @@ class Experiment:
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
     def _monitors(self, progress: Path, curve: dict) -> list[dict]:
+        if not processes.is_first():
+            return []  # the first process shows the training
         loader = self.evaluation_loader_config("val")
         return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
 

@@ -8,7 +8,7 @@ gradients are those of the composition.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -104,19 +104,20 @@ class _Mixture(torch.autograd.Function):
         inner, outer, kernels = tensors[:count], tensors[count : 2 * count], tensors[2 * count :]
         firsts = list(zip(*(values.split(mids) for values in channels1_and_2[:5]), strict=True))
         seconds = list(zip(*(values.view(count, -1) for values in channels1_and_2[5:]), strict=True))
-        noises = [None] * count if noise is None else per_channel(noise, gradient)
-        dx, norms, parameters = None, [], []
+        noises = None if noise is None else per_channel(noise, gradient)
+        dx: Tensor | None = None
+        norms, parameters = [], []
         for k, o in enumerate(operators):
             slope, offset, *first = firsts[k]
             wanted1, wanted2 = (wanted[8 + 4 * k + 2 * part : 10 + 4 * k + 2 * part] for part in (0, 1))
-            part = gradient if noises[k] is None else gradient * noises[k]
-            dz, *dsecond = norm_backward(part, outer[k], *seconds[k], o.bn2)
+            part = gradient if noises is None else gradient * noises[k]
+            dz, *dsecond = norm_backward(o.bn2, part, outer[k], *seconds[k])
             y = affine(inner[k], slope, offset).relu_()
             dy, *dparameters2 = _conv_backward(dz, y, o.conv2, kernels[2 * k + 1], (True, *wanted2))
             torch.ops.aten.threshold_backward.grad_input(dy, y, 0, grad_input=dy)
-            dinner, *dfirst = norm_backward(dy, inner[k], *first, o.bn1)
+            dinner, *dfirst = norm_backward(o.bn1, cast(Tensor, dy), inner[k], *first)
             dxk, *dparameters1 = _conv_backward(dinner, x, o.conv1, kernels[2 * k], (wanted[1], *wanted1))
-            if wanted[1]:
+            if dxk is not None:
                 dx = dxk if dx is None else dx.add_(dxk)
             norms.append((*dfirst, *dsecond))
             parameters += [*dparameters1, *dparameters2]

@@ -5,7 +5,7 @@ compute what one would.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -46,8 +46,8 @@ def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tup
         widths = [x.shape[1] for x in xs]
         for x, bn, m, v in zip(xs, bns, mean.split(widths), variance.split(widths), strict=True):
             pixels = x.numel() // x.shape[1] * processes.count()
-            bn.running_mean.lerp_(m, momentum)
-            bn.running_var.lerp_(v * (pixels / (pixels - 1)), momentum)
+            cast(Tensor, bn.running_mean).lerp_(m, momentum)
+            cast(Tensor, bn.running_var).lerp_(v * (pixels / (pixels - 1)), momentum)
     return mean, (variance + bns[0].eps).rsqrt()
 
 
@@ -62,7 +62,7 @@ def per_channel(values: Tensor, like: Tensor) -> Tensor:
 
 
 def norm_backward(
-    gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor, bn: nn.BatchNorm2d
+    bn: nn.BatchNorm2d, gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of input, weight and bias of a normalisation by the batch's own statistics."""
     shared = processes.count() > 1
@@ -89,4 +89,4 @@ class _SharedBatchNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple:
-        return (*norm_backward(gradient, *ctx.saved_tensors, ctx.bn), None)
+        return (*norm_backward(ctx.bn, gradient, *ctx.saved_tensors), None)

@@ -59,7 +59,7 @@ class SuperBlock(nn.Module):
             options = [option for option in self.options[resolution] if alive[option]]
             if not options:
                 continue
-            operators = [self.operators[str(option)] for option in options]
+            operators = [cast(CandidateOperator, self.operators[str(option)]) for option in options]
             weights = [scales[k][: o.mid] for k, o in zip(options, operators, strict=True)], out_scales[options]
             if resolution == 1:
                 total = add_mixture(total, x, operators, *weights)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset, Sampler, SequentialSampler
 
 from ssr_mmseg import processes, stopping
 from ssr_mmseg.errors import UserError
@@ -64,6 +64,14 @@ class SeededDataset(Dataset):
                 f"could not read {error.filename or 'the training data'}: {error.strerror or error}; put it back, then "
                 "run again: the training goes on from where it stands"
             ) from error
+
+
+@DATA_SAMPLERS.register_module()
+class OrderedSampler(SequentialSampler):
+    """Yield every position once and in order, whatever the number of processes: mmengine's would deal them out."""
+
+    def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
+        super().__init__(dataset)  # type: ignore[arg-type]
 
 
 @DATA_SAMPLERS.register_module()

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
-from torch import Tensor, nn
+from torch import Tensor
 
 from ssr_mmseg import processes
 
 Objective = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
-def train_step(model: nn.Module, batch: Any, wrapper: OptimWrapper, objective: Objective | None = None) -> dict:
+def train_step(model: BaseModel, batch: Any, wrapper: OptimWrapper, objective: Objective | None = None) -> dict:
     """Forward, backward and update on one batch.
 
     Args:
