@@ -1,6 +1,6 @@
 """Speed-up of a data-parallel search on paper, from a measured step and what it must send: prints JSON, in a second.
 
-    python benchmarks/scale_out.py --record benchmarks/records/search_step-cuda-bf16.json
+    python benchmarks/scale_out.py --record benchmarks/records/search-step-cuda-bf16.json
 
 The record is one of `search_step.py`: its seconds per iteration for its batch on one GPU. Sent are the gradients, once
 per phase and not overlapped with the backward pass, and the statistics of batch normalisation, many short messages.

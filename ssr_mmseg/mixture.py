@@ -20,7 +20,12 @@ from ssr_mmseg.operators import CandidateOperator
 
 
 def add_mixture(
-    base: Tensor, x: Tensor, operators: Sequence[CandidateOperator], mid_scales: Sequence[Tensor], out_scales: Tensor
+    base: Tensor,
+    x: Tensor,
+    operators: Sequence[CandidateOperator],
+    mid_scales: Sequence[Tensor],
+    out_scales: Tensor,
+    noises: Sequence[Tensor | None] | None = None,
 ) -> Tensor:
     """`base + Σₖ operatorₖ(x)`, weighed channel by channel; `base` may be overwritten.
 
@@ -29,8 +34,9 @@ def add_mixture(
         x: (B, inputs, H, W).
         mid_scales: Weights of each operator's mid channels, (midₖ,).
         out_scales: Weights of their out channels, (operators, outputs).
+        noises: What each operator's `noise` gave; drawn here if not given.
     """
-    noises = [operator.noise(len(x), x) for operator in operators]
+    noises = noises or [operator.noise(len(x), x) for operator in operators]
     if not operators[0].training or torch.compiler.is_compiling():  # a compiler fuses and recomputes by itself
         for operator, mid_scale, out_scale, noise in zip(operators, mid_scales, out_scales, noises, strict=True):
             base = base + operator(x, mid_scale, out_scale, noise)

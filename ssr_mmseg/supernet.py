@@ -53,14 +53,17 @@ class SuperBlock(nn.Module):
         """
         out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
         scales = mid_masks.unbind()
+        # in the order of the options, so that the arithmetic below does not decide who draws what
+        noises = {k: self._operator(k).noise(len(x), x) for k in map(int, self.operators) if alive[k]}
         total = fit_channels(x, self.outputs) * per_channel(out_scales.sum(dim=0), x)
         # coarse operators first: to their sum, upsampled, the fine ones are added
         for resolution in sorted(self.options, reverse=True):
             options = [option for option in self.options[resolution] if alive[option]]
             if not options:
                 continue
-            operators = [cast(CandidateOperator, self.operators[str(option)]) for option in options]
-            weights = [scales[k][: o.mid] for k, o in zip(options, operators, strict=True)], out_scales[options]
+            operators = [self._operator(option) for option in options]
+            mid_scales = [scales[k][: o.mid] for k, o in zip(options, operators, strict=True)]
+            weights = mid_scales, out_scales[options], [noises[k] for k in options]
             if resolution == 1:
                 total = add_mixture(total, x, operators, *weights)
             else:
@@ -69,6 +72,9 @@ class SuperBlock(nn.Module):
                 coarse = add_mixture(nothing, pooled, operators, *weights)
                 total = total + upsample(coarse, x.shape[2:])
         return F.relu_(total)
+
+    def _operator(self, option: int) -> CandidateOperator:
+        return cast(CandidateOperator, self.operators[str(option)])
 
 
 @MODELS.register_module()
@@ -129,10 +135,8 @@ class SSRSupernet(BaseModule):
         p_depth = gates["depth"][index]
         blocks = cast(nn.ModuleList, self.stages[index])
         rows = slice(first, first + survivors[-1] + 1)
-        mid_masks, out_masks = (
-            gates["mid_width"][rows] @ masks,
-            gates["out_width"][rows] @ masks,
-        )  # (blocks, operators, C)
+        # each (blocks, operators, C)
+        mid_masks, out_masks = (gates[gate][rows] @ masks for gate in ("mid_width", "out_width"))
         output: Tensor | None = None
         for k in range(survivors[-1] + 1):
             number = first + k

@@ -51,6 +51,8 @@ def test_two_processes_find_the_genotype_of_one(workplace):
                 torch.testing.assert_close(states[1][name], value, rtol=0, atol=TOLERANCE)
         metrics = [read_json(folder / layout.stage_metrics_path(DATASET, 0, stage)) for folder in (one, two)]
         assert [value["processes"] for value in metrics] == [1, 2]
+        alone, together = (value["relaxed_miou"] for value in metrics)
+        assert together == pytest.approx(alone, abs=1.0), "of all images, not of a process's share"
         losses = [[epoch["loss_weights"] for epoch in value["history"]] for value in metrics]
         assert losses[1] == pytest.approx(losses[0], rel=TOLERANCE)
 

@@ -26,6 +26,7 @@ def loop_at(iteration, steps=4, max_epochs=6, earlier=0):
         sums={"loss": 3.0},
         count=2,
         miou=41.0,
+        data_wait_share=0.25,
         facts=lambda: GATES,
         cleanup=ExitStack(),
     )
@@ -60,6 +61,7 @@ def test_the_file_tells_position_losses_miou_gates_and_time_left(hook):
     assert (value["iteration"], value["iterations"], value["epoch"], value["epochs"]) == (10, 24, 3, 6)
     assert value["terms"] == {"loss": 1.5}
     assert (value["miou_val"], value["options_alive"], value["cost_ratio"]) == (41.0, 23, 0.5)
+    assert value["data_wait_share"] == 0.25
     assert value["seconds_left"] >= 0
     assert value["state"] == "running"
     assert value["updated"] > 0
