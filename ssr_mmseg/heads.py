@@ -8,6 +8,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ssr_mmseg.losses import mean_over_processes
 from ssr_mmseg.operators import PyramidPooling, conv_bn_relu, upsample
 
 
@@ -27,7 +28,8 @@ class SearchHead(BaseDecodeHead):
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         labels = self._stack_batch_gt(batch_data_samples)  # (B, 1, H, W)
         labels = F.interpolate(labels.float(), size=seg_logits.shape[2:], mode="nearest").long().squeeze(1)
-        loss = self.loss_decode(seg_logits, labels, ignore_index=self.ignore_index)
+        shared = mean_over_processes(self.loss_decode, labels, self.ignore_index)
+        loss = self.loss_decode(seg_logits, labels, ignore_index=self.ignore_index, **shared)
         return {"loss_ce": loss, "acc_seg": pixel_accuracy(seg_logits, labels, self.ignore_index)}
 
 
@@ -79,7 +81,8 @@ class AggregationHead(BaseDecodeHead):
         logits = upsample(seg_logits, labels.shape[1:])
         losses = {"acc_seg": pixel_accuracy(logits, labels, self.ignore_index)}
         for term in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
-            name, value = str(term.loss_name), term(logits, labels, ignore_index=self.ignore_index)
+            shared = mean_over_processes(term, labels, self.ignore_index)
+            name, value = str(term.loss_name), term(logits, labels, ignore_index=self.ignore_index, **shared)
             losses[name] = losses[name] + value if name in losses else value
         return losses
 

@@ -1,12 +1,15 @@
 """The loss of a training from scratch: cross-entropy with smoothed labels, on the hardest pixels."""
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+from ssr_mmseg import processes
 from ssr_mmseg.transforms import IGNORED
 
 
@@ -72,7 +75,7 @@ class HardPixelCrossEntropy(nn.Module):
         weights = counts
         if self.class_weight is not None:
             weights = counts * self.class_weight[labels.clamp(0, len(self.class_weight) - 1)]
-        return self.loss_weight * (loss * (counts > 0)).sum() / weights.sum().clamp_min(1e-6)
+        return self.loss_weight * (loss * (counts > 0)).sum() / processes.mean(weights.sum()).clamp_min(1e-6)
 
     @torch.no_grad()
     def _hard(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
@@ -81,3 +84,15 @@ class HardPixelCrossEntropy(nn.Module):
         count = max(1, round(self.keep * difficulty.numel()))
         least = difficulty.flatten().sort(descending=True).values[count - 1]  # faster on a GPU than `kthvalue`
         return difficulty >= least.clamp_max(-math.log(self.threshold))
+
+
+def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> dict[str, Any]:
+    """Keyword arguments with which mmseg's cross-entropy averages over the pixels of all processes.
+
+    It divides by the summed class weights of the labelled pixels. Each process must divide by the mean of these sums,
+    so that the mean of their losses is the loss of the whole batch. Nothing for one process, or for another loss.
+    """
+    if processes.count() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
+        return {}
+    weights = torch.tensor(loss.class_weight, device=labels.device)[labels[labels != ignore_index]]
+    return {"avg_factor": processes.mean(weights.double().sum())}
