@@ -1,6 +1,5 @@
 """Two processes step as one does, to the last digits of double precision: gradients, statistics and survivors."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -65,39 +64,38 @@ def short_search() -> dict[str, Tensor]:
     return {**architecture.state_dict(), "history": torch.tensor(alive)}
 
 
-WORK = {function.__name__: function for function in (gradients_of_a_step, short_search)}
-
-
-def process(rank: int, folder: str, name: str) -> None:
+def process(rank: int, folder: str) -> None:
     """What each of two processes does: it leaves what it found in a file."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
-    torch.save(WORK[name](), f"{folder}/{rank}.pth")
+    torch.save([gradients_of_a_step(), short_search()], f"{folder}/{rank}.pth")
     dist.destroy_process_group()
 
 
-def together(folder: Path, name: str) -> list[dict[str, Tensor]]:
-    """Results of two processes."""
-    torch.multiprocessing.spawn(process, (str(folder), name), nprocs=2)
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> list[list[dict[str, Tensor]]]:
+    """Of each process, what it found in a step and in a short search."""
+    folder = tmp_path_factory.mktemp("together")
+    torch.multiprocessing.spawn(process, (str(folder),), nprocs=2)
     return [torch.load(folder / f"{rank}.pth", weights_only=True) for rank in range(2)]
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path):
+def test_two_processes_have_the_gradients_of_one(together):
     alone = gradients_of_a_step()
     assert sum(name.startswith("gradient") for name in alone) > 100
     assert any("alpha" in name for name in alone)
-    for found in together(tmp_path, "gradients_of_a_step"):
+    for found, _ in together:
         assert set(found) == set(alone)
         for name, expected in alone.items():
             # a bias before a normalisation has no gradient but rounding
             torch.testing.assert_close(found[name], expected, rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_in_two_processes_the_same_options_survive(tmp_path):
+def test_in_two_processes_the_same_options_survive(together):
     alone = short_search()
     history = alone["history"].tolist()
     assert history[0] > history[-1], "options must die, or nothing is compared"
-    for found in together(tmp_path, "short_search"):
+    for _, found in together:
         for name, expected in alone.items():
             if expected.is_floating_point():
                 assert found[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
