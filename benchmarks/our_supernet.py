@@ -8,6 +8,7 @@ from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmseg.structures import SegDataSample
 
 from ssr_mmseg import layout, registration, settings
+from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
 
@@ -50,9 +51,9 @@ class OurStep:
         optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
             {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}
         )
-        objective = ArchitectureObjective(
-            architecture_of(self.model), schedule["objective"].to_dict(), "ssr", 0.6, CLASSES, size
-        )
+        architecture = architecture_of(self.model)
+        cost = build_cost({"kind": "macs", "target": 0.6}, architecture.space, CLASSES, size)
+        objective = ArchitectureObjective(architecture, schedule["objective"].to_dict(), "ssr", cost)
         self.step = TwoPhaseStep(self.model, optimizers(self.model), objective)
         self.batch = {
             "inputs": [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in range(batch)],

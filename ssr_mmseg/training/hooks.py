@@ -60,7 +60,7 @@ class StateHook(Hook):
         if last or reason or time.monotonic() - self.saved_at >= self.rest:
             self._save(runner, runner.train_loop.iter, reason)
 
-    def _save(self, runner: Any, iteration: int, reason: str | None) -> None:
+    def _save(self, runner: Any, iteration: int, reason: str | None = None) -> None:
         if iteration != self.saved:
             if processes.is_first():
                 self._write(runner, iteration)
@@ -139,6 +139,8 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
 def reason_to_stop(runner: Any) -> str | None:
     """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
     reason = stopping.requested()
+    if processes.count() == 1:
+        return reason
     together = processes.any_of(reason is not None, next(runner.model.parameters()).device)
     return reason or ("another process's signal" if together else None)
 

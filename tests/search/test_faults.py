@@ -19,6 +19,7 @@ from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import write_json
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.state import load_state
@@ -135,7 +136,7 @@ def test_a_state_that_is_not_finite_is_never_saved(workplace, at_iteration, monk
 
     with monkeypatch.context() as patch:
         at_iteration(3, ruin)
-        patch.setattr(SearchLoop, "_architecture_step", lambda *_: {})
+        patch.setattr(TwoPhaseStep, "learn_architecture", lambda *_: {})
         with pytest.raises(UserError, match=r"model\.\S+ is not finite at iteration 3 \(epoch 2\)"):
             search(experiment(), DATASET, 0)
     assert saved() == 2
@@ -217,6 +218,7 @@ import os, signal
 from ssr_mmseg import stopping
 stopping.GRACE = 3600.0
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.step import TwoPhaseStep
 os.setsid()
 iterate = SearchLoop.run_iter
 def run_iter(self, idx, data_batch):
