@@ -75,7 +75,7 @@ def test_nothing_is_saved_behind_a_term_that_is_not_finite(tmp_path):
 def test_short_epochs_can_share_a_save(tmp_path, monkeypatch, rest, expected):
     """The last epoch always saves, and so does one at whose end the training is stopped."""
     hook, saved = StateHook(str(tmp_path / "state.pth"), rest=rest), []
-    monkeypatch.setattr(hook, "_save", lambda runner, iteration: saved.append(iteration))
+    monkeypatch.setattr(hook, "_save", lambda runner, iteration, reason: saved.append(iteration))
     train_loop = SimpleNamespace(max_epochs=3, epoch=0, iter=0)
     runner = SimpleNamespace(train_loop=train_loop, logger=logging.getLogger())
     hook.before_train(runner)
