@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from ssr_mmseg import cli, layout, settings
+from ssr_mmseg import cli, commands, layout, settings
 from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.genotype import Genotype
@@ -71,7 +71,7 @@ def main() -> int:
     if status:
         return status
     arguments = cli.parser().parse_args(command)
-    config = cli.latency_settings(arguments, settings.read_config(arguments.config))
+    config = commands.latency_settings(arguments, settings.read_config(arguments.config))
     dataset = settings.for_dataset(config, arguments.dataset)
     if dataset["latency"]["threads"]:
         torch.set_num_threads(dataset["latency"]["threads"])

@@ -45,7 +45,10 @@ TOWN = ("--config", "own.yaml", "--dataset", "town")
         (("search", *TOWN), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
         (("discretize", *TOWN), "results/town/seed0/shrink3/state.pth not found; run the stage that makes it"),
         (("sample", *TOWN), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
-        (("retrain", *TOWN, "--network", "erfnet"), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
+        (
+            ("retrain", *TOWN, "--network", "erfnet"),
+            "results/town/prepare/dataset.json not found: the dataset is not prepared",
+        ),
         (("table", "--config", "own.yaml"), "results/town"),
         (("cost", "--genotype", "none.json", "--classes", "20", "--size", "64x64"), "could not read none.json"),
         (("cost", "--genotype", PAPER, "--classes", "20", "--size", "60x64"), "input size 60x64: expected"),

@@ -131,7 +131,7 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
     loop.history = list(state["history"])
     loop.sums.update(state["sums"])
     loop.count = state["count"]
-    loop.seconds, loop.waited = state["seconds"], state["waited"]
+    loop.seconds, loop.waited = state["seconds"], state.get("waited", 0.0)
     for hook in _hooks_with_state(runner):
         hook.load_training_state(state["hooks"][type(hook).__name__])
 
