@@ -124,13 +124,18 @@ def read_profile(path: Path) -> dict:
     fields = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95")
     records = [
         {
-            "size": [int(side) for side in record["size"]],
+            "size": _size(record["size"]),
             **{key: number(record[key]) for key in fields},
             **{key: str(record[key]) for key in ("device", "backend", "precision")},
         }
         for record in firsts.values()
     ]
     return {"records": records, "provenance": _provenance(value)}
+
+
+def _size(value: Any) -> list[int]:
+    height, width = value
+    return [int(height), int(width)]
 
 
 def _provenance(value: dict) -> dict:

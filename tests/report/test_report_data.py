@@ -70,6 +70,15 @@ def test_a_malformed_result_is_missing_and_the_rest_stays(config, results, patte
     assert len(found.rows) == (12 if pattern != layout.PROFILE else 11)
 
 
+@pytest.mark.parametrize("size", ["[128]", "[64, 128, 0.5]"])
+def test_a_size_that_is_none_is_refused(config, results, size):
+    path = Path(layout.PROFILE.format(**ERFNET))
+    value = json.loads(path.read_text())
+    value["records"][0]["size"] = json.loads(size)
+    path.write_text(json.dumps(value))
+    assert [entry.what for entry in collect(config).missing] == ["profile of erfnet on town, seed 0"]
+
+
 def test_numbers_that_are_none_are_refused(config, results):
     path = Path(layout.EVALUATION.format(**ERFNET))
     for value in ("NaN", "Infinity", "true", '"60"'):
