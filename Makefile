@@ -32,11 +32,11 @@ lint: setup ## check style, workflow, imports and types
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
+# A process per core, one thread each. Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
 test: lint ## run every check and test
 	without="--ignore tests/slurm --ignore tests/end_to_end/test_chaos.py"; \
 	sh tests/report/get_chromium.sh || without="$$without --ignore tests/report/test_browser.py"; \
-	$(BIN)/python -m pytest $$without
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $$without
 
 chaos: setup ## kill the tiny pipeline at random moments and compare what comes out
 	$(BIN)/python -m pytest tests/end_to_end/test_chaos.py

@@ -20,6 +20,7 @@ def test_alone_a_process_stops_when_it_is_told_to(monkeypatch):
 @pytest.mark.parametrize("own", [None, "SIGINT"])
 def test_a_process_stops_when_another_is_told_to(monkeypatch, own):
     monkeypatch.setattr(stopping, "requested", lambda: own)
+    monkeypatch.setattr(processes, "count", lambda: 2)
     monkeypatch.setattr(processes, "any_of", lambda fact, device: True)
     assert reason_to_stop(RUNNER) == (own or "another process's signal")
 

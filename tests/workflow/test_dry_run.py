@@ -141,7 +141,8 @@ def test_the_slurm_profile_asks_for_gpus_and_gives_a_timing_its_own_node(checkou
 
 
 def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
-    call = plan(checkout, "--printshellcmds", "--config", "device=cuda", "--set-resources", "search:gpu=4")
+    gpus = ("--resources", "gpu=4", "--set-resources", "search:gpu=4")
+    call = plan(checkout, "--printshellcmds", "--config", "device=cuda", *gpus)
     commands = {rule: re.search(rf"OMP_NUM_THREADS=.* -m ssr_mmseg {rule} .*", call.output)[0] for rule in TRAININGS}
     several = "[ 4 -gt 1 ] && echo python -m torch.distributed.run --standalone --nproc_per_node=4 || echo python"
     assert several in commands["search"]

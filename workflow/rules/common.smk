@@ -71,7 +71,7 @@ GPU = int(
 # saves its state.
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
-# A training that is given several GPUs (`--set-resources search:gpu=4`) runs one process on each.
+# A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.
 TOGETHER = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
 LAUNCH = f"$([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
 
