@@ -9,16 +9,14 @@ mode, from a temporary copy. Backends that cannot run here are listed with the r
 import argparse
 import importlib
 import json
-import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import torch
+from reference_clone import copied
 from torch import nn
 
 from ssr_mmseg import registration  # noqa: F401
@@ -39,7 +37,7 @@ from ssr_mmseg.stages.profile import Logits, draw_statistics
 
 GENOTYPE = PROJECT / "config/genotypes/paper_cityscapes.json"
 CLASSES = 20  # of the reference's network
-CODE = "Search and Retrain"
+FILES = ("erfnet_retrain1.py", "decode_dc1.py")
 DEFAULTS = {
     "cpu": ("eager", "channels_last", "compile", "onnxruntime", "openvino", "openvino:bf16"),
     "cuda": tuple(
@@ -53,7 +51,9 @@ Step = tuple[Callable[[], object], Callable[[], None]]
 
 
 class Parts(nn.Module):
-    """The two parts of a segmentor that `Logits` takes."""
+    """The parts of a segmentor that `Logits` takes."""
+
+    with_neck = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,23 +71,17 @@ class OrtPlain(OnnxRuntime):
         return onnx_graph.export(self.model, images).SerializeToString()
 
 
-def reference_network(path: Path, folder: Path) -> nn.Module:
-    """The reference's derived network with its published choices, from a copy of its code in `folder`.
+def reference_network(clone: Path) -> nn.Module:
+    """The reference's derived network with its published choices, from a temporary copy of its code.
 
     Raises:
         UserError: the code is not there.
     """
-    copy = folder / "reference"
-    if (path / "HEAD").is_file():
-        subprocess.run(["git", "clone", "--quiet", str(path), str(copy)], check=True)
-    elif (path / CODE).is_dir():
-        shutil.copytree(path / CODE, copy / CODE)
-    if not (copy / CODE / "erfnet_retrain1.py").is_file():
-        raise UserError(f"{path} is no clone of the reference: expected {CODE}/erfnet_retrain1.py in it")
-    sys.path.insert(0, str(copy / CODE))
-    with redirect_stdout(sys.stderr):  # it prints its choices
+    with copied(clone, FILES) as folder, redirect_stdout(sys.stderr):  # it prints its choices
+        sys.path.insert(0, str(folder))
         switches, widths = importlib.import_module("decode_dc1").get_new_network()
         network = importlib.import_module("erfnet_retrain1").Encoder_retrain(CLASSES, switches, widths)
+        sys.path.remove(str(folder))
     return network.eval()
 
 
@@ -111,6 +105,9 @@ def backend_steps(names: list[str], model: Logits, images: torch.Tensor, device:
     if rewrites:
         for label, graph in (("trained", model), ("rewritten", unpadded), ("rewritten, padded", aligned)):
             plans.append((f"onnxruntime, {label}", lambda g=graph: OrtPlain(g, device), label))
+        for precision in ("fp32", "bf16"):  # bf16 is what OpenVINO chooses where it is not told otherwise
+            label = f"openvino:{precision}, trained"
+            plans.append((label, lambda p=precision: create("openvino", model, device, p), "trained"))
     with torch.inference_mode():
         expected = model(images)
     steps: dict[str, Step] = {}
@@ -185,7 +182,7 @@ def main() -> None:
     parser.add_argument("--size", default="512x1024")
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--backends", nargs="+", help="NAME or NAME:PRECISION (all that the device may have)")
-    parser.add_argument("--rewrites", action="store_true", help="also time the graph after each step of rewriting")
+    parser.add_argument("--rewrites", action="store_true", help="also time the graph at each step of rewriting")
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10.0, help="timed seconds of each (%(default)s)")
@@ -212,8 +209,7 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
     parts = Parts().eval()
     draw_statistics(parts, 0)
     model = Logits(parts).eval()
-    with tempfile.TemporaryDirectory() as folder:
-        theirs = reference_network(arguments.reference, Path(folder)).to(device)
+    theirs = reference_network(arguments.reference).to(device)
     placed = images.to(device)
 
     def reference() -> object:

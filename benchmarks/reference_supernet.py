@@ -6,15 +6,13 @@ become a choice of device, and masks of bytes become booleans, which current tor
 
 import importlib
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from reference_clone import copied
 from torch import Tensor
-
-from ssr_mmseg.errors import UserError
 
 FILES = ("erfnet_search3.py", "operations2.py", "genotypes2.py")
 BLOCKS, OPERATORS, WIDTHS = 13, 10, 9
@@ -28,19 +26,16 @@ def load_module(clone: Path, device: str) -> Any:
     Raises:
         UserError: the folder is no clone of the reference.
     """
-    folders = [path.parent for path in sorted(clone.rglob(FILES[0])) if all((path.parent / f).is_file() for f in FILES)]
-    if not folders:
-        raise UserError(f"{clone} holds no folder with {', '.join(FILES)}; expected a clone of Sunshine-Ye/IJCV22-SSR")
-    with tempfile.TemporaryDirectory() as copy:
+    with copied(clone, FILES) as folder:
         for name in FILES:
-            text = (folders[0] / name).read_text(encoding="utf-8")
+            text = (folder / name).read_text(encoding="utf-8")
             text = text.replace(".cuda()", f".to({device!r})").replace("dtype=torch.uint8", "dtype=torch.bool")
-            (Path(copy) / name).write_text(text, encoding="utf-8")
-        sys.path.insert(0, copy)
+            (folder / name).write_text(text, encoding="utf-8")
+        sys.path.insert(0, str(folder))
         try:
             return importlib.import_module(Path(FILES[0]).stem)
         finally:
-            sys.path.remove(copy)
+            sys.path.remove(str(folder))
 
 
 class ReferenceStep:

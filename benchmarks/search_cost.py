@@ -20,7 +20,7 @@ from pathlib import Path
 from our_supernet import SPACE
 from workers import WARM_UP, Worker
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import allocator, layout, settings
 from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_json, write_json
@@ -55,7 +55,7 @@ def configuration(arguments: argparse.Namespace) -> dict:
 
 def command(folder: Path, threads: int, *arguments: str) -> None:
     """Run a command of the package in `folder`; its messages stay visible."""
-    variables = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    variables = {allocator.VARIABLE: allocator.TUNABLES, **os.environ, "OMP_NUM_THREADS": str(threads)}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(layout.PROJECT), os.environ.get("PYTHONPATH")]))
     call = [sys.executable, "-m", "ssr_mmseg", *arguments, "--config", "config.json"]
     if subprocess.run(call, cwd=folder, env=variables).returncode:

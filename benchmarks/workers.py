@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ssr_mmseg import allocator
+from ssr_mmseg.errors import UserError
+
 PEAK_SHAPES = ((64, 128, 256), (128, 64, 128), (256, 64, 128), (256, 32, 64))  # channels, height, width
 WARM_UP = 2
 
@@ -28,13 +31,15 @@ class Worker:
     def __init__(self, name: str, options: dict) -> None:
         command = [sys.executable, str(Path(__file__).resolve()), name, json.dumps(options)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(options["threads"])}
+        if name == "ours":  # as the workflow starts a search; the reference has no such settings
+            environment.setdefault(allocator.VARIABLE, allocator.TUNABLES)
         self.name = name
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
 
     def ask(self, line: str) -> dict:
-        """The worker's answer to a line; raises `RuntimeError` when it has died."""
+        """The worker's answer to a line; raises `UserError` when it has died."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -44,7 +49,7 @@ class Worker:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise RuntimeError(f"worker {self.name} ended with status {self.process.wait()}; see its messages above")
+            raise UserError(f"worker {self.name} ended with status {self.process.wait()}; see its messages above")
         return json.loads(answer)
 
     def close(self) -> None:
@@ -141,4 +146,7 @@ def _peak(options: dict) -> tuple[Callable[[], None], Callable[[], dict]]:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], json.loads(sys.argv[2]))
+    try:
+        serve(sys.argv[1], json.loads(sys.argv[2]))
+    except UserError as error:
+        sys.exit(f"worker {sys.argv[1]}: {error}")

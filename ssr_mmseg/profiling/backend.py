@@ -107,8 +107,8 @@ def create(name: str, model: nn.Module, device: torch.device, precision: str | N
     return kind(model, device, precision) if several and precision else kind(model, device)
 
 
-def require(module: str, backend: str, install: str) -> ModuleType:
-    """Import a library that only one backend needs.
+def require(module: str, user: str, install: str) -> ModuleType:
+    """Import a library that only `user` needs, a backend or a command.
 
     Raises:
         UserError: it is not installed; the message has the line that installs it.
@@ -117,7 +117,7 @@ def require(module: str, backend: str, install: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        raise UserError(f"backend {backend} needs {package}, which is not installed; run: {install}") from error
+        raise UserError(f"{user} needs {package}, which is not installed; run: {install}") from error
 
 
 def needs_cuda(backend: str, device: torch.device) -> None:

@@ -21,14 +21,14 @@ OPSET = 18
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 
-def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = "onnxruntime") -> "onnx.ModelProto":
+def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = "an ONNX graph") -> "onnx.ModelProto":
     """Export a network in eval mode, with the input `images` and the output `logits`.
 
     Args:
         model: maps images (N, 3, H, W) to logits (N, classes, H, W); it stays as it is.
         images: an example; unless `dynamic`, the graph takes batches of this shape alone.
         dynamic: leave batch, height and width open, the latter two as multiples of 8.
-        user: the backend that asks, for the message about a missing library.
+        user: who asks, for the message about a missing library.
 
     Raises:
         UserError: the exporter is not installed, or the network has an operator or a flow that ONNX cannot express.

@@ -31,7 +31,7 @@ class OnnxRuntime(Backend):
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device)
         self.precision = precision or "fp32"
-        self.runtime: Any = require("onnxruntime", self.name, onnx_graph.INSTALL)
+        self.runtime: Any = require("onnxruntime", f"backend {self.name}", onnx_graph.INSTALL)
         self.provider = self.choose_provider()
         if self.precision in ("tf32", "fp16") and device.type != "cuda":
             raise UserError(f"backend {self.name} needs CUDA for {self.precision}; choose fp32 or int8 on the CPU")
@@ -69,7 +69,7 @@ class OnnxRuntime(Backend):
     def graph(self, images: Tensor) -> bytes:
         """The serialised graph for batches of the shape of `images`, quantised if need be."""
         model = self.model if self.dtype == torch.float32 else _half(self.model)
-        graph = onnx_graph.export(model, images.to(self.dtype), user=self.name)
+        graph = onnx_graph.export(model, images.to(self.dtype), user=f"backend {self.name}")
         if self.precision == "int8":
             from ssr_mmseg.profiling.quantise import quantise
 

@@ -29,7 +29,7 @@ class OpenVino(Backend):
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device)
         self.precision = precision or "fp32"
-        self.library: Any = require("openvino", "openvino", INSTALL)
+        self.library: Any = require("openvino", "backend openvino", INSTALL)
         if device.type != "cpu":
             raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
         self.core = self.library.Core()
@@ -45,7 +45,7 @@ class OpenVino(Backend):
         self.calibration = images
 
     def prepare(self, images: Tensor) -> None:
-        graph = onnx_graph.export(self.model, images.cpu(), user="openvino")
+        graph = onnx_graph.export(self.model, images.cpu(), user="backend openvino")
         if self.precision == "int8":
             from ssr_mmseg.profiling.quantise import quantise
 

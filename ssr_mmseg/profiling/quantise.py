@@ -27,7 +27,7 @@ def quantise(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
     """
     import onnx
 
-    require("onnxruntime", "onnxruntime", onnx_graph.INSTALL)
+    require("onnxruntime", "quantisation", onnx_graph.INSTALL)
     from onnxruntime import quantization
 
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value

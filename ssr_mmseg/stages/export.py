@@ -113,8 +113,8 @@ def export_pair(
 
 def write(model: Logits, images: Tensor, form: Form, package: Package, out: Path) -> dict[str, float]:
     """Write the file whole, or not at all if its logits on `images` (N, 3, H, W) are not those of `model`."""
-    graph = build(model, images, form.dynamic)
     runtime = require("onnxruntime", "export", onnx_graph.INSTALL)
+    graph = build(model, images, form.dynamic)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     logits = torch.from_numpy(session.run(None, {onnx_graph.INPUT: images.numpy()})[0])
     with torch.inference_mode():

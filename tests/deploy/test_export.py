@@ -1,5 +1,7 @@
 """Exported files: equal to the network at every size, and complete enough to be run without it."""
 
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -128,6 +130,14 @@ def test_a_file_that_would_differ_is_not_written(pair, tmp_path):
     package = Package("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
     with pytest.raises(UserError, match=r"the graph for .*net.onnx differs from the network: relative error"):
         export.write(network, frames(0, 1, 3, 32, 32), export.Form("logits"), package, tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_runtime_is_named_with_the_line_that_installs_it(pair, tmp_path, monkeypatch):
+    genotype, weights, _ = pair
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UserError, match=r"^export needs onnxruntime, which is not installed; run: pip install"):
+        export.export_pair(CONFIG, genotype, weights, tmp_path / "net.onnx", export.Form(size=(40, 64)))
     assert list(tmp_path.iterdir()) == []
 
 

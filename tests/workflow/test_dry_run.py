@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from ssr_mmseg import allocator
+
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
 WITH_GPU = {"search", "shrink", "retrain", "evaluate", "profile"}
@@ -150,3 +152,20 @@ def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
         choice = re.search(r"\$\((.*?)\)", commands[rule])[1]
         shell = subprocess.run(["sh", "-c", choice], capture_output=True, text=True, check=True)
         assert shell.stdout.strip() == "python"
+
+
+def test_a_training_starts_with_settings_for_memory_unless_the_user_has_some(checkout):
+    call = plan(checkout, "--printshellcmds")
+    assignment = re.search(rf'{allocator.VARIABLE}="[^"]*"', call.output)[0]
+    for own, expected in (
+        ({}, allocator.TUNABLES),
+        ({allocator.VARIABLE: "glibc.malloc.check=0"}, "glibc.malloc.check=0"),
+    ):
+        environment = {"PATH": os.environ["PATH"], **own}
+        shell = subprocess.run(
+            ["sh", "-euc", f"{assignment} printenv {allocator.VARIABLE}"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert shell.stdout.strip() == expected

@@ -12,7 +12,7 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import ablation, definitions, failures, family, files, layout, settings
+from ssr_mmseg import ablation, allocator, definitions, failures, family, files, layout, settings
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remember
 
@@ -73,7 +73,8 @@ shell.prefix("set -euo pipefail; trap : TERM; ")
 
 # A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.
 TOGETHER = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
-LAUNCH = f"$([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
+MEMORY = f'{allocator.VARIABLE}="${{{{{allocator.VARIABLE}:-{allocator.TUNABLES}}}}}"'
+LAUNCH = f"{MEMORY} $([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
 
 
 wildcard_constraints:
