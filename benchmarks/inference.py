@@ -33,6 +33,7 @@ from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.peak import peak_steps
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
+from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.profile import Logits, draw_statistics
 
 GENOTYPE = PROJECT / "config/genotypes/paper_cityscapes.json"
@@ -249,6 +250,7 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
             for name, fact in facts.items()
         },
         "missing": missing,
+        "provenance": provenance(),
     }
 
 
