@@ -1,9 +1,11 @@
 """Latency tables whose figures follow a formula instead of a clock."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ssr_mmseg.cost import genotype_macs
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.deploy.channels import rounded
+from ssr_mmseg.genotype import Genotype, Stage
 from ssr_mmseg.latency.measure import parts_of
 from ssr_mmseg.latency.parts import BlockPart, NetworkPart
 from ssr_mmseg.latency.table import LatencyTable
@@ -38,6 +40,23 @@ def network_ms(genotype: Genotype, factors: tuple[float, float] = (1.0, 1.0)) ->
     return total
 
 
+def padded_ms(genotype: Genotype, align: int) -> float:
+    """`network_ms` on a device that pads every width to a multiple of `align`."""
+    stages = (
+        Stage(
+            rounded(stage.channels, align),
+            tuple(replace(b, mid=rounded(b.mid, align), out=rounded(b.out, align)) for b in stage.blocks),
+        )
+        for stage in genotype.stages
+    )
+    return network_ms(Genotype(tuple(stages)))
+
+
+def padded_block_ms(part: BlockPart, align: int) -> float:
+    """`block_ms` on such a device."""
+    return block_ms(replace(part, **{name: rounded(getattr(part, name), align) for name in ("narrow", "mid", "wide")}))
+
+
 def macs_ms(genotype: Genotype) -> float:
     """In proportion to multiply-adds."""
     return genotype_macs(genotype, CLASSES, SIZE) / 1e6
@@ -45,17 +64,23 @@ def macs_ms(genotype: Genotype) -> float:
 
 def key(**changes) -> dict:
     """Circumstances of an imaginary device."""
-    circumstances = {"device": "abacus", "backend": "eager", "precision": "fp32", "threads": 1, "size": list(SIZE)}
-    return {**circumstances, "classes": CLASSES, "rounds": 3, "versions": {"torch": "2"}, **changes}
+    circumstances = {"device": "abacus", "backend": "eager", "precision": "fp32", "graph": "trained", "align": 1}
+    measured = {"threads": 1, "size": list(SIZE), "classes": CLASSES, "rounds": 3, "versions": {"torch": "2"}}
+    return {**circumstances, **measured, **changes}
 
 
 def synthetic(
-    space: SearchSpace, points: int = 9, networks: int = 8, of: Callable[[Genotype], float] = network_ms, **changes
+    space: SearchSpace,
+    points: int = 9,
+    networks: int = 8,
+    of: Callable[[Genotype], float] = network_ms,
+    of_block: Callable[[BlockPart], float] = block_ms,
+    **changes,
 ) -> LatencyTable:
-    """A finished table of a space: blocks by `block_ms`, networks by `of`."""
+    """A finished table of a space: blocks by `of_block`, networks by `of`; `changes` are those of the key."""
     table = LatencyTable(key(**changes), points, networks, reference_ms=1.0)
     height, width = table.key["size"]
     for part in parts_of(space, table):
-        time = of(part.genotype) if isinstance(part, NetworkPart) else block_ms(part)
+        time = of(part.genotype) if isinstance(part, NetworkPart) else of_block(part)
         table.entries[part.name((height, width))] = time
     return table

@@ -56,11 +56,12 @@ def fill(
 
 def time_parts(parts: list[Part], table: LatencyTable, start: Start) -> np.ndarray:
     """ms of every run of the modules of some parts, timed in turn: (parts, rounds)."""
-    size, classes = _size(table), table.key["classes"]
+    size = _size(table)
+    classes, graph, align = (table.key[name] for name in ("classes", "graph", "align"))
     backends = []
     for part in parts:
         torch.manual_seed(0)
-        backends.append(start(module_of(part, classes), input_of(part, size)))
+        backends.append(start(module_of(part, classes, graph, align), input_of(part, size, align)))
     return interleave([backend.run for backend in backends], backends[0].synchronise, table.key["rounds"])
 
 

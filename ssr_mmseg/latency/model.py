@@ -9,13 +9,14 @@ chain of their like, and can be faster or slower within a network, where memory,
 s of each stage is fitted to measured random networks, by non-negative least squares of the relative error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
+from ssr_mmseg.deploy.channels import rounded
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Genotype, choice_of
 from ssr_mmseg.latency.parts import BlockPart, Part, knots, measured_operators, pairs, random_parts, smallest
@@ -54,8 +55,9 @@ class LatencyModel:
             widths = knots(space, "out_width", stage, table.points)
             changed = ([width if index == stage else full[index] for index in self.stages] for width in widths)
             times = [self._time(smallest(space, ends)) - self.whole for ends in changed]
-            offsets = np.array(space.widths(stage)) - full[stage]
-            self.ends.append(_slope(np.array(widths) - full[stage], np.array(times)) * offsets)
+            offsets = self._run_at(space.widths(stage)) - self._run_at([full[stage]])
+            measured = self._run_at(widths) - self._run_at([full[stage]])
+            self.ends.append(_slope(measured, np.array(times)) * offsets)
             self.blocks.append(self._blocks(stage))
         self.held = [blocks[measured_operators(space)[0], -1, -1] for blocks in self.blocks]
         self.factors = self._fitted()
@@ -131,7 +133,8 @@ class LatencyModel:
         space, points = self.space, self.table.points
         ends = sorted({narrow for narrow, _ in pairs(space, stage, points)})
         mids = knots(space, "mid_width", stage, points)
-        by_end, by_mid = (_hats(space.widths(stage), values) for values in (ends, mids))
+        widths = self._run_at(space.widths(stage))
+        by_end, by_mid = (_hats(widths, self._run_at(values)) for values in (ends, mids))
         blocks = np.full((len(space.operators), *[space.width_options] * 3), np.nan)
         for option in measured_operators(space):
             measured = np.empty((len(ends), len(mids), len(ends)))
@@ -142,6 +145,10 @@ class LatencyModel:
                         measured[i, k, j] = measured[j, k, i] = time
             blocks[option] = np.einsum("ia,mb,oc,abc->imo", by_end, by_mid, by_end, measured)
         return blocks
+
+    def _run_at(self, widths: Sequence[int]) -> np.ndarray:
+        """The widths that run for these: padded, so that a model has steps where a device has them."""
+        return np.array([rounded(width, self.table.key["align"]) for width in widths])
 
     def _time(self, part: Part) -> float:
         height, width = self.table.key["size"]
@@ -172,6 +179,6 @@ def _slope(offsets: np.ndarray, times: np.ndarray) -> float:
     return max(0.0, float(offsets @ times) / max(1.0, float(offsets @ offsets)))
 
 
-def _hats(widths: tuple[int, ...], measured: list[int]) -> np.ndarray:
+def _hats(widths: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Weights that interpolate from measured to all widths linearly, (widths, measured)."""
     return np.stack([np.interp(widths, measured, row) for row in np.eye(len(measured))], axis=1)

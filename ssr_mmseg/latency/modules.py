@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssr_mmseg.deploy.channels import rounded
+from ssr_mmseg.deploy.network import DeployedBlock, DeployedNetwork
 from ssr_mmseg.derived import DerivedBlock, SSRNet
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.heads import AggregationHead
@@ -31,14 +33,35 @@ def chain_of(part: BlockPart) -> nn.Sequential:
     return nn.Sequential(*blocks)
 
 
-def module_of(part: Part, classes: int) -> nn.Module:
-    """What is timed for a part, in eval mode, with weights from torch's generator: time hardly depends on them."""
-    return (chain_of(part) if isinstance(part, BlockPart) else Network(part.genotype, classes)).eval()
+def deployed(chain: nn.Sequential, narrow: int, align: int) -> nn.Sequential:
+    """A chain as it stands in a deployed network, its widths padded to multiples of `align`."""
+    blocks, width, inputs = nn.Sequential(), narrow, rounded(narrow, align)
+    for block in chain:
+        assert isinstance(block, DerivedBlock)
+        blocks.append(made := DeployedBlock(block, width, inputs, align, dynamic=False))
+        width, inputs = block.operator.conv2.out_channels, made.outputs
+    return blocks
 
 
-def input_of(part: Part, size: tuple[int, int]) -> Tensor:
+def module_of(part: Part, classes: int, graph: str, align: int) -> nn.Module:
+    """What is timed for a part, in eval mode, with weights from torch's generator: time hardly depends on them.
+
+    Args:
+        graph: `trained` or `deployed`, as profiles have it.
+        align: multiple of channels that a deployed network's widths are padded to.
+    """
+    if isinstance(part, BlockPart):
+        chain = chain_of(part).eval()
+        return deployed(chain, part.narrow, align) if graph == "deployed" else chain
+    network = Network(part.genotype, classes).eval()
+    return DeployedNetwork(network.backbone, network.head, align) if graph == "deployed" else network
+
+
+def input_of(part: Part, size: tuple[int, int], align: int) -> Tensor:
     """A seeded batch of one for a part's module, for an input image of `size`."""
-    channels, extent = (part.narrow, feature_size(part.stage, size)) if isinstance(part, BlockPart) else (3, size)
+    channels, extent = 3, size
+    if isinstance(part, BlockPart):
+        channels, extent = rounded(part.narrow, align), feature_size(part.stage, size)
     return torch.randn(1, channels, *extent, generator=torch.Generator().manual_seed(0))
 
 

@@ -13,7 +13,7 @@ from ssr_mmseg.settings import identity
 
 FORMAT = "ssr-latency-1"
 # What a figure holds for. Another value of any of these makes a table worthless.
-CIRCUMSTANCES = ("device", "backend", "precision", "threads", "size", "classes", "rounds", "versions")
+CIRCUMSTANCES = ("device", "backend", "precision", "graph", "align", "threads", "size", "classes", "rounds", "versions")
 
 
 @dataclass
@@ -21,7 +21,8 @@ class LatencyTable:
     """Measured parts by name, in ms of one image.
 
     Attributes:
-        key: Value of each of `CIRCUMSTANCES`: `size` is height and width of the input, `threads` those of a CPU.
+        key: Value of each of `CIRCUMSTANCES`: `graph` is `trained`, or `deployed` with widths padded to multiples of
+            `align`; `size` is height and width of the input, `threads` those of a CPU.
         points: Widths that were measured per group, from the least to the largest.
         networks: Whole networks that were measured to fit the model to, drawn with seed 0.
         reference_ms: Latency of the part that was run among the others, to which all were compared.

@@ -19,6 +19,7 @@ class Backend(ABC):
         precisions: the arithmetics that it offers, its default first.
         packages: distributions whose versions belong in a record, besides torch.
         align: widths that it runs best are multiples of this number of channels.
+        default_graph: what it is given unless another is asked for: the network as `trained`, or as it is `deployed`.
         precision: the arithmetic of a run, as the record names it.
         device: where it runs.
         images: the batch (N, 3, H, W) that every run maps, where the backend keeps one as a tensor.
@@ -27,6 +28,7 @@ class Backend(ABC):
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     packages: ClassVar[tuple[str, ...]] = ()
     align: ClassVar[int] = 1
+    default_graph: ClassVar[str] = "deployed"
     precision: str = "fp32"
     images: Tensor
 
@@ -94,6 +96,14 @@ def backend_type(name: str, precision: str | None = None) -> type[Backend]:
     if precision is not None and precision not in offered:
         raise UserError(f"backend {name} does not offer precision {precision!r}; choose one of: {', '.join(offered)}")
     return BACKENDS[name]
+
+
+def alignment(name: str, precision: str) -> int:
+    """Multiple of channels that widths are padded to for a backend.
+
+    For int8 it is 1: added channels would spoil the ranges that are calibrated.
+    """
+    return 1 if precision == "int8" else backend_type(name).align
 
 
 def create(name: str, model: nn.Module, device: torch.device, precision: str | None = None) -> Backend:

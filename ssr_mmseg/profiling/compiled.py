@@ -17,6 +17,7 @@ class Compiled(ChannelsLast):
     """`torch.compile` with the weights taken as constants, channels last; `prepare` takes a minute."""
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
+    default_graph: ClassVar[str] = "deployed"
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device, precision)

@@ -15,6 +15,7 @@ class Eager(Backend):
     """The network in eval mode, under `torch.inference_mode`, nothing fused or compiled."""
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
+    default_graph: ClassVar[str] = "trained"
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:

@@ -14,6 +14,7 @@ from ssr_mmseg.latency.measure import fill, parts_of
 from ssr_mmseg.latency.model import LatencyModel
 from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
+from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.search_space import SearchSpace
 
 
@@ -67,11 +68,13 @@ def circumstances(options: dict, device: torch.device, classes: int, size: tuple
     Args:
         options: The section `latency` of the configuration.
     """
-    here = environment(device)
+    here, graph = environment(device), backend_type(options["backend"]).default_graph
     return {
         "device": here["device"],
         "backend": options["backend"],
         "precision": options["precision"],
+        "graph": graph,
+        "align": alignment(options["backend"], options["precision"]) if graph == "deployed" else 1,
         "threads": here["threads"],
         "size": list(size),
         "classes": classes,

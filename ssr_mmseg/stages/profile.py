@@ -15,7 +15,8 @@ from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import write_json
 from ssr_mmseg.heads import AggregationHead
-from ssr_mmseg.profiling import BACKENDS, create, profile_model
+from ssr_mmseg.profiling import create, profile_model
+from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.profiling.folding import fold_batch_norms
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.provenance import provenance
@@ -61,7 +62,7 @@ def variants(options: dict) -> list[dict[str, str]]:
     for entry in options["backends"]:
         variant = {"name": entry} if isinstance(entry, str) else dict(entry)
         variant.setdefault("precision", "fp32")
-        variant.setdefault("graph", "trained" if variant["name"] in ("eager", "channels_last") else "deployed")
+        variant.setdefault("graph", backend_type(variant["name"]).default_graph)
         if variant["precision"] == "int8" and options["weights"] != "trained":
             raise UserError("profile.backends has int8, whose accuracy is measured: set profile.weights to trained")
         found.append(variant)
@@ -109,7 +110,7 @@ def _records(
         images = resized(real_frames(experiment, segmentor, "val", batch), size)
     if precision == "int8":
         calibration = resized(real_frames(experiment, segmentor, "train", max(options["calibration"], batch)), size)
-    timed = _graph(model, graph, torch.zeros(batch, 3, *size), _align(name, precision))
+    timed = _graph(model, graph, torch.zeros(batch, 3, *size), alignment(name, precision))
     records = profile_model(
         model,
         [size],
@@ -136,7 +137,7 @@ def measured_miou(
     """mIoU on val, in percent, of the network as a backend runs it at the dataset's own size."""
     images = torch.zeros(1, 3, *experiment.size)
     name, precision = variant["name"], variant["precision"]
-    timed = _graph(Logits(segmentor), variant["graph"], images, _align(name, precision))
+    timed = _graph(Logits(segmentor), variant["graph"], images, alignment(name, precision))
     with arithmetic(precision):
         backend = create(name, timed, experiment.device, precision)
         if calibration is not None:
@@ -160,11 +161,6 @@ def draw_statistics(network: nn.Module, seed: int) -> None:
                 assert module.running_var is not None
                 module.running_mean.normal_(0, 0.1, generator=generator)
                 module.running_var.uniform_(0.8, 1.25, generator=generator)
-
-
-def _align(name: str, precision: str) -> int:
-    """Channels that a backend takes at once; the added ones would spoil the ranges that int8 is calibrated on."""
-    return 1 if precision == "int8" or name not in BACKENDS else BACKENDS[name].align
 
 
 def _graph(model: Logits, graph: str, images: Tensor, align: int) -> nn.Module:

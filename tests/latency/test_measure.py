@@ -5,13 +5,14 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from latency_tables import CLASSES, key
 from spaces import SPACE
 
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.latency import measure
 from ssr_mmseg.latency.measure import GROUP, fill, parts_of
-from ssr_mmseg.latency.modules import input_of, module_of, runs_of
+from ssr_mmseg.latency.modules import chain_of, deployed, input_of, module_of, runs_of
 from ssr_mmseg.latency.parts import BlockPart, block_parts, knots
 from ssr_mmseg.latency.table import LatencyTable
 
@@ -73,15 +74,27 @@ def test_end_widths_and_as_many_points_as_asked_are_measured():
     assert len(parts) == len(set(parts)) == 2 * 4 * 3 * 2  # stages, operators, pairs of ends, mids
 
 
-def test_modules_run_on_their_inputs_and_give_back_what_their_parts_say():
+@pytest.mark.parametrize(("graph", "align"), [("trained", 1), ("deployed", 1), ("deployed", 16)])
+def test_modules_run_on_their_inputs_and_give_back_what_their_parts_say(graph, align):
     for part in parts_of(SPACE, empty())[::7]:
-        batch = input_of(part, (32, 64))
+        batch = input_of(part, (32, 64), align)
         with torch.no_grad():
-            result = module_of(part, CLASSES)(batch)
+            result = module_of(part, CLASSES, graph, align)(batch)
         if isinstance(part, BlockPart):
             assert result.shape == batch.shape
+            assert batch.shape[1] == -(-part.narrow // align) * align
         else:
             assert result.shape == (1, CLASSES, 32, 64)
+
+
+def test_a_deployed_chain_is_the_chain_itself_in_padded_widths():
+    part = BlockPart(0, 2, 2, 14, 18, 20)
+    chain = chain_of(part).double().eval()
+    x = torch.randn(1, 14, 8, 16, dtype=torch.float64)
+    with torch.no_grad():
+        found = deployed(chain, 14, 16)(F.pad(x, (0, 0, 0, 0, 0, 2)))
+        torch.testing.assert_close(found[:, :14], chain(x), rtol=1e-9, atol=1e-9)
+    assert not found[:, 14:].any()
 
 
 def test_two_networks_have_two_names():

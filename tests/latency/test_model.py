@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latency_tables import network_ms, synthetic
+from latency_tables import network_ms, padded_block_ms, padded_ms, synthetic
 from spaces import SEARCH, SPACE
 
 from ssr_mmseg.errors import UserError
@@ -30,6 +30,14 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
 def test_a_network_is_its_frame_and_its_blocks(seed, model):
     genotype = random_genotype(seed)
     assert model.of(genotype) == pytest.approx(network_ms(genotype), rel=1e-9)
+
+
+@pytest.mark.parametrize("align", [2, 8, 16])
+def test_a_model_has_steps_where_a_device_pads_widths(align):
+    of, of_block = partial(padded_ms, align=align), partial(padded_block_ms, align=align)
+    model = LatencyModel(SPACE, synthetic(SPACE, points=2, of=of, of_block=of_block, graph="deployed", align=align))
+    for genotype in map(random_genotype, range(10)):
+        assert model.of(genotype) == pytest.approx(of(genotype), rel=1e-9)
 
 
 @pytest.mark.parametrize("points", [2, 4])
