@@ -38,7 +38,7 @@ def measured(parts: list[NetworkPart], table: LatencyTable, space: SearchSpace, 
     reference = parts_of(space, table)[0]
     times = []
     for first in range(0, len(parts), GROUP):
-        with arithmetic():
+        with arithmetic(table.key["precision"]):
             samples = time_parts([reference, *parts[first : first + GROUP]], table, start)
         halves = (samples, samples[:, 1::2], samples[:, ::2])
         times.append([against_reference(half, table.reference_ms) for half in halves])

@@ -1,4 +1,4 @@
-"""Two processes begin a search as one does: the same batches, noise and statistics."""
+"""Two processes train as one does: a search with the same batches, noise and statistics, a retraining but for noise."""
 
 import json
 import os
@@ -11,10 +11,13 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
 from ssr_mmseg.files import read_json
+from ssr_mmseg.stages.evaluate import evaluate
+from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 
 # Losses of the first epoch: sums over pixels are taken in another order, and Adam divides by the size of a gradient.
 TOLERANCE = 1e-3
+PUBLISHED = "paper_cityscapes"
 LOSSES = ("loss_weights", "loss_architecture", "loss_operator", "loss_mid_width", "loss_cost")
 
 
@@ -38,6 +41,20 @@ def test_two_processes_begin_as_one_does(workplace):
     assert [value["epochs"] for value in metrics] == [2, 2]
     alone, together = ([value["history"][0][name] for name in LOSSES] for value in metrics)
     assert together == pytest.approx(alone, rel=TOLERANCE)
+
+
+def test_two_processes_retrain_as_one_does_but_for_dropout(workplace):
+    path = layout.TRAINING.format(dataset=DATASET, seed=0, network=PUBLISHED)
+    one = workplace("one")
+    retrain(experiment(), DATASET, 0, PUBLISHED)
+    two = workplace("two")
+    done = run_together(2, "retrain", "--network", PUBLISHED)
+    assert done.returncode == 0, done.stderr[-2000:]
+    alone, together = (read_json(folder / path) for folder in (one, two))
+    assert [alone["processes"], together["processes"]] == [1, 2]
+    assert together["iterations"] == alone["iterations"]
+    assert together["history"][0]["loss"] == pytest.approx(alone["history"][0]["loss"], rel=0.05)
+    evaluate(experiment(), DATASET, 0, PUBLISHED)  # in the folder of the two: their weights are those of a network
 
 
 def test_a_batch_that_does_not_divide_is_refused(workplace):
