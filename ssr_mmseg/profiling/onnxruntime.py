@@ -86,8 +86,8 @@ class OnnxRuntime(Backend):
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that spin after a run take the cores from whatever runs next: small networks in turn took five times as
-        # long as alone.
+        # Threads that spin after a run take the cores from whatever runs next: small networks in turn took five times
+        # as long as alone.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         providers = [(self.provider, self.provider_options())]
         self.session = self.runtime.InferenceSession(graph, options, providers=providers)
