@@ -107,7 +107,7 @@ def finish(chart: Any, description: str, height: int) -> dict:
             "titleColor": role("muted"),
             "titleFontWeight": "normal",
             "orient": "top",
-            "columns": {"expr": "width < 420 ? 2 : 5"},
+            "columns": 3,  # fits a phone; one that follows the width is laid out too late, and loses rows
             "labelLimit": 220,
             "symbolStrokeWidth": 2,
         },
