@@ -74,6 +74,12 @@ def test_the_last_epoch_still_learns(make, tmp_path):
     assert schedule[0]["end"] == 5 or not schedule[0].get("convert_to_iter_based")
 
 
+def test_a_training_that_ends_within_its_warm_up_is_one_line(make, tmp_path):
+    short = "retrain: {epochs: 1, schedule: config/mmseg/schedules/retrain_camvid_short.py}"
+    with pytest.raises(UserError, match="1 epochs end within the schedule's warm-up: PolyLR begins at 1; train longer"):
+        make(short).retrain_runner("p", GENOTYPE, tmp_path)
+
+
 def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
     both = make("datasets: {town: {train_split: train+val}}")
     assert both.train_splits == ["train", "val"]
