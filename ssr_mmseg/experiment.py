@@ -272,10 +272,11 @@ class Experiment:
         for scheduler in _schedulers(config["param_scheduler"]):
             # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
             scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
-            if scheduler.get("begin", 0) >= scheduler["end"]:
+            begin = scheduler.get("begin", 0)
+            if begin >= scheduler["end"]:
                 raise UserError(
                     f"{epochs} epochs end within the schedule's warm-up: {scheduler['type']} begins at "
-                    f"{scheduler['begin']}; train longer, or change param_scheduler in the schedule"
+                    f"{begin}; train longer, or change param_scheduler in the schedule"
                 )
         hooks.append({"type": "StateHook", "path": str(work / "state.pth"), **config.get("state", {})})
         complete = config.to_dict() | {
