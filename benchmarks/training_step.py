@@ -1,15 +1,17 @@
 """Milliseconds per training step with each way of making it faster: prints JSON, one line per variant.
 
-    python benchmarks/training_step.py --config config/camvid.yaml --dataset camvid --seconds 10
+    python benchmarks/training_step.py --seconds 10 --out benchmarks/records/training-step-cuda.json
 
 The dataset must have been prepared. Each variant is the configuration's own retraining of a network, or the first
-stage of its search, with data path and all, that ends after some seconds; epochs before the median settles are not
-counted. Nothing of it is kept.
+stage of its search, with data path and all, that ends after some seconds; the first two epochs are not counted.
+Nothing of a training is kept; on a CPU nothing is compiled.
 """
 
 import argparse
 import json
+import logging
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +22,11 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg import settings
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.files import write_json
+from ssr_mmseg.profiling import environment
+from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.networks import genotype_for
 
 HISTORY, STOPWATCH = "dict(type='HistoryHook')", "dict(type='Stopwatch')"
@@ -75,39 +81,62 @@ class Stopwatch(Hook):
             runner.train_loop.stop_training = True
 
 
-def main() -> None:
+def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tuple[list[float], int, str]:
+    """Seconds per step in each epoch of a training with `lines` in its schedule; its epochs' steps; its device."""
+    own = settings.for_dataset(config, dataset)[part]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "schedule.py"
+        file.write_text(f"_base_ = [{str(Path(own['schedule']).resolve())!r}]\n{lines}\n")
+        changed = settings.merge(config, {part: {"schedule": str(file), "epochs": EPOCHS}})
+        for key in ("schedule", "epochs"):
+            changed["datasets"][dataset].get(part, {}).pop(key, None)
+        experiment = Experiment(changed, dataset, seed=0)
+        experiment.limit_threads(part)
+        work = Path(folder) / "work"
+        if part == "retrain":
+            runner = experiment.retrain_runner(network, genotype_for(network, dataset, 0), work)
+        else:
+            runner = experiment.search_runner(None, EPOCHS, EPOCHS, work)
+        runner.train()
+    return Stopwatch.epochs, runner.train_loop.steps_per_epoch, str(experiment.device)
+
+
+def parse() -> argparse.Namespace:
+    """Options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="config/camvid.yaml")
-    parser.add_argument("--dataset", default="camvid")
+    parser.add_argument("--config", default="config/camvid.yaml", help="of the experiment (%(default)s)")
+    parser.add_argument("--dataset", default="camvid", help="one of its datasets (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10, help="per variant, after its warm-up (%(default)s)")
     parser.add_argument("--network", default="paper_cityscapes", help="what is retrained (%(default)s)")
-    arguments = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="record that is written after each variant")
+    return parser.parse_args()
+
+
+def main() -> int:
+    arguments = parse()
+    logging.disable(logging.INFO)  # mmengine's, between the lines
     Stopwatch.seconds = arguments.seconds
-    config = settings.read_config(arguments.config)
-    own = settings.for_dataset(config, arguments.dataset)
-    for part, variants in (("retrain", RETRAIN), ("search", SEARCH)):
-        for name, lines in variants.items():
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / "schedule.py"
-                file.write_text(f"_base_ = [{str(Path(own[part]['schedule']).resolve())!r}]\n{lines}\n")
-                changed = settings.merge(config, {part: {"schedule": str(file), "epochs": EPOCHS}})
-                for key in ("schedule", "epochs"):
-                    changed["datasets"][arguments.dataset].get(part, {}).pop(key, None)
-                experiment = Experiment(changed, arguments.dataset, seed=0)
-                experiment.limit_threads(part)
-                work = Path(folder) / "work"
-                if part == "retrain":
-                    genotype = genotype_for(arguments.network, arguments.dataset, 0)
-                    runner = experiment.retrain_runner(arguments.network, genotype, work)
-                else:
-                    runner = experiment.search_runner(None, EPOCHS, EPOCHS, work)
-                runner.train()
-            milliseconds = [1000 * seconds for seconds in Stopwatch.epochs[WARM:]]
-            row = {"step": part, "variant": name, "batch": own[part]["batch_size"], "epochs": len(milliseconds)}
-            row |= {"first_epoch_s": round(Stopwatch.epochs[0] * runner.train_loop.steps_per_epoch, 2)}
-            row |= {"ms_per_step": round(statistics.median(milliseconds), 2), "device": str(experiment.device)}
-            print(json.dumps(row), flush=True)
+    rows = []
+    try:
+        config = settings.read_config(arguments.config)
+        own = settings.for_dataset(config, arguments.dataset)
+        setting = {"config": arguments.config, "dataset": arguments.dataset, "network": arguments.network}
+        for part, variants in (("retrain", RETRAIN), ("search", SEARCH)):
+            for name, lines in variants.items():
+                epochs, steps, device = times(config, arguments.dataset, part, lines, arguments.network)
+                raw = [round(1000 * seconds, 3) for seconds in epochs]
+                row = {"step": part, "variant": name, "batch": own[part]["batch_size"], "steps_per_epoch": steps}
+                row |= {"first_epoch_s": round(epochs[0] * steps, 2), "ms_per_step": statistics.median(raw[WARM:])}
+                print(json.dumps(row), flush=True)
+                rows.append(row | {"epochs_ms_per_step": raw})
+                if arguments.out:
+                    about = {"environment": environment(torch.device(device)), "provenance": provenance()}
+                    write_json(arguments.out, {"setting": setting, "rows": rows, **about})
+    except UserError as error:
+        print(f"training_step: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

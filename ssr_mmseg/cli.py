@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     run = add("run", commands.run_slice, "run the workflow for some minutes, and pack what is needed to continue")
     run.add_argument("--minutes", type=_positive, required=True, help="minutes until trainings are asked to stop")
     run.add_argument("--out", type=Path, help="folder to pack into at the end")
-    run.add_argument("--from", dest="source", type=Path, help="folder that an earlier run packed into")
+    run.add_argument("--from", dest="source", type=Path, help="folder of an earlier run; an empty --out begins")
     run.add_argument("--share", type=_count, default=1, help="trainings at a time on one GPU (%(default)s)")
     run.add_argument("--megabytes", type=_positive, default=60, help="limit on what is packed, in MiB (%(default)s)")
     choices = ("float32", "bfloat16")

@@ -29,7 +29,8 @@ def run_slice(
 
     Args:
         out: Folder to pack into at the end; none packs nothing.
-        source: Folder that an earlier slice packed into, to continue from.
+        source: Folder that an earlier slice packed into, to continue from. If it is `out` as well and nothing has been
+            packed there yet, this is the first slice, so that one line can be given again until all is done.
         share: Trainings that run at the same time on one GPU.
         megabytes, moments: As in `pack`.
 
@@ -47,7 +48,9 @@ def run_slice(
                 f"{out} holds what an earlier run packed, and there are no results here; continue with --from {out}, "
                 "or choose another --out"
             )
-    if source is not None:
+    if source is not None and source == out and not any(source.iterdir()):
+        print(f"nothing has been packed into {source} yet: this is the first slice", flush=True)
+    elif source is not None:
         print(f"unpacked {unpack(source, Path())} files from {source}", flush=True)
     command = [sys.executable, "-m", "snakemake", "--rerun-incomplete", *arguments]
     if not any(argument.startswith(("--cores", "-c")) for argument in arguments):

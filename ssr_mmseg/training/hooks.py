@@ -89,7 +89,7 @@ class HistoryHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         record = runner.train_loop.close_epoch()
-        runner.logger.info("epoch " + ", ".join(f"{name} {value:.4g}" for name, value in record.items()))
+        runner.logger.info(", ".join(f"{name} {value:.4g}" for name, value in record.items()))
 
 
 def capture(runner: Any, iteration: int) -> dict[str, Any]:

@@ -84,6 +84,28 @@ def test_a_slice_begins_with_what_the_last_one_packed(fake, tmp_path, capfd):
     assert drive.run_slice([], minutes=1, source=tmp_path / "packed") == 0
 
 
+def test_the_same_line_begins_and_goes_on(fake, tmp_path, capfd):
+    """`--from` and `--out` name one folder; packed files are all there are in the second slice's own folder."""
+    fake("import pathlib; r = pathlib.Path('results'); r.mkdir(exist_ok=True); f = r / 'a.json'; print(f.exists()); "
+         "f.write_text('{}')")  # fmt: skip
+    slot = tmp_path / "slot"
+    assert drive.run_slice([], minutes=1, out=slot, source=slot) == 0
+    assert "first slice\nFalse\n" in capfd.readouterr().out
+    (tmp_path / "results/a.json").unlink()
+    assert drive.run_slice([], minutes=1, out=slot, source=slot) == 0
+    assert f"unpacked 1 files from {slot}\nTrue\n" in capfd.readouterr().out
+
+
+def test_a_slice_without_its_manifest_is_not_begun_anew(fake, tmp_path):
+    """Parts were copied and the manifest was forgotten: what is in them must not be replaced."""
+    fake("print('ran')")
+    (tmp_path / "slot").mkdir()
+    (tmp_path / "slot/part00-1234").write_bytes(b"work")
+    with pytest.raises(UserError, match=r"could not read .*slot/manifest\.json"):
+        drive.run_slice([], minutes=1, out=tmp_path / "slot", source=tmp_path / "slot")
+    assert (tmp_path / "slot/part00-1234").read_bytes() == b"work"
+
+
 def test_a_folder_that_cannot_be_is_told_before_anything_runs(fake, tmp_path, capfd):
     fake("print('ran')")
     (tmp_path / "file").touch()
