@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from ssr_mmseg.devices import constant
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.operators import POOL_GRIDS
@@ -53,13 +54,14 @@ def expected_macs(
     """
     check_size(size)
     p_operator = probabilities["operator"]  # (blocks, operators)
-    total = p_operator.new_tensor(float(_stem_macs(space.stages[0].channels, size)))
+    total = p_operator.new_full((), float(_stem_macs(space.stages[0].channels, size)))
     stage_widths = []
     first = 0
     for index, stage in enumerate(space.stages):
         height, width = (side // (4 << index) for side in size)
-        options = p_operator.new_tensor(space.widths(index))
-        area = p_operator.new_tensor([(height // s) * (width // s) for _, s in space.operators])
+        options = constant(tuple(space.widths(index)), p_operator.dtype, p_operator.device)
+        areas = tuple((height // s) * (width // s) for _, s in space.operators)
+        area = constant(areas, p_operator.dtype, p_operator.device)
         p_depth = probabilities["depth"][index, : stage.blocks]
         reached = p_depth.flip(0).cumsum(0).flip(0)  # (blocks,): the probability that depth includes a block
         rows = slice(first, first + stage.blocks)

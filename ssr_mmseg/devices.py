@@ -1,9 +1,11 @@
 """Which device a stage runs on, and the memory it took there."""
 
+import functools
 import resource
 import sys
 
 import torch
+from torch import Tensor
 
 from ssr_mmseg.errors import UserError
 
@@ -30,6 +32,16 @@ def resolve_device(name: str) -> torch.device:
             "use device auto or cpu, or check the driver and the torch build"
         )
     return torch.device("cpu")
+
+
+@functools.cache
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Fixed numbers as a tensor (len(values),), made once for each device: the copy waits for all that a GPU has to do.
+
+    It is shared, so that nobody may write to it.
+    """
+    with torch.inference_mode(False):  # whoever asks first may be timing a network, the next one may be training
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def peak_memory_gb() -> float:

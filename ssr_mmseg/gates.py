@@ -43,8 +43,9 @@ class ArchitectureParameters(nn.Module):
         self.alpha = nn.ParameterDict({gate: torch.zeros(space.gate_shape(gate)) for gate in GATES})
         for gate in GATES:
             self.register_buffer(f"alive_{gate}", torch.from_numpy(space.allowed(gate)))
-        self._read: list[tuple[int, int]] = []  # identity and version of the buffers behind `_survivors`
+        self._read: list[tuple[int, int]] = []  # identity and version of the buffers behind the next two
         self._survivors: dict[str, list] = {}
+        self._decided = False
 
     @property
     def alive(self) -> dict[str, Tensor]:
@@ -64,7 +65,10 @@ class ArchitectureParameters(nn.Module):
         """`alive` as nested lists. Read from the device only after a change: reading waits for all that runs there."""
         state = [(id(alive), alive._version) for alive in self.alive.values()]
         if state != self._read:
-            self._read, self._survivors = state, {gate: alive.tolist() for gate, alive in self.alive.items()}
+            found = {gate: alive.cpu() for gate, alive in self.alive.items()}
+            self._survivors = {gate: alive.tolist() for gate, alive in found.items()}
+            self._decided = all(bool((alive.sum(dim=-1) <= 1).all()) for alive in found.values())
+            self._read = state
         return self._survivors
 
     @torch.no_grad()
@@ -83,8 +87,9 @@ class ArchitectureParameters(nn.Module):
 
     @property
     def decided(self) -> bool:
-        """Whether every group has at most one survivor."""
-        return all(count["exist"] == count["decided"] for count in self.groups().values())
+        """Whether every group has at most one survivor. Asked at every step, so that it is read as `survivors` is."""
+        self.survivors()
+        return self._decided
 
     def gates_decided(self) -> float:
         """Share of the existing groups that have one survivor, among those with a choice; 1 if none has one."""

@@ -81,7 +81,7 @@ class LatencyModel:
         Args:
             probabilities: Of the gates, as `ArchitectureParameters.probabilities` gives them.
         """
-        total = probabilities["operator"].new_tensor(self.whole)
+        total = probabilities["operator"].new_full((), self.whole)
         first = 0
         for index in self.stages:
             tables = self._tensors(index, total)

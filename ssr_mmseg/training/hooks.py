@@ -150,7 +150,7 @@ def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
     if processes.count() == 1 or not terms:
         return terms
     values = [torch.as_tensor(value).detach().float().reshape(()) for value in terms.values()]
-    device = next((value.device for value in values if value.is_cuda), values[0].device)
+    device = next((value.device for value in values if value.device.type != "cpu"), values[0].device)
     means = processes.mean(torch.stack([value.to(device) for value in values]))
     return dict(zip(terms, means.unbind(), strict=True))
 

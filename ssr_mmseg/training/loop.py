@@ -132,7 +132,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         self._unread.append((self._iter + 1, {k: v.detach() if torch.is_tensor(v) else v for k, v in terms.items()}))
         self.count += 1
-        if not any(torch.is_tensor(value) and value.is_cuda for value in terms.values()):
+        if all(not torch.is_tensor(value) or value.device.type == "cpu" for value in terms.values()):
             self._read()
 
     @property

@@ -106,7 +106,9 @@ class ResidentLoader:
     def _to_device(self, values: np.ndarray) -> Tensor:
         """A copy that does not make the CPU wait for the work that the GPU still has to do."""
         tensor = torch.from_numpy(values)
-        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
+        if self.device.type == "cuda":  # from other memory a copy waits after all
+            tensor = tensor.pin_memory()
+        return tensor.to(self.device, non_blocking=True)
 
 
 def resident_config(
