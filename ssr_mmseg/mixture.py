@@ -24,7 +24,7 @@ def add_mixture(
     x: Tensor,
     operators: Sequence[CandidateOperator],
     mid_scales: Sequence[Tensor],
-    out_scales: Tensor,
+    out_scales: Sequence[Tensor],
     noises: Sequence[Tensor | None] | None = None,
 ) -> Tensor:
     """`base + Σₖ operatorₖ(x)`, weighed channel by channel; `base` may be overwritten.
@@ -33,7 +33,7 @@ def add_mixture(
         base: (B, outputs, H, W).
         x: (B, inputs, H, W).
         mid_scales: Weights of each operator's mid channels, (midₖ,).
-        out_scales: Weights of their out channels, (operators, outputs).
+        out_scales: Weights of their out channels, (outputs,).
         noises: What each operator's `noise` gave; drawn here if not given.
     """
     noises = noises or [operator.noise(len(x), x) for operator in operators]
@@ -42,7 +42,7 @@ def add_mixture(
             base = base + operator(x, mid_scale, out_scale, noise)
         return base
     norms1, norms2 = [o.bn1 for o in operators], [o.bn2 for o in operators]
-    mid_scale = torch.cat(list(mid_scales))
+    mid_scale, out_scale = torch.cat(list(mid_scales)), torch.cat(list(out_scales))
     device = x.device.type
     exact = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
     with torch.autocast(device, enabled=False):
@@ -51,8 +51,8 @@ def add_mixture(
             x.to(exact),
             torch.cat([bn.weight for bn in norms1]) * mid_scale,
             torch.cat([bn.bias for bn in norms1]) * mid_scale,
-            torch.cat([bn.weight for bn in norms2]) * out_scales.flatten(),
-            torch.cat([bn.bias for bn in norms2]) * out_scales.flatten(),
+            torch.cat([bn.weight for bn in norms2]) * out_scale,
+            torch.cat([bn.bias for bn in norms2]) * out_scale,
             None if noises[0] is None else torch.stack([noise.flatten(1) for noise in noises if noise is not None]),
             operators,
             *(value for o in operators for conv in (o.conv1, o.conv2) for value in (conv.weight, conv.bias)),

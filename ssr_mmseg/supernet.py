@@ -52,7 +52,7 @@ class SuperBlock(nn.Module):
             out_masks: Expected masks of the out channels, (operators, C).
         """
         out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
-        scales = mid_masks.unbind()
+        mid_rows, out_rows = mid_masks.unbind(), out_scales.unbind()  # an index of numbers would wait for the GPU
         # in the order of the options, so that the arithmetic below does not decide who draws what
         noises = {k: self._operator(k).noise(len(x), x) for k in map(int, self.operators) if alive[k]}
         total = fit_channels(x, self.outputs) * per_channel(out_scales.sum(dim=0), x)
@@ -62,8 +62,8 @@ class SuperBlock(nn.Module):
             if not options:
                 continue
             operators = [self._operator(option) for option in options]
-            mid_scales = [scales[k][: o.mid] for k, o in zip(options, operators, strict=True)]
-            weights = mid_scales, out_scales[options], [noises[k] for k in options]
+            mid_scales = [mid_rows[k][: o.mid] for k, o in zip(options, operators, strict=True)]
+            weights = mid_scales, [out_rows[k] for k in options], [noises[k] for k in options]
             if resolution == 1:
                 total = add_mixture(total, x, operators, *weights)
             else:

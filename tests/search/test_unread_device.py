@@ -61,6 +61,7 @@ WAITING = {
     "a mask of variable size": lambda x: x[x > 0],
     "a copy to the CPU": lambda x: x.cpu(),
     "a copy from the CPU": lambda x: torch.zeros(3).to(x.device),
+    "an index of numbers": lambda x: x[[0, 2]],
     "numbers": lambda x: x + x.new_tensor([1.0, 2.0, 3.0]),
     "two devices": lambda x: x + torch.zeros(3),
 }

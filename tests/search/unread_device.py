@@ -39,10 +39,13 @@ class OneDevice(TorchDispatchMode):
 
 
 class NothingMade(TorchFunctionMode):
-    """Refuse tensors made of Python numbers: their way to the device waits as a copy does."""
+    """Refuse tensors made of Python numbers, and lists as indices: their way to the device waits as a copy does."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         made = func(*args, **(kwargs or {}))
+        if func is torch.Tensor.__getitem__:
+            index = args[1] if isinstance(args[1], tuple) else (args[1],)
+            assert made.device != DEVICE or not any(isinstance(part, list) for part in index), "an index waits"
         source = args[1] if func is torch.Tensor.new_tensor else next(iter(args), None)
         assert func not in MAKERS or made.device != DEVICE or torch.is_tensor(source), "a tensor made of numbers waits"
         return made
