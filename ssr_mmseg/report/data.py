@@ -263,14 +263,21 @@ def _float(text: str) -> float | None:
 
 
 def provenance(found: Results) -> dict:
-    """Commits, versions, machines and hours, gathered from all results."""
+    """Commits, versions, machines, hours and the weights that were evaluated, gathered from all results."""
     trainings = [n.training for d in found.datasets for n in d.networks if n.training]
     profiles = [n.profile for d in found.datasets for n in d.networks if n.profile]
     stages = [stage for d in found.datasets for search in d.searches for stage in search.stages]
     origins = [entry["provenance"] for entry in (*stages, *trainings, *profiles)]
     versions = sorted({pair for origin in origins for pair in origin["versions"].items()})
     devices = {t["device"] for t in trainings} | {r["device"] for p in profiles for r in p["records"]}
+    weights = [
+        {"dataset": dataset.name, "network": network.label, "seed": network.seed, **network.evaluation["weights"]}
+        for dataset in found.datasets
+        for network in dataset.networks
+        if network.evaluation and network.evaluation["weights"]
+    ]
     return {
+        "weights": weights,
         "commits": sorted({origin["commit"] or "outside of git" for origin in origins}),
         "versions": versions,
         "pythons": sorted({origin["python"] for origin in origins if origin["python"]}),

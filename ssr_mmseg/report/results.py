@@ -101,9 +101,12 @@ def read_training(path: Path) -> dict:
 
 
 def read_evaluation(path: Path) -> dict:
-    """Accuracy by split; None for a split without public labels."""
+    """Accuracy by split, None for a split without public labels; and what `weights` it is of, None if not told."""
     value = read_json(path)
-    return {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
+    told = value.get("weights")
+    weights = None if told is None else {"bytes": number(told["bytes"]), "sha256": str(told["sha256"])}
+    accuracy = {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
+    return {**accuracy, "weights": weights}
 
 
 def _accuracy(value: dict) -> dict:

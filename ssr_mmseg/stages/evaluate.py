@@ -8,7 +8,7 @@ import numpy as np
 from ssr_mmseg import layout
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import atomic_path, write_json
+from ssr_mmseg.files import atomic_path, sha256, write_json
 from ssr_mmseg.pictures import side_by_side
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
@@ -16,7 +16,7 @@ from ssr_mmseg.training.tensors import state_needed
 
 
 def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Measure a retrained network on val and test; write the figures and pictures of the first frames.
+    """Measure a retrained network on val and test; write the figures, what weights they are of, and some pictures.
 
     Raises:
         UserError: the network has not been trained yet.
@@ -33,7 +33,7 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     folder = Path(layout.PREDICTIONS.format(**names))
     shutil.rmtree(folder, ignore_errors=True)  # an earlier call may have drawn other frames
     frames = experiment.settings["evaluate"]["frames"]
-    results: dict[str, dict | None] = {}
+    results: dict[str, dict | None] = {"weights": {"bytes": weights.stat().st_size, "sha256": sha256(weights)}}
     for split in ("val", "test"):
         if experiment.splits[split] is None:  # the labels are withheld
             results[split] = None

@@ -165,7 +165,7 @@ RESULTS: dict[str, Any] = {
         "history": [{"epoch": 1, "loss": 0.5}],
         "provenance": PROVENANCE,
     },
-    layout.EVALUATION: {"val": _SPLIT, "test": None},
+    layout.EVALUATION: {"weights": {"bytes": 1, "sha256": "0" * 64}, "val": _SPLIT, "test": None},
     layout.PROFILE: {"records": [{"size": [64, 128], **_COST, **_DEVICE}], "provenance": PROVENANCE},
     layout.GAP: {"hours": 1.0, "peak_gb": 1.0, "end": {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": 5.0}},
 }

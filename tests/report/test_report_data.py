@@ -116,6 +116,16 @@ def test_provenance_gathers_what_the_results_tell(config, results):
     assert told["devices"] == ["a CPU"]
 
 
+def test_provenance_names_the_weights_where_an_evaluation_does(config, results):
+    path = Path(layout.EVALUATION.format(**ERFNET))
+    value = json.loads(path.read_text())
+    told = provenance(collect(config))["weights"]
+    assert len(told) == 6
+    assert {"dataset": "town", "network": "erfnet", "seed": 0, **value.pop("weights")} in told
+    path.write_text(json.dumps(value))  # an evaluation from before
+    assert len(provenance(collect(config))["weights"]) == 5
+
+
 def test_predictions_may_be_gone(config, results):
     shutil.rmtree(Path(layout.PREDICTIONS.format(**ERFNET)))
     found = collect(config)
