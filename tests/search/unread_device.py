@@ -1,6 +1,7 @@
 """A pretended GPU: the meta device, whose tensors have no values. Reading one, for which a GPU would make the CPU wait,
 fails there; what would wait without reading is refused by the modes below, and so are operands on two devices."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
@@ -67,6 +68,8 @@ def pretended(monkeypatch) -> None:
     monkeypatch.setattr("mmengine.runner.runner.get_device", lambda: DEVICE)
     monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
+    optimizers = sys.modules[torch.optim.Optimizer.__module__]
+    monkeypatch.setattr(optimizers, "_get_fused_kernels_supported_devices", lambda: [DEVICE.type])
     monkeypatch.setattr(ProgressHook, "_tell", lambda *arguments, **options: None)
 
 

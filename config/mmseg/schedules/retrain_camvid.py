@@ -10,7 +10,7 @@ augmentation = [
 loss = dict(type='HardPixelCrossEntropy', label_smoothing=0.05, keep=0.25, threshold=0.7)
 optim_wrapper = dict(
     type='BFloat16OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-2),
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-2, fused=True),
     clip_grad=dict(max_norm=5))
 warmup = 10  # epochs
 param_scheduler = [

@@ -5,7 +5,8 @@ augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomShift', pixe
 optim_wrapper = dict(
     constructor='SearchOptimWrapperConstructor',
     weights=dict(
-        type='BFloat16OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-4)),
+        type='BFloat16OptimWrapper',
+        optimizer=dict(type='Adam', lr=1e-3, betas=(0.9, 0.999), weight_decay=1e-4, fused=True)),
     architecture=dict(
         type='BFloat16OptimWrapper',
         optimizer=dict(type='Adam', lr=5e-3, betas=(0.5, 0.999), weight_decay=1e-3),
@@ -13,8 +14,8 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=True, convert_to_iter_based=True)], architecture=[])
 objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=500)
-# From three quarters of the search on the regularizer grows, 20 times by its end: nothing is left for the argmax.
+# From three fifths of the search on the regularizer grows, 100 times by its end: nothing is left for the argmax.
 custom_hooks = [
     dict(type='HistoryHook'),
     dict(type='ChannelsLastHook'),
-    dict(type='RegularizerRampHook', begin=0.75, factor=20)]
+    dict(type='RegularizerRampHook', begin=0.6, factor=100)]
