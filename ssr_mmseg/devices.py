@@ -1,7 +1,9 @@
 """Which device a stage runs on, and the memory it took there."""
 
 import functools
+import os
 import resource
+import shutil
 import sys
 
 import torch
@@ -42,6 +44,20 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
     """
     with torch.inference_mode(False):  # whoever asks first may be timing a network, the next one may be training
         return torch.tensor(values, dtype=dtype, device=device)
+
+
+COMPILERS = {"cpu": ("C++", "CXX", ("g++", "clang++")), "cuda": ("C", "CC", ("gcc", "clang"))}
+
+
+def check_compiler(kind: str, who: str) -> None:
+    """Raise `UserError` unless there is the compiler that `torch.compile` calls for a type of device.
+
+    On a CPU it builds the kernels, on a GPU what starts Triton's.
+    """
+    language, variable, names = COMPILERS[kind]
+    found = [os.environ[variable]] if os.environ.get(variable) else names
+    if not any(map(shutil.which, found)):
+        raise UserError(f"{who} needs a {language} compiler ({' or '.join(found)}); install one or set {variable}")
 
 
 def peak_memory_gb() -> float:

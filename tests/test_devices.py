@@ -1,7 +1,9 @@
+import re
+
 import pytest
 import torch
 
-from ssr_mmseg.devices import resolve_device
+from ssr_mmseg.devices import check_compiler, resolve_device
 from ssr_mmseg.errors import UserError
 
 
@@ -30,3 +32,15 @@ def test_absent_gpu_is_refused_in_one_line(monkeypatch):
 def test_other_names_are_refused(name):
     with pytest.raises(UserError, match="expected device auto, cpu or cuda"):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "a C compiler (gcc or clang)"), ("cpu", "a C++ compiler")])
+def test_a_missing_compiler_is_named(kind, expected, monkeypatch, tmp_path):
+    for variable in ("CC", "CXX"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=re.escape(f"this needs {expected}")):
+        check_compiler(kind, "this")
+    for name in ("gcc", "g++"):
+        (tmp_path / name).touch(mode=0o755)
+    check_compiler(kind, "this")

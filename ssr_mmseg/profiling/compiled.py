@@ -1,12 +1,11 @@
 """Backend `compile`: PyTorch's own compiler."""
 
-import os
-import shutil
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from ssr_mmseg.devices import check_compiler
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.backend import register
 from ssr_mmseg.profiling.channels_last import ChannelsLast
@@ -21,9 +20,7 @@ class Compiled(ChannelsLast):
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device, precision)
-        compilers = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]
-        if device.type == "cpu" and not any(map(shutil.which, compilers)):
-            raise UserError(f"backend compile needs a C++ compiler ({' or '.join(compilers)}); install one or set CXX")
+        check_compiler(device.type, "backend compile")
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> None:

@@ -8,6 +8,8 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 from torch import nn
 
+from ssr_mmseg.devices import check_compiler
+
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
@@ -31,6 +33,9 @@ class CompileHook(Hook):
         parts: Names of the modules.
         devices: Types of device to compile on; elsewhere the hook does nothing.
         options: Further arguments of `torch.compile`, such as `mode`.
+
+    Raises:
+        UserError: the training begins on a machine without the compiler that `torch.compile` calls.
     """
 
     def __init__(
@@ -40,8 +45,11 @@ class CompileHook(Hook):
         self.compiled: list[nn.Module] = []
 
     def before_train(self, runner: Any) -> None:
-        if next(runner.model.parameters()).device.type not in self.devices:
+        kind = next(runner.model.parameters()).device.type
+        if kind not in self.devices:
             return
+        if self.options.get("backend", "inductor") == "inductor":
+            check_compiler(kind, "the schedule's CompileHook, which may be left out,")
         for name in self.parts:
             module = runner.model.get_submodule(name)
             module.forward = _while_training(module, module.forward, self.options)

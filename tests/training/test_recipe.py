@@ -11,6 +11,7 @@ from spaces import SPACE
 from torch import nn
 
 from ssr_mmseg.derived import SSRNet
+from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.losses import HardPixelCrossEntropy
@@ -216,6 +217,15 @@ def test_compiled_parts_train_alike_and_evaluate_as_they_are(monkeypatch):
     hook.after_train(runner_of(model))
     assert bool(model.backbone(images).mean().abs() < 0.01)
     assert set(model.state_dict()) == names
+
+
+@pytest.mark.parametrize(("variable", "set_to"), [("CXX", None), ("CXX", "no-such-compiler")])
+def test_without_a_compiler_a_training_does_not_begin(monkeypatch, variable, set_to):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(variable, raising=False) if set_to is None else monkeypatch.setenv(variable, set_to)
+    expected = r"CompileHook, which may be left out, needs a C\+\+ compiler \(.+\); install one or set CXX"
+    with pytest.raises(UserError, match=expected):
+        CompileHook(["backbone"], devices=["cpu"]).before_train(runner_of(Parts()))
 
 
 def test_on_other_devices_nothing_is_compiled():
