@@ -113,12 +113,13 @@ def _heat(
     alternative: str,
     cell: int = 18,
 ) -> dict:
-    step = max(1, round(len(epochs) / 8))
+    before = dict(zip(epochs, [0, *epochs], strict=False))  # not every epoch of a long search is recorded
+    rows = [{"since": before[row["epoch"]], **row} for row in rows]
     x = alt.X(
-        "epoch:O",
+        "since:Q",
         title="epoch",
-        axis=alt.Axis(values=epochs[step - 1 :: step], labelAngle=0, ticks=False, domain=False),
-        scale=alt.Scale(domain=epochs, paddingInner=0, paddingOuter=0),
+        axis=alt.Axis(tickMinStep=1, grid=False, ticks=False, domain=False),
+        scale=alt.Scale(domain=[0, epochs[-1]], nice=False),
     )
     y = alt.Y(
         "group:N",
@@ -132,6 +133,7 @@ def _heat(
         .mark_rect(fill=role("blue"), stroke=None)
         .encode(
             x=x,
+            x2="epoch:Q",
             y=y,
             fillOpacity=alt.FillOpacity("probability:Q", scale=alt.Scale(domain=[0, 1], range=[0.03, 1]), legend=None),
             tooltip=tips,
