@@ -138,10 +138,17 @@ def test_links_and_pictures_lead_somewhere_and_pictures_have_words(page):
         assert not mark or len(words) > 20, f"{target} has no words for who cannot see it"
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+def test_the_site_builds_without_a_warning_and_its_links_lead_somewhere(tmp_path):
+    site = tmp_path / "site"
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]  # quiet counts no warnings
     call = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
     assert call.returncode == 0, call.stderr
-    pages = {path.stem for path in (tmp_path / "site").glob("*.html")}
-    assert {path.stem for path in (PROJECT / "docs").glob("*.md")} <= pages
-    assert "datasets.&lt;name&gt;" in (tmp_path / "site/configuration.html").read_text(encoding="utf-8")
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in site.glob("*.html")}
+    assert {path.stem for path in (PROJECT / "docs").glob("*.md")} <= pages.keys()
+    assert "datasets.&lt;name&gt;" in pages["configuration"]
+    for name, html in pages.items():
+        for target, anchor in re.findall(r'\b(?:href|src)="([^"#:]*)(#[^"]*)?"', html):
+            path = site / (target or f"{name}.html")
+            assert name == "404" or path.exists(), f"{name} links to {target}"
+            if anchor and path.suffix == ".html":
+                assert f'id="{anchor[1:]}"' in path.read_text(encoding="utf-8"), f"{name} links to {target}{anchor}"
