@@ -104,7 +104,7 @@ def read_evaluation(path: Path) -> dict:
     """Accuracy by split, None for a split without public labels; and what `weights` it is of, None if not told."""
     value = read_json(path)
     told = value.get("weights")
-    weights = None if told is None else {"bytes": number(told["bytes"]), "sha256": str(told["sha256"])}
+    weights = None if told is None else {"bytes": number(told["bytes"]) or 0, "sha256": str(told["sha256"])}
     accuracy = {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
     return {**accuracy, "weights": weights}
 

@@ -122,6 +122,8 @@ def test_provenance_names_the_weights_where_an_evaluation_does(config, results):
     told = provenance(collect(config))["weights"]
     assert len(told) == 6
     assert {"dataset": "town", "network": "erfnet", "seed": 0, **value.pop("weights")} in told
+    path.write_text(json.dumps({**value, "weights": {"bytes": None, "sha256": ""}}))
+    assert {row["bytes"] for row in provenance(collect(config))["weights"]} == {0, 3_900_000}, "the page divides it"
     path.write_text(json.dumps(value))  # an evaluation from before
     assert len(provenance(collect(config))["weights"]) == 5
 
