@@ -138,7 +138,7 @@ def test_help_and_version_need_no_torch():
 def test_space_and_cost_print_json(capfd):
     assert main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "512x1024"]) == 0
     printed = yaml.safe_load(capfd.readouterr().out)  # YAML reads JSON
-    assert printed["params"] == 1_025_628
+    assert printed["params"] == 1_022_688
     assert main(["space", "--config", str(PROJECT / "config/cityscapes.yaml"), "--dataset", "cityscapes"]) == 0
     printed = yaml.safe_load(capfd.readouterr().out)
     assert printed["log10_width_choices"] == 324.44

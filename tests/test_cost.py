@@ -33,8 +33,8 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
 
 def test_the_published_network_costs_what_the_paper_says():
     cost = network_cost(Genotype.read(layout.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
-    assert cost["params"] == 1_025_628  # the paper's row: 1.0 M
-    assert cost["macs"] == pytest.approx(10.9e9, rel=0.005)
+    assert cost["params"] == 1_022_688  # the paper's row: 1.0 M
+    assert cost["macs"] == 10_902_301_216  # 11.0 G in the paper, which counts a little more than convolutions
 
 
 @settings(max_examples=8, deadline=None)
