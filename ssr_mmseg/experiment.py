@@ -167,7 +167,7 @@ class Experiment:
         pipeline = [
             {"type": "LoadImageFromFile"},
             {"type": "LoadAnnotations"},
-            {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
+            {"type": "AlignedResize", "scale": self.size[::-1], "keep_ratio": False},
             *([] if resident else schedule["augmentation"]),
             *transforms,
             {"type": "PackSegInputs"},
@@ -196,7 +196,7 @@ class Experiment:
         """Config of the loader of a split's images, one by one and in order."""
         pipeline = [
             {"type": "LoadImageFromFile"},
-            {"type": "Resize", "scale": self.size[::-1], "keep_ratio": False},
+            {"type": "AlignedResize", "scale": self.size[::-1], "keep_ratio": False},
             {"type": "LoadAnnotations"},  # behind the resize: labels keep their own size
             {"type": "PackSegInputs"},
         ]

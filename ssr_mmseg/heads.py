@@ -14,7 +14,7 @@ from ssr_mmseg.operators import PyramidPooling, conv_bn_relu, upsample
 
 @MODELS.register_module()
 class SearchHead(BaseDecodeHead):
-    """A 1×1 classifier on the last feature, trained against labels reduced to its size by nearest neighbour.
+    """A 1×1 classifier on the last feature, trained against the labels at the centers of its cells.
 
     Shapes: features as of `SSRSupernet` → logits (B, num_classes, H/8, W/8).
     """
@@ -27,7 +27,7 @@ class SearchHead(BaseDecodeHead):
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
         labels = self._stack_batch_gt(batch_data_samples)  # (B, 1, H, W)
-        labels = F.interpolate(labels.float(), size=seg_logits.shape[2:], mode="nearest").long().squeeze(1)
+        labels = F.interpolate(labels.float(), size=seg_logits.shape[2:], mode="nearest-exact").long().squeeze(1)
         shared = mean_over_processes(self.loss_decode, labels, self.ignore_index)
         loss = self.loss_decode(seg_logits, labels, ignore_index=self.ignore_index, **shared)
         return {"loss_ce": loss, "acc_seg": pixel_accuracy(seg_logits, labels, self.ignore_index)}

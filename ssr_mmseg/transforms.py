@@ -1,10 +1,27 @@
-"""Augmentations that need no size: they give back an image as large as the one they got."""
+"""Transforms of single images: a resize that keeps labels on the image, and a random shift."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
+from mmseg.datasets.transforms import Resize
 from mmseg.registry import TRANSFORMS
 
+from ssr_mmseg.pixel_grid import resize_labels
+
 IGNORED = 255
+
+
+@TRANSFORMS.register_module()
+class AlignedResize(Resize):
+    """mmseg's `Resize`, with labels taken at the centers of the new pixels, where the image is taken.
+
+    mmseg takes them at the first pixel of each cell (OpenCV's `INTER_NEAREST`), so that labels move right and down by
+    up to half a pixel of the smaller image.
+    """
+
+    def _resize_seg(self, results: dict) -> None:
+        for key in results.get("seg_fields", []):
+            if results.get(key) is not None:
+                results[key] = resize_labels(results[key], results["img"].shape[:2])
 
 
 @TRANSFORMS.register_module()

@@ -13,6 +13,7 @@ from PIL import EpsImagePlugin, Image
 
 from ssr_mmseg.errors import UserError
 from ssr_mmseg.files import read_bytes
+from ssr_mmseg.pixel_grid import resize_labels
 
 MAX_PIXELS = 64_000_000  # far above any camera's frame, far below what a decompression bomb asks for
 MAX_FILE_BYTES = 256 * 2**20  # as many bytes as 64 million pixels of three channels may take, and more
@@ -29,7 +30,10 @@ EpsImagePlugin.gs_binary = False
 
 @dataclass(frozen=True)
 class CheckedPair:
-    """A verified pair. `pixels` (classes,) counts the label as it is, `pixels_eighth` at 1/8 of the network's input."""
+    """A verified pair.
+
+    `pixels` (classes,) counts the label as it is, `pixels_eighth` what is left of it at 1/8 of the network's input.
+    """
 
     image: Path
     label: Path
@@ -37,16 +41,6 @@ class CheckedPair:
     label_sha256: str
     pixels: np.ndarray
     pixels_eighth: np.ndarray
-
-
-def nearest_indices(source: int, target: int) -> np.ndarray:
-    """Source index of every target index, (target,), as `F.interpolate(mode="nearest")` picks them.
-
-    That is floor(i · source / target) in torch's single precision.
-    """
-    scale = np.float32(source) / np.float32(target)
-    indices = np.floor(np.arange(target, dtype=np.float32) * scale).astype(np.int64)
-    return np.minimum(indices, source - 1)
 
 
 def count_classes(label: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
@@ -94,15 +88,14 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
         raise UserError(
             f"label {label} holds the value {found}; expected classes 0 to {classes - 1} or ignored values ({ignored})"
         )
-    rows = nearest_indices(height, size[0] // 8)
-    columns = nearest_indices(width, size[1] // 8)
+    seen = resize_labels(resize_labels(values, size), [side // 8 for side in size])  # by the loss of the search
     return CheckedPair(
         image,
         label,
         hashlib.sha256(image_bytes).hexdigest(),
         hashlib.sha256(label_bytes).hexdigest(),
         count_classes(values, table, classes),
-        count_classes(values[rows[:, None], columns], table, classes),
+        count_classes(seen, table, classes),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ssr_mmseg.deploy.package import Package
 from ssr_mmseg.errors import UserError
+from ssr_mmseg.pixel_grid import resize_labels
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 MAX_BATCH = 256  # that a frame is repeated for
@@ -76,7 +77,7 @@ class ExportedNetwork:
         answer = self._answer(np.repeat(self.feed(image), self.batch, axis=0))
         height, width = image.shape[:2]
         if self.package.head == "labels":
-            return cv2.resize(answer, (width, height), interpolation=cv2.INTER_NEAREST)
+            return resize_labels(answer, (height, width))
         # as mmseg does: the logits at the image's size, then the largest
         logits = cv2.resize(answer.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
         return logits.argmax(axis=-1).astype(np.uint8)
