@@ -178,5 +178,13 @@ def compacted_state(state: dict, runner: Runner) -> dict:
         part: compact_optimizer(state["optimizers"][part], state["parameters"][part], parameters)
         for part, parameters in parts.items()
     }
-    model = compact_weights(state["model"], runner.model)
-    return {**state, "model": model, "optimizers": optimizers, "history": [], "sums": {}, "count": 0, **CLOCKS}
+    return {
+        **state,
+        "model": compact_weights(state["model"], runner.model),
+        "optimizers": optimizers,
+        "parameters": {part: list(parameters) for part, parameters in parts.items()},
+        "history": [],
+        "sums": {},
+        "count": 0,
+        **CLOCKS,
+    }
