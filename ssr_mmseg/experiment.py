@@ -39,6 +39,8 @@ from ssr_mmseg.transforms import IGNORED
 
 __all__ = ["Experiment", "registration"]
 
+SEEDS = 2**32  # more than there are seeds: a stream's seeds are no other stream's
+
 
 class Experiment:
     """One dataset and seed of a configuration, ready to build models, loaders and runners.
@@ -154,11 +156,17 @@ class Experiment:
         batch_size: int,
         indices: list[int] | None = None,
         transforms: Sequence[dict] = (),
+        stream: int = 0,
     ) -> dict:
         """Dataloader config for training on `splits`, `batch_size` images per step over all processes.
 
-        `transforms` follow the schedule's augmentation.
+        Args:
+            schedule: The mmengine config with `loader` and `augmentation`.
+            indices: The images to use; all of them by default.
+            transforms: What follows the schedule's augmentation.
+            stream: Loaders of different streams draw their order and augmentation independently.
         """
+        seed = self.seed + stream * SEEDS
         available = len(indices) if indices is not None else self.training_images(splits)
         if available < batch_size:
             raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
@@ -176,7 +184,7 @@ class Experiment:
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
         share = processes.share_of(batch_size)
         if resident:
-            return resident_config(data, share, schedule, indices, transforms)
+            return {**resident_config(data, share, schedule, indices, transforms), "seed": seed}
         check_single(schedule["augmentation"])
         return {
             "batch_size": share,
@@ -184,8 +192,8 @@ class Experiment:
             "worker_init_fn": {"type": "quiet_loader_process"},
             **options,
             "drop_last": True,
-            "sampler": {"type": "PositionSampler", "share": share},
-            "dataset": {"type": "SeededDataset", "dataset": data, "seed": self.seed, "indices": indices},
+            "sampler": {"type": "PositionSampler", "share": share, "seed": seed},
+            "dataset": {"type": "SeededDataset", "dataset": data, "seed": seed, "indices": indices},
         }
 
     def evaluation_loader(self, split: str) -> DataLoader:
@@ -214,7 +222,10 @@ class Experiment:
         search = self.settings["search"]
         config = _read(search["schedule"])
         halves = self.halves() if search["split"] == "halves" else (None, None)
-        loaders = [self.loader(["train"], config, search["batch_size"], indices) for indices in halves]
+        loaders = [
+            self.loader(["train"], config, search["batch_size"], indices, stream=stream)
+            for stream, indices in enumerate(halves)
+        ]
         objective = {
             "weights": config.pop("objective"),
             "regularizer": search["regularizer"],

@@ -136,10 +136,10 @@ def resident_config(
 
 
 def build_loader(config: Any, seed: int, device: torch.device) -> Any:
-    """A `ResidentLoader` where the config says `resident`, else what mmengine builds."""
+    """A `ResidentLoader` where the config says `resident`, else what mmengine builds; a seed of the config's own wins."""
     if isinstance(config, dict) and config.get("resident"):
         options = {key: value for key, value in config.items() if key != "resident"}
-        return ResidentLoader(**options, seed=seed, device=device)
+        return ResidentLoader(**{"seed": seed, **options}, device=device)
     if isinstance(config, dict):
         config = {key: value for key, value in config.items() if key != "resident"}
     return Runner.build_dataloader(config, seed=seed)

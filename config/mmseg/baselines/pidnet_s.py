@@ -1,5 +1,6 @@
 # PIDNet-S (Xu et al., 2023) as mmseg builds it, from scratch, with the cross-entropy of all networks here in the place of
-# its mined one. Its boundary head learns from edges that are drawn from the labels.
+# its mined one, and on the pixel grid of all networks here (no `align_corners`). Its boundary head learns from edges that
+# are drawn from the labels.
 norm_cfg = dict(type='BN')
 act_cfg = dict(type='ReLU', inplace=True)
 train_transforms = [dict(type='GenerateEdge', edge_width=4)]
@@ -21,7 +22,7 @@ model = dict(
         channels=128,
         norm_cfg=norm_cfg,
         act_cfg=act_cfg,
-        align_corners=True,
+        align_corners=False,
         loss_decode=[
             dict(type='CrossEntropyLoss', loss_weight=0.4),
             dict(type='CrossEntropyLoss', loss_weight=1.0),

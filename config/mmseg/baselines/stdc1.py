@@ -1,4 +1,5 @@
-# STDC1-Seg (Fan et al., 2021) as mmseg builds it, from scratch, without the head that learns boundaries.
+# STDC1-Seg (Fan et al., 2021) as mmseg builds it, from scratch, without the head that learns boundaries, and on the pixel
+# grid of all networks here (no `align_corners`).
 norm_cfg = dict(type='BN')
 auxiliary = dict(
     type='FCNHead',
@@ -34,7 +35,7 @@ model = dict(
         num_convs=1,
         concat_input=False,
         norm_cfg=norm_cfg,
-        align_corners=True,
+        align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss')),
     auxiliary_head=[dict(auxiliary, in_index=2), dict(auxiliary, in_index=1)],
     train_cfg=dict(),
