@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -37,14 +39,14 @@ def test_the_published_network_costs_what_the_paper_says():
     assert cost["macs"] == 10_902_301_216  # 11.0 G in the paper, which counts a little more than convolutions
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(0, 2**31 - 1), SIZES, st.integers(2, 30))
 def test_the_count_is_what_torch_counts_on_the_built_network(seed, size, classes):
     genotype = random_genotype(seed)
     assert genotype_macs(genotype, classes, size) == counted_macs(genotype, classes, size)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31 - 1), SIZES, st.sampled_from(["search", "aggregation"]))
 def test_expected_cost_at_one_hot_gates_is_the_count(seed, size, head):
     genotype = random_genotype(seed)
@@ -73,9 +75,44 @@ def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():
     assert error < 0.01 * expected
 
 
+@pytest.mark.parametrize("head", ["search", "aggregation"])
+def test_expected_cost_is_the_sum_over_all_networks(head):
+    """Every network of a small space, weighed by its probability: exact, also where a count is no product of widths."""
+    space = SearchSpace((StageSpace(2, 20, 6), StageSpace(1, 28, 8)), dilations=(1, 4), width_options=3)
+    torch.manual_seed(0)
+    gates = ArchitectureParameters(space).double()
+    with torch.no_grad():
+        for alpha in gates.alpha.values():
+            alpha.normal_(0, 2)
+    p = {gate: value.detach().numpy() for gate, value in gates.probabilities().items()}
+    expected, mass = 0.0, 0.0
+    blocks = [range(3), range(3)]  # widths of a block, mid and out
+    for depth in range(2):
+        kept = [*range(depth + 1), 2]  # blocks that this network has, of three
+        for operators in itertools.product(range(len(space.operators)), repeat=len(kept)):
+            for widths in itertools.product(itertools.product(*blocks), repeat=len(kept)):
+                probability, choice = p["depth"][0, depth] * p["depth"][1, 0], full_choice(space)
+                choice["depth"][:] = depth, 0
+                for number, operator, (mid, out) in zip(kept, operators, widths, strict=True):
+                    probability *= p["operator"][number, operator]
+                    probability *= p["mid_width"][number, operator, mid] * p["out_width"][number, operator, out]
+                    choice["operator"][number] = operator
+                    choice["mid_width"][number, operator], choice["out_width"][number, operator] = mid, out
+                expected += probability * genotype_macs(genotype_of(space, choice), 3, (16, 24), head)
+                mass += probability
+    assert mass == pytest.approx(1)
+    found = expected_macs(space, gates.probabilities(), 3, (16, 24), head).item()
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def full_choice(space: SearchSpace) -> dict[str, np.ndarray]:
+    """The choice of the last option of every group."""
+    return {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+
+
 def test_reference_cost_is_that_of_the_full_chain():
     space = SearchSpace((StageSpace(5, 64, 4), StageSpace(8, 128, 4)))
-    full = {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+    full = full_choice(space)
     full["operator"][:] = 0
     full["depth"][:] = [4, 7]
     macs = reference_macs(space, 20, (512, 1024))

@@ -1,12 +1,11 @@
 import string
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ssr_mmseg.errors import one_line
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_a_message_is_one_printable_line(text):
     line = one_line(text)
@@ -14,7 +13,6 @@ def test_a_message_is_one_printable_line(text):
     assert len(line.splitlines()) <= 1
 
 
-@settings(deadline=None)
 @given(st.text(string.ascii_letters + "äöü×, "))
 def test_words_stay_as_they_are(text):
     assert one_line(text).split() == text.split()

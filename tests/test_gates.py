@@ -39,7 +39,7 @@ def test_an_unknown_gate_is_refused():
         ArchitectureParameters(SPACE, "relu")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31 - 1), st.floats(0.01, 0.99), st.integers(1, 4))
 def test_shrinking_removes_by_the_rule_and_never_empties_a_group(seed, threshold, rounds):
     gates = random_gates(seed, scale=4.0)

@@ -2,26 +2,14 @@ import json
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from plain_values import PLAIN
 
 from ssr_mmseg import parsing
 from ssr_mmseg.parsing import ParseError, parse_json, parse_yaml, plain
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
-NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-PLAIN = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
-    max_leaves=8,
-)
 
-
-@settings(deadline=None)
 @given(PLAIN)
 def test_plain_values_pass_both_parsers(value):
     assert parse_json(json.dumps(value).encode()) == value
@@ -113,7 +101,6 @@ def test_other_values_are_not_plain(value):
         plain(value)
 
 
-@settings(deadline=None)
 @given(st.lists(PLAIN, max_size=5), st.integers(1, 20))
 def test_values_are_counted(value, most):
     def count(item):

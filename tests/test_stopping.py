@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from patience import PATIENCE
 
 from ssr_mmseg import stopping
 from ssr_mmseg.errors import UserError
@@ -139,7 +140,7 @@ def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jum
 
     def block():
         monkeypatch.setattr(time, "time", lambda: wall() + jump)
-        while time.monotonic() - began < 60:
+        while time.monotonic() - began < PATIENCE:
             time.sleep(0.01)
 
     assert stop_of(block, budget=0.5).reason == "the end of the time budget"
@@ -178,7 +179,7 @@ def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
     if budget is None:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == stopping.RESUMABLE
     (line,) = error.splitlines()
     assert line.startswith("ssr-mmseg: stopped; ")
@@ -227,7 +228,7 @@ def test_a_command_that_is_still_starting_ends_at_once():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == stopping.RESUMABLE
     assert error.splitlines() == ["ssr-mmseg: stopped by SIGTERM; run again to resume"]
 

@@ -35,7 +35,7 @@ def copy_weights(supernet: SSRSupernet, choice: dict, net: SSRNet) -> None:
     net.load_state_dict(target)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**31 - 1), st.integers(4, 9), st.integers(4, 9))
 def test_one_hot_supernet_is_the_derived_network(seed, rows, columns):
     supernet = random_supernet(seed)
@@ -107,7 +107,7 @@ def test_block_equals_its_definition_with_gradients(training):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**31 - 1))
 def test_compaction_changes_no_output(seed):
     supernet = random_supernet(seed)

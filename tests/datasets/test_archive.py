@@ -151,7 +151,7 @@ def test_paths_that_escape_are_refused(kind, name, tmp_path):
 
 
 @given(name=st.text(alphabet="ab./\\", min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_is_ever_written_outside(name, tmp_path):
     shutil.rmtree(tmp_path)
     inner = tmp_path / "x" / "y"

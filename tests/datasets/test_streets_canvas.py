@@ -34,7 +34,7 @@ def ray_cast(a, b, low, high) -> np.ndarray:
 x, z, y = st.floats(-12, 12), st.floats(1, 40), st.floats(0, 5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ax=x, az=z, bx=x, bz=z, low=y, height=st.floats(0.5, 5))
 def test_a_wall_covers_what_rays_hit(ax, az, bx, bz, low, height):
     canvas = blank()
@@ -45,7 +45,7 @@ def test_a_wall_covers_what_rays_hit(ax, az, bx, bz, low, height):
     assert wrong.sum() <= 2  # ties of rounding on the outline
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ax=x, az=z, bx=x, bz=z, low=y, height=st.floats(0.5, 5))
 def test_an_upright_panel_is_a_wall(ax, az, bx, bz, low, height):
     assume(abs(ax * bz - bx * az) > 0.5)  # not edge-on

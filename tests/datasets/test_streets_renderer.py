@@ -52,7 +52,7 @@ def test_seeds_and_indices_give_different_scenes(frames):
             assert (one != other).mean() > 0.05
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(-(2**70), 2**70),
     index=st.integers(0, 2**40),

@@ -22,7 +22,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 GRIDS = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(side=st.integers(1, 70), grids=GRIDS)
 def test_pooling_matrix_is_adaptive_pooling(side, grids):
     x = torch.randn(1, 2, side, dtype=torch.double)
@@ -30,7 +30,7 @@ def test_pooling_matrix_is_adaptive_pooling(side, grids):
     torch.testing.assert_close(x @ pooling_matrix(side, grids, x).T, pooled, **EXACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(side=st.integers(1, 70), grids=GRIDS)
 def test_resizing_matrix_is_linear_interpolation(side, grids):
     parts = [torch.randn(1, 2, grid, dtype=torch.double) for grid in grids]
@@ -93,7 +93,7 @@ def test_head():
     torch.testing.assert_close(deployed(*features), network.head(features), **EXACT)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     seed=st.integers(0, 10_000),
     align=st.sampled_from([1, 8, 16]),

@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from deployed_networks import decide, randomise, small_genotype
+from patience import PATIENCE
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
@@ -99,7 +100,7 @@ def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
 def test_images_folder_and_video_without_torch(model, inputs, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-c", ALONE, "predict", str(model), str(inputs), "--out", str(out), "--threads", "1"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "5 of 5 frames, two.jpg"  # plain lines: this is no terminal
     assert sorted(path.name for path in out.iterdir()) == ["drive.mp4", "one.png", "two.png"]

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from patience import PATIENCE
+
 from ssr_mmseg.files import read_json
 from ssr_mmseg.layout import EVALUATION, PROJECT
 
@@ -22,7 +24,7 @@ def test_kills_at_random_moments_change_no_result(tmp_path):
         "--cores",
         "1",
     ]
-    call = subprocess.run([*command, "--out", str(out), TARGET], capture_output=True, text=True, timeout=1200)
+    call = subprocess.run([*command, "--out", str(out), TARGET], capture_output=True, text=True, timeout=PATIENCE)
     assert call.returncode == 0, call.stdout[-4000:] + call.stderr[-4000:]
     record = read_json(out)
     assert record["equal"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from patience import PATIENCE
 from PIL import Image
 
 from ssr_mmseg.files import read_json
@@ -58,7 +59,7 @@ class Run:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=PATIENCE,
         )
 
     def results(self, pattern: str) -> list[Path]:

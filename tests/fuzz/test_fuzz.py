@@ -22,7 +22,6 @@ def test_only_documented_errors_come_out(name, tmp_path):
 
     @settings(
         max_examples=EXAMPLES.get(name, 150),
-        deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -25,7 +25,7 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
     return genotype_of(space, random_choice(space, np.random.default_rng(seed)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS, st.sampled_from([MODEL, COARSE]))
 def test_a_network_is_its_frame_and_its_blocks(seed, model):
     genotype = random_genotype(seed)
@@ -54,7 +54,7 @@ def test_a_frame_is_a_line_over_its_end_width_that_never_falls(points):
     np.testing.assert_allclose(steep.ends[0] - tilted(0.5).ends[0], 0.5 * widths)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS, st.sampled_from([MODEL, COARSE]))
 def test_expected_latency_at_one_hot_gates_is_that_of_the_network(seed, model):
     genotype = random_genotype(seed)

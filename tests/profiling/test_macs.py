@@ -9,7 +9,7 @@ from torch import nn
 from ssr_mmseg.profiling.macs import count_macs, count_parameters
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     groups=st.integers(1, 3),
     inputs=st.integers(1, 3),

@@ -67,7 +67,7 @@ def test_its_gradient_is_that_of_finite_differences(name, scores):
 
 
 @every_regularizer
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31 - 1), dead_alpha=st.sampled_from([-1e4, -3.0, 0.0, 5.0, 1e4]))
 def test_dead_options_and_removed_groups_change_nothing(name, seed, dead_alpha):
     alpha, alive = random_groups(seed)

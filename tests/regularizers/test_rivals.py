@@ -43,7 +43,7 @@ def smooth_maximum(alpha, _):
 @pytest.mark.parametrize(
     ("name", "definition"), [("entropy", shannon), ("zero_one", distance_from_half), ("beta_decay", smooth_maximum)]
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**31 - 1))
 def test_they_are_what_their_papers_define(name, definition, seed):
     case = random_case(seed)

@@ -17,7 +17,7 @@ def gates(alpha: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
     return scores / scores.sum(dim=-1, keepdim=True).clamp_min(1e-300)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**31 - 1))
 def test_it_is_the_negative_divergence_from_uniform(seed):
     generator = np.random.default_rng(seed)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from patience import PATIENCE
 from tiny_experiment import DATASET, assert_same_state, experiment, metrics
 
 from ssr_mmseg import files, layout, stopping
@@ -194,7 +195,7 @@ def run_search(config: dict, script: str) -> subprocess.CompletedProcess:
     code = f"{script}\nimport sys\nfrom ssr_mmseg.cli import main\nsys.exit(main({arguments!r}))\n"
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "ignore"}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):

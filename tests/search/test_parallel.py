@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
@@ -27,7 +28,7 @@ def run_together(count: int, *arguments: str, **search_keys) -> subprocess.Compl
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
     command = [*launch, "-m", "ssr_mmseg", *arguments, "--config", "config.json", "--dataset", DATASET]
     environment = {**os.environ, "PYTHONPATH": str(layout.PROJECT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_two_processes_begin_as_one_does(workplace):

@@ -27,7 +27,7 @@ def cost_of(target: float, space: SearchSpace = SPACE):
     return build_cost({"kind": "macs", "target": target}, space, 11, (64, 64))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 1000), st.sampled_from([0.4, 0.7, 0.95]))
 def test_the_target_stays_within_reach_to_the_end(seed, target):
     gates, cost = gates_of(seed, 3), cost_of(target)

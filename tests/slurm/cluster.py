@@ -22,7 +22,7 @@ from pathlib import Path
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CPUS, MEMORY_MB = 4, 64_000
 GPUS = ("/dev/null", "/dev/zero")  # any device file passes for a GPU
-PATIENCE = 60.0  # seconds that a daemon may take to start or to end
+PATIENCE = 600.0  # seconds that a daemon may take to start or to end
 
 # Without accounting, cgroups and task binding, which need more than a container offers.
 SLURM_CONF = """\

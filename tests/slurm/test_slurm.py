@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from cluster import cluster
+from patience import PATIENCE
 
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.progress import job_name, progress_path, read
@@ -75,7 +76,7 @@ def jobs_of(environment: dict[str, str]) -> list[dict[str, str]]:
 
 def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
     """Send SIGTERM to the search's job, as Slurm does before the walltime ends, once it trains; return the job's id."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + PATIENCE
     told = folder / progress_path(job_name("search", "town", 0))
     while not read(told).get("iteration"):
         assert process.poll() is None, (folder / "output.txt").read_text()

@@ -47,7 +47,7 @@ def test_a_flip_is_the_mirrored_array():
 
 
 @given(down=st.integers(0, 3), right=st.integers(0, 3), flipped=st.booleans())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_flip_and_shift_are_those_of_single_images(down, right, flipped):
     """The naive way: NumPy's flip and the shift of `RandomShift`, one image after another."""
     images, labels = batch()
@@ -94,7 +94,7 @@ def test_a_scaled_image_is_that_of_interpolate(factor):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_scale_and_crop_show_no_more_than_the_image_and_no_less_than_they_can(seed):
     transform = RandomScaleCrop(0.5, 2.0)
     ay, by, ax, bx = transform.draw(np.random.default_rng(seed), SIZE)
@@ -158,7 +158,7 @@ def test_cut_mix_pastes_image_and_labels_of_the_sample_before():
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_the_rectangle_of_cut_mix_has_the_asked_area_and_lies_inside(seed):
     top, bottom, left, right = CutMix(1.0, 0.2, 0.4).draw(np.random.default_rng(seed), (100, 200))
     assert 0 <= top < bottom <= 100

@@ -98,7 +98,7 @@ def test_a_disk_that_fails_is_an_error_and_nothing_is_removed(kept, monkeypatch)
     assert load(kept) == (2, [])
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_is_noticed_or_without_effect(tmp_path, data):
     path = tmp_path / "state.pth"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from ssr_mmseg.layout import PROJECT
 
@@ -73,7 +74,7 @@ class Checkout:
     def snakemake(self, *arguments: str, **environment: str) -> Call:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
         result = subprocess.run(
-            command, cwd=self.folder, env=os.environ | environment, capture_output=True, text=True, timeout=120
+            command, cwd=self.folder, env=os.environ | environment, capture_output=True, text=True, timeout=PATIENCE
         )
         return Call(result.returncode, result.stdout + result.stderr)
 

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from patience import PATIENCE
 
 from ssr_mmseg import doctor
 
@@ -36,7 +37,7 @@ def test_a_second_snakemake_stops_with_a_message_and_the_first_goes_on(checkout,
     assert finding.level == "ok"
     assert f"process {running.pid}" in finding.words
     (checkout.folder / "go").touch()
-    assert running.wait(timeout=120) == 0, (checkout.folder / "output.txt").read_text()
+    assert running.wait(timeout=PATIENCE) == 0, (checkout.folder / "output.txt").read_text()
     assert (checkout.folder / "results/table.csv").is_file()
     assert doctor.lock().words == "no snakemake runs in this folder"
 

@@ -1,0 +1,126 @@
+"""The loop of the search: which images each step sees, at which rate it learns, and what a stage takes over."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+from mmseg.registry import DATASETS
+from tiny_experiment import DATASET, experiment
+
+from ssr_mmseg import layout, settings
+from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.step import TwoPhaseStep
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.state import load_state
+
+RESIDENT = "config/mmseg/schedules/search_resident.py"
+
+
+@pytest.fixture(params=[False, True], ids=["read from files", "on the device"])
+def schedule(request, workplace) -> str:
+    """The default schedule, or the same with the training set on the device, in a fresh working directory."""
+    folder = workplace("loop")
+    if not request.param:
+        return experiment()["search"]["schedule"]
+    (folder / RESIDENT).parent.mkdir(parents=True)
+    base = layout.PROJECT / "config/mmseg/schedules/search_quick.py"
+    (folder / RESIDENT).write_text(f"_base_ = [{str(base)!r}]\nloader = dict(resident=True)\n")
+    return RESIDENT
+
+
+def batches_of(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
+    """The images of each weight step and of each architecture step of the first stage, as they were augmented."""
+    seen: dict[str, list[torch.Tensor]] = {"weights": [], "architecture": []}
+    for part, batches in seen.items():
+        learn = getattr(TwoPhaseStep, f"learn_{part}")
+
+        def noted(self, batch, learn=learn, batches=batches):
+            inputs = batch["inputs"]
+            batches.append((inputs if torch.is_tensor(inputs) else torch.stack(inputs)).float().cpu())
+            return learn(self, batch)
+
+        monkeypatch.setattr(TwoPhaseStep, f"learn_{part}", noted)
+    search(config, DATASET, 0)
+    return seen
+
+
+def without_augmentation(config: dict, folder: Path) -> dict:
+    """The configuration with its schedule's images left as they are."""
+    path = folder / "config/mmseg/schedules/search_plain.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    base = layout.project_file(config["search"]["schedule"]).resolve()
+    path.write_text(f"_base_ = [{str(base)!r}]\naugmentation = []\n")
+    return settings.merge(config, {"search": {"schedule": "config/mmseg/schedules/search_plain.py"}})
+
+
+def positions(batches: list[torch.Tensor], images: torch.Tensor) -> list[list[int]]:
+    """Which of the training images each batch holds."""
+    return [[int((images == image).flatten(1).all(dim=1).nonzero()) for image in batch] for batch in batches]
+
+
+@pytest.mark.parametrize("split", ["halves", "whole"])
+def test_each_step_learns_from_the_images_that_are_its_own(schedule, split, monkeypatch):
+    config = without_augmentation(experiment(schedule=schedule, split=split, threshold=0.01), Path.cwd())
+    source = Experiment(config, DATASET, 0)
+    pipeline = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "PackSegInputs"}]
+    dataset = DATASETS.build({**source.splits["train"], "pipeline": pipeline})
+    images = torch.stack([dataset[index]["inputs"] for index in range(len(dataset))]).float()
+    seen = {part: positions(batches, images) for part, batches in batches_of(monkeypatch, config).items()}
+    epochs, used = config["search"]["epochs"], 8 if split == "halves" else 16
+    expected = source.halves() if split == "halves" else (list(range(16)),) * 2
+    for part, indices in zip(("weights", "architecture"), expected, strict=True):
+        steps = used // 4
+        assert len(seen[part]) == epochs * steps
+        for epoch in range(epochs):
+            assert sorted(itertools.chain.from_iterable(seen[part][epoch * steps :][:steps])) == indices
+    assert all(set(a) != set(b) for a, b in zip(*seen.values(), strict=True)), "α is judged on other images"
+
+
+def test_the_augmentation_of_the_two_steps_is_drawn_apart(schedule, monkeypatch):
+    """Where both steps draw from the whole training set, an image of one epoch comes in two forms."""
+    seen = batches_of(monkeypatch, experiment(schedule=schedule, split="whole", threshold=0.01))
+    weights, architecture = (torch.cat(batches) for batches in seen.values())
+    same = (weights.unsqueeze(1) == architecture.unsqueeze(0)).flatten(2).all(dim=2)
+    assert float(same.any(dim=1).float().mean()) < 0.6  # 18 forms of each image, and 4 draws: some meet
+
+
+def test_rates_fall_over_the_whole_search_and_those_of_the_gates_stay(workplace, monkeypatch):
+    """(1 − s/S)^0.9 over the steps of all stages: the last step still learns, at (1/S)^0.9 of the first."""
+    workplace("rates")
+    rates = []
+    iterate = SearchLoop.run_iter
+
+    def run_iter(self, idx, batch):
+        wrappers = self.runner.optim_wrapper
+        rates.append([wrappers[part].optimizer.param_groups[0]["lr"] for part in ("weights", "architecture")])
+        iterate(self, idx, batch)
+
+    monkeypatch.setattr(SearchLoop, "run_iter", run_iter)
+    paper = settings.merge(experiment(threshold=0.01), {"search": {"schedule": "config/mmseg/schedules/search.py"}})
+    for stage in (0, 1):
+        search(paper, DATASET, 0, stage)
+    steps, epochs = 2, 3
+    expected = [3e-4 * (1 - step // steps / epochs) ** 0.9 for step in range(steps * epochs)]  # by epoch
+    assert [weights for weights, _ in rates] == pytest.approx(expected)
+    assert {architecture for _, architecture in rates} == {2e-3}
+
+
+def test_the_optimizers_live_through_compaction(finished):
+    """Adam's step counts go on from stage to stage: moments that were dropped would begin again."""
+    before, after = (load_state(finished / layout.state_path(DATASET, 0, stage)) for stage in (0, 1))
+    assert before["iteration"] < after["iteration"]
+    for part in ("weights", "architecture"):
+        counts = [
+            {
+                name: int(state["optimizers"][part]["state"][position]["step"])
+                for position, name in enumerate(state["parameters"][part])
+                if position in state["optimizers"][part]["state"]
+            }
+            for state in (before, after)
+        ]
+        assert set(counts[1]) <= set(counts[0])
+        grown = {counts[1][name] - counts[0][name] for name in counts[1]}
+        assert max(grown) == after["iteration"] - before["iteration"]
+        assert max(counts[1].values()) == after["iteration"]

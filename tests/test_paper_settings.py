@@ -1,0 +1,65 @@
+"""The paper's hyperparameters, as its released training scripts have them, in the files that carry them here."""
+
+import pytest
+from mmengine.config import Config
+
+from ssr_mmseg import layout, settings
+
+SCHEDULES = layout.PROJECT / "config/mmseg/schedules"
+POLYNOMIAL = [{"type": "PolyLR", "power": 0.9, "eta_min": 0, "by_epoch": True}]
+AUGMENTATION = [{"type": "RandomFlip", "prob": 0.5}, {"type": "RandomShift", "pixels": 2}]
+SEARCH = {
+    "augmentation": AUGMENTATION,
+    "optim_wrapper": {
+        "constructor": "SearchOptimWrapperConstructor",
+        "weights": {
+            "optimizer": {"type": "Adam", "lr": 3e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4, "fused": True}
+        },
+        "architecture": {
+            "optimizer": {"type": "Adam", "lr": 2e-3, "weight_decay": 1e-3},  # betas are Adam's own: 0.9, 0.999
+            "clip_grad": {"max_norm": 5},
+        },
+    },
+    "param_scheduler": {"weights": POLYNOMIAL, "architecture": []},
+    # the paper has no depth term: 15 is this project's
+    "objective": {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1},
+}
+RETRAINING = {
+    "augmentation": AUGMENTATION,
+    "optim_wrapper": {
+        "type": "OptimWrapper",
+        "optimizer": {"type": "Adam", "lr": 5e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4},
+    },
+    "param_scheduler": POLYNOMIAL,
+}
+CITYSCAPES = {
+    "space": {
+        "stages": [{"blocks": 6, "channels": 64, "width_step": 4}, {"blocks": 11, "channels": 128, "width_step": 4}],
+        "dilations": [1, 2, 4, 8, 16],
+        "resolutions": [1, 2],
+        "width_options": 9,
+    },
+    "dimensions": ["depth", "dilation", "resolution", "mid_width", "out_width"],
+    "schedule": "config/mmseg/schedules/search.py",
+    "regularizer": "ssr",
+    "gate": "sigmoid",
+    "shrink": True,
+    "threshold": 0.1,
+    "batch_size": 6,
+    "cost": {"kind": "macs", "target": 0.6},
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("search", SEARCH), ("retrain", RETRAINING)])
+def test_a_schedule_is_the_papers(name, expected):
+    schedule = Config.fromfile(SCHEDULES / f"{name}.py").to_dict()
+    assert {key: schedule[key] for key in expected} == expected
+
+
+def test_the_cityscapes_experiment_is_the_papers():
+    config = settings.read_config(layout.PROJECT / "config/cityscapes.yaml")
+    search, retrain = config["search"], config["retrain"]
+    assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES
+    assert search["epochs"] + search["shrink_stages"] * search["shrink_epochs"] == 200
+    assert retrain == {"schedule": "config/mmseg/schedules/retrain.py", "epochs": 300, "batch_size": 6}
+    assert config["datasets"]["cityscapes"]["size"] == [512, 1024]
