@@ -136,7 +136,11 @@ def resident_config(
 
 
 def build_loader(config: Any, seed: int, device: torch.device) -> Any:
-    """A `ResidentLoader` where the config says `resident`, else what mmengine builds; a seed of the config's own wins."""
+    """A `ResidentLoader` where the config says `resident`, else what mmengine builds.
+
+    Args:
+        config: The loader's config; a seed in it comes before `seed`.
+    """
     if isinstance(config, dict) and config.get("resident"):
         options = {key: value for key, value in config.items() if key != "resident"}
         return ResidentLoader(**{"seed": seed, **options}, device=device)

@@ -1,5 +1,6 @@
-# The search on CamVid: the paper's losses, at rates for the 4,400 steps that 200 epochs of half of CamVid are, and in
-# bfloat16. docs/camvid.md says where the rates of αs come from.
+# The search on CamVid: the paper's losses, but a cost term 500 times as heavy, which holds to the target, and a
+# regularizer that grows towards the end; rates for the 4,400 steps that 200 epochs of half of CamVid are; bfloat16.
+# docs/camvid.md says where the rates of αs come from.
 _base_ = ['./resident.py']
 augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomShift', pixels=2)]
 optim_wrapper = dict(
