@@ -1,4 +1,4 @@
-"""What SSR does to gates when nothing else does: prints JSON, takes seconds.
+"""What SSR does to gates when nothing else does: prints JSON, takes minutes.
 
 Each row lets Adam minimise SSR alone, from small random α, with shrinking between the steps, and counts the survivors
 of every group at the end. docs/method.md explains what the rows show.
@@ -18,7 +18,7 @@ LEARNING_RATE = 0.05
 STEPS_PER_EPOCH = 20
 THRESHOLD = 0.1
 STEPS = (200, 1000, 3000)  # at which survivors are counted
-SEEDS = 3
+SEEDS = 20
 
 
 def survivors(gate: str, weight_decay: float, seed: int) -> dict[int, list[int]]:

@@ -75,6 +75,23 @@ def test_alone_it_decides_every_gate_under_shrinking(seed):
     assert architecture.decided
 
 
+def test_exact_ties_stay():
+    """What the L0 argument leaves out: survivors with one α have one gradient, and no step parts them."""
+    alpha = torch.nn.Parameter(torch.tensor([[0.3, 0.3, -0.2, 0.1]]))
+    alive = torch.ones(1, 4, dtype=torch.bool)
+    ssr = build_regularizer("ssr")
+    optimizer = torch.optim.Adam([alpha], lr=0.05, weight_decay=1e-3)
+    for step in range(600):
+        p = gates(alpha, alive)
+        optimizer.zero_grad()
+        ssr(alpha, p, alive).backward()
+        optimizer.step()
+        if step % 20 == 0:
+            alive = alive & (p > 0.1 * p.amax(dim=-1, keepdim=True))
+    assert alive.tolist() == [[True, True, False, False]]
+    assert float(alpha[0, 0]) == float(alpha[0, 1])
+
+
 def test_none_is_zero_and_has_gradients():
     alpha = torch.randn(2, 3, requires_grad=True)
     loss = build_regularizer("none")(alpha, alpha.softmax(-1), torch.ones(2, 3, dtype=torch.bool))
