@@ -181,10 +181,13 @@ def _file(value: Any) -> bytes:
     return buffer.getvalue()
 
 
+STATE = _file(_state(0))
+
+
 @st.composite
 def _pickles(draw: st.DrawFn) -> bytes:
     """A state whose pickle is damaged, or made of random operations, in an otherwise sound file."""
-    with zipfile.ZipFile(io.BytesIO(_file(_state(0)))) as archive:
+    with zipfile.ZipFile(io.BytesIO(STATE)) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
         sound = archive.read(name)
     codes = [operation.code.encode("latin-1") for operation in pickletools.opcodes]

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import shutil
+import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,19 @@ from typing import Any
 
 import numpy as np
 import yaml
-from documents import CONFIGS, ENTRIES, GENOTYPES, MANIFEST, POLYGONS, PROGRESS, archives, compact, images, states
+from documents import (
+    CONFIGS,
+    ENTRIES,
+    GENOTYPES,
+    MANIFEST,
+    POLYGONS,
+    PROGRESS,
+    STATE,
+    archives,
+    compact,
+    images,
+    states,
+)
 from hypothesis import strategies as st
 from mutations import ODD, as_json, as_yaml, damaged
 from PIL import Image
@@ -38,10 +51,19 @@ TABLE[255] = IGNORED
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind: its documents, mutated, and `read(document, folder)`, which may change `folder` and nothing else."""
+    """One kind of document.
+
+    Attributes:
+        documents: Those to draw, mutated.
+        read: `read(document, folder)` may change `folder` and nothing else.
+        sound: A document that is accepted, whatever is drawn besides.
+        broken: One that is refused.
+    """
 
     documents: st.SearchStrategy[Any]
     read: Callable[[Any, Path], None]
+    sound: Any = b""
+    broken: Any = b""
 
     def holds(self, document: Any, place: Path) -> bool:
         """Read a document in a fresh folder at `place`; whether it was accepted.
@@ -59,6 +81,20 @@ class Kind:
                 raise AssertionError(f"an unclear message: {error}") from error
             return False
         return True
+
+
+def _png(mode: str) -> bytes:
+    """A black picture of 16×32."""
+    buffer = io.BytesIO()
+    Image.new(mode, (32, 16)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("train/a.png"), io.BytesIO())
+    return buffer.getvalue()
 
 
 def _file(document: bytes, name: str) -> Path:
@@ -88,15 +124,11 @@ def _changes(text: str, _: Path) -> None:
 
 
 def _label(document: bytes, _: Path) -> None:
-    image = io.BytesIO()
-    Image.new("RGB", (32, 16)).save(image, "PNG")
-    check_pair(_file(image.getvalue(), "i.png"), _file(document, "l.png"), TABLE, 3, (32, 64))
+    check_pair(_file(_png("RGB"), "i.png"), _file(document, "l.png"), TABLE, 3, (32, 64))
 
 
 def _image(document: bytes, _: Path) -> None:
-    label = io.BytesIO()
-    Image.new("L", (32, 16)).save(label, "PNG")
-    check_pair(_file(document, "i.png"), _file(label.getvalue(), "l.png"), TABLE, 3, (32, 64))
+    check_pair(_file(document, "i.png"), _file(_png("L"), "l.png"), TABLE, 3, (32, 64))
 
 
 def _archive(document: bytes, folder: Path) -> None:
@@ -211,16 +243,28 @@ _WORDS = (
     | st.integers(-9, 99).map(str)
     | ODD.map(lambda odd: yaml.safe_dump(odd, allow_unicode=True))
 )
+PAPER = (layout.PROJECT / "config/genotypes/paper_cityscapes.json").read_bytes()
+TOWN = compact({"datasets": {"town": ENTRIES["town"]}})
 KINDS = {
-    "genotypes": Kind(as_json(GENOTYPES), _genotype),
-    "configurations": Kind(as_yaml(CONFIGS) | as_json(CONFIGS), _config),
-    "changes of a configuration": Kind(_WORDS, _changes),
-    "label maps": Kind(images() | damaged(images()), _label),
-    "images": Kind(images() | damaged(images()), _image),
-    "archives": Kind(damaged(archives()), _archive),
-    "states": Kind(states(), _state),
-    "manifests": Kind(as_json(st.just(MANIFEST)), _manifest),
-    "polygons": Kind(as_json(st.just(POLYGONS)), _polygons),
-    "results": Kind(st.sampled_from(sorted(RESULTS)).flatmap(_one_result), _results),
-    "progress and logs": Kind(st.tuples(as_json(st.just(PROGRESS)), st.binary(max_size=200)), _progress),
+    "genotypes": Kind(as_json(GENOTYPES), _genotype, PAPER),
+    "configurations": Kind(as_yaml(CONFIGS) | as_json(CONFIGS), _config, TOWN, b"["),
+    "changes of a configuration": Kind(_WORDS, _changes, "3", "none"),
+    "label maps": Kind(images() | damaged(images()), _label, _png("L")),
+    "images": Kind(images() | damaged(images()), _image, _png("RGB")),
+    "archives": Kind(damaged(archives()), _archive, _tar()),
+    "states": Kind(states(), _state, STATE),
+    "manifests": Kind(as_json(st.just(MANIFEST)), _manifest, compact(MANIFEST)),
+    "polygons": Kind(as_json(st.just(POLYGONS)), _polygons, compact(POLYGONS)),
+    "results": Kind(
+        st.sampled_from(sorted(RESULTS)).flatmap(_one_result),
+        _results,
+        (layout.PROFILE, compact(RESULTS[layout.PROFILE])),
+        (layout.PROFILE, b""),
+    ),
+    "progress and logs": Kind(
+        st.tuples(as_json(st.just(PROGRESS)), st.binary(max_size=200)),
+        _progress,
+        (compact(PROGRESS), b"a line"),
+        (b"", b"a line"),
+    ),
 }
