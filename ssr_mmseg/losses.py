@@ -94,5 +94,5 @@ def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> d
     """
     if processes.count() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
         return {}
-    weights = torch.tensor(loss.class_weight, device=labels.device)[labels[labels != ignore_index]]
-    return {"avg_factor": processes.mean(weights.double().sum())}
+    weights = torch.tensor(loss.class_weight, dtype=torch.double, device=labels.device)
+    return {"avg_factor": processes.mean(weights[labels[labels != ignore_index]].sum())}

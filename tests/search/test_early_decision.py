@@ -16,7 +16,7 @@ from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.state import load_state
 
-STAGES = 3  # of shrinking, after the first
+STAGES = 2  # of shrinking, after the first
 UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds: under the second every group keeps its largest option alone
 
 

@@ -87,8 +87,11 @@ def test_two_processes_have_the_gradients_of_one(together):
     for found, _ in together:
         assert set(found) == set(alone)
         for name, expected in alone.items():
-            # a bias before a normalisation has no gradient but rounding
-            torch.testing.assert_close(found[name], expected, rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f"{n}: {m}")
+            # a bias before a normalisation has no gradient but rounding; elsewhere terms of the largest size cancel
+            rounding = 1e-11 + 1e-10 * float(expected.abs().max())
+            torch.testing.assert_close(
+                found[name], expected, rtol=1e-9, atol=rounding, msg=lambda m, n=name: f"{n}: {m}"
+            )
 
 
 def test_in_two_processes_the_same_options_survive(together):
