@@ -87,6 +87,19 @@ def test_decided_counts_only_groups_that_exist():
     assert not gates.decided
 
 
+def test_one_hot_gates_keep_the_hierarchy():
+    """Nothing is alive in a block that the depth leaves out, nor of an operator that is not taken."""
+    choice = random_choice(SPACE, np.random.default_rng(2))
+    choice["depth"][:] = 0
+    gates = random_gates(1)
+    with gates.one_hot(choice):
+        kept = [0, SPACE.stages[0].blocks]  # the first block of each stage
+        for gate in ("operator", "mid_width", "out_width"):
+            alive = gates.alive[gate].flatten(1)
+            assert alive.any(dim=1).nonzero().flatten().tolist() == kept
+            assert alive.sum(dim=1)[kept].tolist() == [1, 1]
+
+
 def test_one_hot_restores_the_survivors_even_after_an_error():
     gates = random_gates(2)
     before = {gate: alive.clone() for gate, alive in gates.alive.items()}

@@ -257,6 +257,7 @@ def test_channel_dropout_drops_whole_channels_at_its_rate():
     assert noise.shape == (50, 400, 1, 1)
     assert np.unique(noise.numpy()).tolist() == pytest.approx([0, 1 / 0.7])
     assert float((noise == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert bool((noise[0] != noise[1]).any()), "each image has its own"
     assert layer.eval().noise(50, noise) is None
 
 
