@@ -39,7 +39,7 @@ from ssr_mmseg.transforms import IGNORED
 
 __all__ = ["Experiment", "registration"]
 
-SEEDS = 2**32  # more than there are seeds: a stream's seeds are no other stream's
+SEEDS_PER_STREAM = 2**32  # a configuration's seeds are smaller
 
 
 class Experiment:
@@ -166,7 +166,7 @@ class Experiment:
             transforms: What follows the schedule's augmentation.
             stream: Loaders of different streams draw their order and augmentation independently.
         """
-        seed = self.seed + stream * SEEDS
+        seed = self.seed + stream * SEEDS_PER_STREAM
         available = len(indices) if indices is not None else self.training_images(splits)
         if available < batch_size:
             raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")

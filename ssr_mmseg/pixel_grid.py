@@ -21,4 +21,5 @@ def center_indices(source: int, target: int) -> np.ndarray:
 def resize_labels(labels: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """A label map (H, W) at another height and width, each pixel the label at its center."""
     height, width = labels.shape
-    return labels[np.ix_(center_indices(height, size[0]), center_indices(width, size[1]))]
+    # one axis after the other: indexing both at once takes several times as long
+    return labels.take(center_indices(width, size[1]), axis=1).take(center_indices(height, size[0]), axis=0)

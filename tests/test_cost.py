@@ -36,7 +36,7 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
 def test_the_published_network_costs_what_the_paper_says():
     cost = network_cost(Genotype.read(layout.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
     assert cost["params"] == 1_022_688  # the paper's row: 1.0 M
-    assert cost["macs"] == 10_902_301_216  # 11.0 G in the paper, which counts a little more than convolutions
+    assert cost["macs"] == 10_902_301_216  # the paper prints 11.0 G
 
 
 @settings(max_examples=8)
@@ -78,7 +78,7 @@ def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():
 @pytest.mark.parametrize("head", ["search", "aggregation"])
 def test_expected_cost_is_the_sum_over_all_networks(head):
     """Every network of a small space, weighed by its probability: exact, also where a count is no product of widths."""
-    space = SearchSpace((StageSpace(2, 20, 6), StageSpace(1, 28, 8)), dilations=(1, 4), width_options=3)
+    space = SearchSpace((StageSpace(2, 20, 6), StageSpace(1, 28, 8)), dilations=(1,), width_options=3)
     torch.manual_seed(0)
     gates = ArchitectureParameters(space).double()
     with torch.no_grad():

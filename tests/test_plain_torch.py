@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.heads import AggregationHead, SearchHead
 from ssr_mmseg.operators import CandidateOperator
 from ssr_mmseg.supernet import SSRSupernet
@@ -259,10 +258,3 @@ def test_channel_dropout_drops_whole_channels_at_its_rate():
     assert float((noise == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
     assert bool((noise[0] != noise[1]).any()), "each image has its own"
     assert layer.eval().noise(50, noise) is None
-
-
-def test_the_genotype_of_the_table_is_the_file():
-    stages = Genotype.read(layout.PROJECT / "config/genotypes/paper_cityscapes.json").stages
-    for stage, rows in zip(stages, PUBLISHED, strict=True):
-        expected = [(d, resolution, mid, out) for d, resolution, _, mid, out in rows]
-        assert [(b.dilation, b.resolution, b.mid, b.out) for b in stage.blocks] == expected

@@ -88,14 +88,15 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
         raise UserError(
             f"label {label} holds the value {found}; expected classes 0 to {classes - 1} or ignored values ({ignored})"
         )
-    seen = resize_labels(resize_labels(values, size), [side // 8 for side in size])  # by the loss of the search
+    # as the search's loss gets them: at the size of the network's input, then at 1/8 of it
+    eighth = resize_labels(resize_labels(values, size), [side // 8 for side in size])
     return CheckedPair(
         image,
         label,
         hashlib.sha256(image_bytes).hexdigest(),
         hashlib.sha256(label_bytes).hexdigest(),
         count_classes(values, table, classes),
-        count_classes(seen, table, classes),
+        count_classes(eighth, table, classes),
     )
 
 

@@ -9,8 +9,10 @@ from tiny_experiment import DATASET, experiment
 from ssr_mmseg import layout
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.files import read_json
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.step import architecture_of
+from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoints import Checkpoints
@@ -31,6 +33,15 @@ def genotype_now() -> Genotype:
     config = experiment(shrink_stages=STAGES, epochs=1)
     discretize({**config, "discretize": {"undecided": "refuse"}}, DATASET, 0)
     return Genotype.read(Path(layout.GENOTYPE.format(dataset=DATASET, seed=0)))
+
+
+def survivors_of(state: dict) -> Genotype:
+    """The network that the survivors of a decided state are."""
+    space = SearchSpace.from_settings(experiment()["search"])
+    gates = ArchitectureParameters(space)
+    prefix = "backbone.architecture."
+    gates.load_state_dict({k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)})
+    return genotype_of(space, gates.choice())
 
 
 def assert_resumes(state: dict, **changes) -> None:
@@ -74,9 +85,7 @@ def test_what_is_decided_early_is_passed_on(workplace, decided):
     last = load_state(layout.state_path(DATASET, 0, STAGES))
     if decided < STAGES:
         assert last["structure"] != chosen["structure"], "the stage after the decision compacts"
-    genotype = genotype_now()
-    depths = [int(alive.nonzero()) + 1 for alive in last["model"]["backbone.architecture.alive_depth"]]
-    assert [len(stage.blocks) for stage in genotype.stages] == depths
+    assert genotype_now().stages == survivors_of(chosen).stages
     assert_resumes(last)
 
 

@@ -1,5 +1,5 @@
-# The search on CamVid: the paper's losses, but a cost term 500 times as heavy, which holds to the target, and a
-# regularizer that grows towards the end; rates for the 4,400 steps that 200 epochs of half of CamVid are; bfloat16.
+# The search on CamVid, in bfloat16. Unlike the paper's: the cost term weighs 500 instead of 1, so that the search ends
+# near its target, the regularizer grows towards the end, and rates are for the 4,400 steps that 200 epochs are here.
 # docs/camvid.md says where the rates of αs come from.
 _base_ = ['./resident.py']
 augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomShift', pixels=2)]
