@@ -4,7 +4,7 @@
     snakemake --cores all results/summary.csv --configfile runs/recipe/recipe.yaml
 
 Every variant is a dataset of the configuration, CamVid with a schedule of its own, trained on train and judged by the
-column `miou_val`. With `ssr-mmseg run` it takes as many minutes as there are, and goes on later (docs/camvid.md).
+column `miou_val`. The experiment may be stopped at any time and continued by the same command.
 """
 
 import argparse

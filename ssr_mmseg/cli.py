@@ -28,22 +28,6 @@ def _size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
-    return value
-
-
-def _count(text: str) -> int:
-    if not (text.isdecimal() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, found {text!r}")
-    return int(text)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line's subcommands and their options."""
     whole = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
@@ -111,15 +95,6 @@ def parser() -> argparse.ArgumentParser:
     )
     ahead.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
     ahead.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    run = add("run", commands.run_slice, "run the workflow for some minutes, and pack what is needed to continue")
-    run.add_argument("--minutes", type=_positive, required=True, help="minutes until trainings are asked to stop")
-    run.add_argument("--out", type=Path, help="folder to pack into at the end")
-    run.add_argument("--from", dest="source", type=Path, help="folder of an earlier run; an empty --out begins")
-    run.add_argument("--share", type=_count, default=1, help="trainings at a time on one GPU (%(default)s)")
-    run.add_argument("--megabytes", type=_positive, default=60, help="limit on what is packed, in MiB (%(default)s)")
-    choices = ("float32", "bfloat16")
-    run.add_argument("--moments", choices=choices, default=choices[0], help="precision of packed Adam moments")
-    run.add_argument("arguments", nargs="*", help="behind --: targets and options of snakemake")
     space = add("space", commands.space, "describe the search space as JSON", *one_dataset)
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (the dataset's)")

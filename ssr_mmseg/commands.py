@@ -124,15 +124,6 @@ def doctor(_: argparse.Namespace, config: dict) -> None:
         raise SystemExit(1)
 
 
-def run_slice(arguments: argparse.Namespace, _: dict) -> None:
-    from ssr_mmseg.slices.drive import run_slice
-
-    options = {name: getattr(arguments, name) for name in ("minutes", "out", "source", "share", "megabytes", "moments")}
-    status = run_slice(arguments.arguments, **options)
-    if status:
-        raise SystemExit(status)
-
-
 def space(arguments: argparse.Namespace, config: dict) -> None:
     from ssr_mmseg.search_space import SearchSpace
     from ssr_mmseg.stages.describe import describe_space
