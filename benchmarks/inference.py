@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from interleaved import Repeats, measure_interleaved
+from peak import peak_steps
 from reference_clone import copied
 from torch import nn
 
@@ -28,10 +30,8 @@ from ssr_mmseg.files import write_text
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
-from ssr_mmseg.profiling.interleaved import Repeats, measure_interleaved
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
-from ssr_mmseg.profiling.peak import peak_steps
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.profile import Logits, draw_statistics

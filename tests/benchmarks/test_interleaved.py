@@ -1,9 +1,9 @@
 """Interleaved repeats on a scripted clock: no test here waits or depends on real time."""
 
 import pytest
+from interleaved import Repeats, measure_interleaved
 
 from ssr_mmseg.errors import UserError
-from ssr_mmseg.profiling.interleaved import Repeats, measure_interleaved
 from ssr_mmseg.profiling.protocol import Timing
 
 
