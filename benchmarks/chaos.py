@@ -27,9 +27,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg import layout  # noqa: E402
-from ssr_mmseg.files import read_json, sha256, write_json  # noqa: E402
 from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
 from ssr_mmseg.provenance import provenance  # noqa: E402
+from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 
 WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
 CLOCK_COLUMNS = ["fps", "latency_ms_p50", "latency_ms_p95", "search_hours", "search_peak_gb", "train_hours"]

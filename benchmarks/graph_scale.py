@@ -25,7 +25,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg.files import write_json  # noqa: E402
+from ssr_mmseg.utils.files import write_json  # noqa: E402
 
 SHIPPED = ["searched", "random", "paper_cityscapes", "erfnet", "fast_scnn"]
 TARGETS = [0.2, 0.4, 0.6, 0.8]

@@ -24,9 +24,6 @@ from torch import nn
 from ssr_mmseg import registration  # noqa: F401
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_text
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
@@ -35,6 +32,9 @@ from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
 from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.profile import Logits, draw_statistics
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_text
 
 GENOTYPE = PROJECT / "config/genotypes/paper_cityscapes.json"
 CLASSES = 20  # of the reference's network

@@ -18,8 +18,6 @@ import torch
 from scipy.stats import spearmanr
 
 from ssr_mmseg import cli, commands, layout, settings
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.latency.backends import arithmetic, starter
 from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
@@ -28,6 +26,8 @@ from ssr_mmseg.latency.parts import NetworkPart, random_parts
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.latency.timing import against_reference
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.files import read_json, write_json
 
 SEED = 1  # the table's own networks are drawn with seed 0
 

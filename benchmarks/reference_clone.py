@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 @contextmanager

@@ -21,11 +21,11 @@ from our_supernet import SPACE
 from workers import WARM_UP, Worker
 
 from ssr_mmseg import allocator, layout, settings
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_json
 
 DATASET = "camvid"
 TURN = 2  # steps of the reference between two stages

@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 from workers import WARM_UP, Worker
 
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_json
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 
 def measure(options: dict, rounds: int, steps: int) -> dict:

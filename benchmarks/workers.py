@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssr_mmseg import allocator
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 PEAK_SHAPES = ((64, 128, 256), (128, 64, 128), (256, 64, 128), (256, 32, 64))  # channels, height, width
 WARM_UP = 2

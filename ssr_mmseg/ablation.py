@@ -7,8 +7,8 @@ ablation's dataset and lays its own values over that dataset's search. Light, be
 import itertools
 from dataclasses import dataclass
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remembered
+from ssr_mmseg.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ssr_mmseg import __version__, commands, layout, settings, stopping
-from ssr_mmseg.errors import UserError, one_line
 from ssr_mmseg.progress import job_name, recorded
+from ssr_mmseg.utils.errors import UserError, one_line
 
 # What the disk may answer at any time, and what to do about it.
 _WRITE = ("could not write", "free space there, or choose a writable folder")

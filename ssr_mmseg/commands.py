@@ -7,7 +7,7 @@ import argparse
 import json
 
 from ssr_mmseg import settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 def prepare(arguments: argparse.Namespace, config: dict) -> None:

@@ -10,11 +10,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ssr_mmseg.devices import constant
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.operators import POOL_GRIDS
 from ssr_mmseg.search_space import GATES, STEM_CHANNELS, SearchSpace
+from ssr_mmseg.utils.devices import constant
+from ssr_mmseg.utils.errors import UserError
 
 Count = TypeVar("Count", int, Tensor)  # of a genotype, or its expectation, which carries gradients
 

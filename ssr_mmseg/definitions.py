@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ssr_mmseg import layout
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remembered
+from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/datasets"
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
 from ssr_mmseg.training.claims import NAME as CLAIM
 from ssr_mmseg.training.claims import holder
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 PYTHON = ((3, 11), (3, 12))  # versions that the lock is tested on
 DAY = 86400.0
@@ -93,7 +93,7 @@ def devices(asked: str) -> Iterator[Finding]:
     try:
         import torch
 
-        from ssr_mmseg.devices import resolve_device
+        from ssr_mmseg.utils.devices import resolve_device
 
         if resolve_device(asked).type == "cuda":
             names = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]

@@ -20,13 +20,10 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import definitions, layout, processes, registration, settings, stopping
+from ssr_mmseg import definitions, layout, registration, settings, stopping
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.search_space import SearchSpace
@@ -36,6 +33,10 @@ from ssr_mmseg.training.claims import release
 from ssr_mmseg.training.monitors import monitors
 from ssr_mmseg.training.resident import resident_config
 from ssr_mmseg.transforms import IGNORED
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 __all__ = ["Experiment", "registration"]
 
@@ -182,7 +183,7 @@ class Experiment:
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
-        share = processes.share_of(batch_size)
+        share = distributed.share_of(batch_size)
         if resident:
             return {**resident_config(data, share, schedule, indices, transforms), "seed": seed}
         check_single(schedule["augmentation"])
@@ -239,7 +240,7 @@ class Experiment:
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
-        if self.settings["monitor"]["tensorboard"] and processes.is_first():
+        if self.settings["monitor"]["tensorboard"] and distributed.is_first():
             hooks.append({"type": "GateBoardHook"})
         hooks += self._monitors(progress or work / "progress.json", {})
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
@@ -259,7 +260,7 @@ class Experiment:
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
     def _monitors(self, progress: Path, curve: dict) -> list[dict]:
-        if not processes.is_first():
+        if not distributed.is_first():
             return []  # the first process shows the training
         loader = self.evaluation_loader_config("val")
         return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
@@ -300,7 +301,7 @@ class Experiment:
             "randomness": {"seed": self.seed, "deterministic": False},
             "experiment_name": work.name,
         }
-        if processes.is_first():
+        if distributed.is_first():
             write_json(work / "log" / "config.json", complete)
         # not `from_cfg`, which formats the whole config as Python three times, for seconds
         known = inspect.signature(Runner).parameters

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.utils.errors import UserError
 
 
 def _sigmoid_scores(alpha: Tensor) -> Tensor:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg import schema
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, write_text
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_text
 
 FORMAT = "ssr-genotype-1"
 MAX_BYTES = 2**20  # of a genotype's file; one of 512 blocks has 30 kB
@@ -63,9 +63,9 @@ class Genotype:
         Raises:
             UserError: the value does not fit the schema, a block is wider than its stage, or the network is too large.
         """
-        error = schema.violation(value, "genotype")
+        error = json_schema.violation(value, "genotype")
         if error is not None:
-            raise UserError(f"{origin} is not a genotype: {schema.told(error)}")
+            raise UserError(f"{origin} is not a genotype: {json_schema.told(error)}")
         stages = tuple(
             Stage(stage["channels"], tuple(Block(**block) for block in stage["blocks"])) for stage in value["stages"]
         )

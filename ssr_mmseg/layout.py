@@ -6,8 +6,8 @@ The patterns carry Snakemake's wildcards, so that the rules and the command line
 import contextlib
 from pathlib import Path
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.remembered import remembered
+from ssr_mmseg.utils.errors import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent
 PUBLISHED = Path(__file__).resolve().parent / "report" / "published"  # figures that others published, with sources

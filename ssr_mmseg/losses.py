@@ -9,8 +9,8 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg import processes
 from ssr_mmseg.transforms import IGNORED
+from ssr_mmseg.utils import distributed
 
 
 @MODELS.register_module()
@@ -75,7 +75,7 @@ class HardPixelCrossEntropy(nn.Module):
         weights = counts
         if self.class_weight is not None:
             weights = counts * self.class_weight[labels.clamp(0, len(self.class_weight) - 1)]
-        return self.loss_weight * (loss * (counts > 0)).sum() / processes.mean(weights.sum()).clamp_min(1e-6)
+        return self.loss_weight * (loss * (counts > 0)).sum() / distributed.mean(weights.sum()).clamp_min(1e-6)
 
     @torch.no_grad()
     def _hard(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
@@ -92,7 +92,7 @@ def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> d
     It divides by the summed class weights of the labelled pixels. Each process must divide by the mean of these sums,
     so that the mean of their losses is the loss of the whole batch. Nothing for one process, or for another loss.
     """
-    if processes.count() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
+    if distributed.count() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
         return {}
     weights = torch.tensor(loss.class_weight, dtype=torch.double, device=labels.device)
-    return {"avg_factor": processes.mean(weights[labels[labels != ignore_index]].sum())}
+    return {"avg_factor": distributed.mean(weights[labels[labels != ignore_index]].sum())}

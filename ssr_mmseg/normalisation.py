@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ssr_mmseg import processes
+from ssr_mmseg.utils import distributed
 
 
 def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None = None) -> Tensor:
     """`scale · bn(x)` per channel, with the scale folded into the affine parameters: a mask costs no pass over x."""
     weight, bias = (bn.weight, bn.bias) if scale is None else (bn.weight * scale, bn.bias * scale)
-    if bn.training and processes.count() > 1:
+    if bn.training and distributed.count() > 1:
         return _SharedBatchNorm.apply(x, weight, bias, bn)
     momentum = bn.momentum or 0.0
     return F.batch_norm(x, bn.running_mean, bn.running_var, weight, bias, bn.training, momentum, bn.eps)
@@ -33,19 +33,19 @@ def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tup
     Returns:
         Two vectors (Σₖ Cₖ,), one x behind the other.
     """
-    momentum, shared = bns[0].momentum or 0.0, processes.count() > 1
+    momentum, shared = bns[0].momentum or 0.0, distributed.count() > 1
     found = [
         torch.batch_norm_update_stats(x, *((None, None) if shared else (bn.running_mean, bn.running_var)), momentum)
         for x, bn in zip(xs, bns, strict=True)
     ]
     mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
     if shared:  # processes have as many pixels each
-        means, variances = processes.gather(torch.stack([mean, variance])).unbind(dim=1)
+        means, variances = distributed.gather(torch.stack([mean, variance])).unbind(dim=1)
         mean = means.mean(dim=0)
         variance = variances.mean(dim=0) + means.var(dim=0, unbiased=False)
         widths = [x.shape[1] for x in xs]
         for x, bn, m, v in zip(xs, bns, mean.split(widths), variance.split(widths), strict=True):
-            pixels = x.numel() // x.shape[1] * processes.count()
+            pixels = x.numel() // x.shape[1] * distributed.count()
             cast(Tensor, bn.running_mean).lerp_(m, momentum)
             cast(Tensor, bn.running_var).lerp_(v * (pixels / (pixels - 1)), momentum)
     return mean, (variance + bns[0].eps).rsqrt()
@@ -65,12 +65,12 @@ def norm_backward(
     bn: nn.BatchNorm2d, gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of input, weight and bias of a normalisation by the batch's own statistics."""
-    shared = processes.count() > 1
+    shared = distributed.count() > 1
     dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, bn.eps, [not shared, True, True]
     )
     if shared:  # statistics depend on the images of all processes; of its parameters each has its own images' gradient
-        sums = processes.mean(torch.stack([dbias, dweight])) / (x.numel() // x.shape[1])
+        sums = distributed.mean(torch.stack([dbias, dweight])) / (x.numel() // x.shape[1])
         slope = weight * inverse
         curve = -slope * sums[1] * inverse
         dx = affine(x, curve, -slope * sums[0] - mean * curve).addcmul_(gradient, per_channel(slope, x))

@@ -15,10 +15,11 @@ from typing import Any
 
 import psutil
 
-from ssr_mmseg import layout, schema
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, write_json
+from ssr_mmseg import layout
 from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_json
 
 BEAT = 20.0  # seconds between the signs of life of a job that has nothing else to tell
 SILENCE = 6 * BEAT  # without a sign for so long, a job on another machine counts as dead
@@ -53,7 +54,7 @@ def read(path: Path) -> dict[str, Any]:
     """A job's progress; empty if there is none that can be read."""
     try:
         value = read_json(path)
-        schema.check(value, "results/progress", str(path), "the job writes it anew")
+        json_schema.check(value, "results/progress", str(path), "the job writes it anew")
     except UserError:
         return {}
     return value

@@ -4,11 +4,11 @@ from ssr_mmseg import settings
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.latency.table import LatencyTable, check_device
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
 
 
 def cost_arguments(config: dict, dataset: str) -> dict:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 STEM_CHANNELS = 16  # after the first reduction block, at 1/2 of the input
 DIMENSIONS = ("depth", "dilation", "resolution", "mid_width", "out_width")

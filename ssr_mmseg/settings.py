@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from ssr_mmseg import definitions, family, layout, parsing, schema
+from ssr_mmseg import definitions, family, layout
 from ssr_mmseg.ablation import Cell, cells
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_bytes, read_json, sha256
 from ssr_mmseg.remembered import remembered
+from ssr_mmseg.utils import json_schema, safe_parsing
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_bytes, read_json, sha256
 
 DEFAULTS = "config/config.yaml"
 SUPERNET = "config/mmseg/models/supernet.py"
@@ -53,10 +54,10 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
         UserError: the file is missing, no mapping, or has an unknown key or an invalid value.
     """
     try:
-        user = parsing.parse_yaml(read_bytes(Path(path), parsing.MAX_YAML_BYTES))
+        user = safe_parsing.parse_yaml(read_bytes(Path(path), safe_parsing.MAX_YAML_BYTES))
     except OSError as error:
         raise UserError(f"could not read the configuration {path}: {error.strerror}; check the path") from error
-    except parsing.ParseError as error:
+    except safe_parsing.ParseError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
     if changes and isinstance(user, dict):
         return complete(merge(user, changes), f"{path} and --config")
@@ -76,8 +77,8 @@ def complete(user: Any, origin: str = "configuration") -> dict:
     if not isinstance(user, dict):
         raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
     try:  # Snakemake's own reader may have been there before
-        parsing.plain(user, parsing.MAX_YAML_VALUES)
-    except parsing.ParseError as error:
+        safe_parsing.plain(user, safe_parsing.MAX_YAML_VALUES)
+    except safe_parsing.ParseError as error:
         raise UserError(f"{origin} is no configuration: {error}; see config/README.md") from error
     defaults = yaml.safe_load((layout.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
     config = merge(defaults, user)
@@ -156,8 +157,8 @@ def typed(value: Any) -> Any:
         return [typed(inner) for inner in value]
     if isinstance(value, str):
         try:
-            scalar = parsing.parse_yaml(value.encode()) if re.fullmatch(r"[\w.+-]*", value) else value
-        except (parsing.ParseError, UnicodeEncodeError):  # 2020-13-45 looks like a date but is none
+            scalar = safe_parsing.parse_yaml(value.encode()) if re.fullmatch(r"[\w.+-]*", value) else value
+        except (safe_parsing.ParseError, UnicodeEncodeError):  # 2020-13-45 looks like a date but is none
             return value
         return scalar if isinstance(scalar, bool | int | float | None) else value
     return value
@@ -179,7 +180,7 @@ def _overrides(config: dict, dataset: str) -> dict:
 
 
 def _validate(config: dict, origin: str) -> None:
-    error = schema.violation(config, "config")
+    error = json_schema.violation(config, "config")
     if error is None:
         return
     where = ".".join(str(part) for part in error.absolute_path) or "top level"
@@ -187,7 +188,7 @@ def _validate(config: dict, origin: str) -> None:
         known = sorted(error.schema.get("properties", {}))
         unknown = sorted(set(error.instance) - set(known))
         raise UserError(f"{origin}: unknown key {', '.join(unknown)} at {where}; known keys: {', '.join(known)}")
-    raise UserError(f"{origin}: {schema.told(error)}; see config/README.md")
+    raise UserError(f"{origin}: {json_schema.told(error)}; see config/README.md")
 
 
 def dataset_names(config: dict) -> list[str]:

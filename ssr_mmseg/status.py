@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ssr_mmseg import layout, progress
-from ssr_mmseg.errors import one_line
 from ssr_mmseg.jobs import Job, ablation_jobs, jobs
 from ssr_mmseg.progress import duration
+from ssr_mmseg.utils.errors import one_line
 
 MARKS = {  # by state: a mark, and its colour on a terminal
     "done": ("✓", "green"),

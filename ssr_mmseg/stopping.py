@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 RESUMABLE = 75  # exit status of a process that was stopped and wants to be run again (EX_TEMPFAIL)
 GRACE = 8.0  # seconds from a stop to the end of the process, saved or not

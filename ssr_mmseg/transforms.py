@@ -5,7 +5,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import Resize
 from mmseg.registry import TRANSFORMS
 
-from ssr_mmseg.pixel_grid import resize_labels
+from ssr_mmseg.utils.pixel_grid import resize_labels
 
 IGNORED = 255
 

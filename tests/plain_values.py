@@ -1,4 +1,4 @@
-"""What the project's files may hold (`ssr_mmseg/parsing.py`): values that every property of them may draw."""
+"""Values that the project's files may hold (`ssr_mmseg/utils/safe_parsing.py`), for property tests to draw."""
 
 from hypothesis import strategies as st
 

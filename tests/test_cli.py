@@ -6,9 +6,10 @@ import sys
 import pytest
 import yaml
 
-from ssr_mmseg import files, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.utils import files
 
 PAPER = str(PROJECT / "config/genotypes/paper_cityscapes.json")
 

@@ -11,12 +11,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssr_mmseg import layout
 from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.search_space import GATES, SearchSpace, StageSpace
 from ssr_mmseg.stages.describe import describe_space, network_cost
+from ssr_mmseg.utils.errors import UserError
 
 SIZES = st.tuples(st.integers(8, 24).map(lambda k: 8 * k), st.integers(8, 24).map(lambda k: 8 * k))
 

@@ -3,8 +3,8 @@ import re
 import pytest
 import torch
 
-from ssr_mmseg.devices import check_compiler, resolve_device
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.devices import check_compiler, resolve_device
+from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.mark.parametrize(

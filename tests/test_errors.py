@@ -3,7 +3,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr_mmseg.errors import one_line
+from ssr_mmseg.utils.errors import one_line
 
 
 @given(st.text())

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from plain_values import PLAIN
 
-from ssr_mmseg import files
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 
 def full_disk(*_, **__):

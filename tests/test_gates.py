@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SPACE, random_supernet
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import random_choice
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.utils.errors import UserError
 
 
 def random_gates(seed: int, scale: float = 2.0, scores: str = "sigmoid") -> ArchitectureParameters:

@@ -9,8 +9,8 @@ from spaces import SPACE
 
 from ssr_mmseg import layout
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.utils.errors import UserError
 
 PAPER = layout.PROJECT / "config/genotypes/paper_cityscapes.json"
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plain_values import PLAIN
 
-from ssr_mmseg import parsing
-from ssr_mmseg.parsing import ParseError, parse_json, parse_yaml, plain
+from ssr_mmseg.utils import safe_parsing
+from ssr_mmseg.utils.safe_parsing import ParseError, parse_json, parse_yaml, plain
 
 
 @given(PLAIN)
@@ -38,9 +38,9 @@ def test_json_that_is_refused(text, problem):
 
 
 def test_json_of_too_many_values_is_refused_before_it_is_parsed(monkeypatch):
-    monkeypatch.setattr(parsing, "MAX_VALUES", 10)
+    monkeypatch.setattr(safe_parsing, "MAX_VALUES", 10)
     assert parse_json(b"[1,2,3,4,5,6,7,8,9]")
-    monkeypatch.setattr(parsing.json, "loads", lambda *_, **__: pytest.fail("parsed"))
+    monkeypatch.setattr(safe_parsing.json, "loads", lambda *_, **__: pytest.fail("parsed"))
     with pytest.raises(ParseError, match="more than 10 values"):
         parse_json(b"[1,2,3,4,5,6,7,8,9,10,11]")
 

@@ -33,10 +33,10 @@ from ssr_mmseg.deploy.runtime import ExportedNetwork
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.heads import SearchHead
-from ssr_mmseg.pixel_grid import center_indices, resize_labels
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.geometry import compose, resample
 from ssr_mmseg.transforms import AlignedResize
+from ssr_mmseg.utils.pixel_grid import center_indices, resize_labels
 
 FACTORS = (2, 3, 4, 5, 7, 8)
 RESIZES = ((96, 48), (96, 32), (96, 24), (90, 18), (91, 13), (60, 90), (48, 96), (32, 96), (77, 50), (50, 77))

@@ -11,9 +11,9 @@ import pytest
 
 from ssr_mmseg import progress
 from ssr_mmseg.cli import main
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.progress import job_name, progress_path, read, recorded, state_of
 from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.utils.errors import UserError
 
 JOB = "search/town-seed0"
 CONFIG = "datasets: {town: {type: streets, size: [64, 64]}}\n"

@@ -3,18 +3,19 @@ import json
 import jsonschema
 import pytest
 
-from ssr_mmseg import schema
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
 
 NAMES = sorted(
-    str(path.relative_to(schema.SCHEMAS)).removesuffix(".schema.json") for path in schema.SCHEMAS.rglob("*.schema.json")
+    str(path.relative_to(json_schema.SCHEMAS)).removesuffix(".schema.json")
+    for path in json_schema.SCHEMAS.rglob("*.schema.json")
 )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_schema_is_one(name):
-    assert schema.has_schema(name)
-    jsonschema.Draft202012Validator.check_schema(json.loads((schema.SCHEMAS / f"{name}.schema.json").read_text()))
+    assert json_schema.has_schema(name)
+    jsonschema.Draft202012Validator.check_schema(json.loads((json_schema.SCHEMAS / f"{name}.schema.json").read_text()))
 
 
 @pytest.mark.parametrize("number", [1.0, True])
@@ -24,9 +25,9 @@ def test_an_integer_is_written_as_one(number):
     with pytest.raises(
         UserError, match=r"g\.json is not as expected: .*dilation: .* is not of type 'integer'; mend it"
     ):
-        schema.check({"format": "ssr-genotype-1", "stages": stages}, "genotype", "g.json", "mend it")
+        json_schema.check({"format": "ssr-genotype-1", "stages": stages}, "genotype", "g.json", "mend it")
 
 
 def test_a_million_violations_are_told_at_once_and_shortly():
-    error = schema.violation({"format": "ssr-genotype-1", "stages": ["x" * 1000] * 10**6}, "genotype")
-    assert len(schema.told(error)) < 300
+    error = json_schema.violation({"format": "ssr-genotype-1", "stages": ["x" * 1000] * 10**6}, "genotype")
+    assert len(json_schema.told(error)) < 300

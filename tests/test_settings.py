@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssr_mmseg import definitions, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 STAGES = ("prepare", "search", "discretize", "sample", "retrain", "evaluate", "profile")
 NESTED = st.recursive(

@@ -11,8 +11,8 @@ import pytest
 from patience import PATIENCE
 
 from ssr_mmseg import stopping
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.utils.errors import UserError
 
 NUMBERS = [signal.SIGTERM, signal.SIGINT]
 

@@ -15,7 +15,7 @@ from mmengine.runner import CheckpointLoader, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 
 from ssr_mmseg import checkpoints, layout, registration
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 KINDS = ["legacy.pth", "plain.pkl", "plain.pth", "reaching.pth", "zipped.pth"]
 

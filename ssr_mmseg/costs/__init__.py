@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ssr_mmseg.costs.base import Cost
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.family import hold_of
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.utils.errors import UserError
 
 
 def build_cost(

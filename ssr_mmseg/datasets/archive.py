@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ssr_mmseg.datasets.staging import staged_folder
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.atomic_folder import staged_folder
+from ssr_mmseg.utils.errors import UserError
 
 MAX_BYTES = 16 * 2**30
 MAX_FILES = 200_000

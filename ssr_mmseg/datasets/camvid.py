@@ -10,7 +10,7 @@ from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets.paired import PairedDataset
 from ssr_mmseg.datasets.verify import CheckedPair
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 OPTIONS = frozenset({"counts"})
 COUNTS = {"train": 367, "val": 101, "test": 233}

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ssr_mmseg.datasets.verify import MAX_PIXELS, CheckedPair
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import atomic_path, read_json
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path, read_json
 
 OPTIONS: frozenset[str] = frozenset()
 COUNTS = {"train": 2975, "val": 500}

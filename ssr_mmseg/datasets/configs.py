@@ -8,7 +8,7 @@ from types import ModuleType
 from mmengine.config import Config
 
 from ssr_mmseg import layout
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
 FOLDER = "config/mmseg/datasets"

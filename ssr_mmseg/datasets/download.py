@@ -8,8 +8,8 @@ import urllib.request
 from pathlib import Path
 
 from ssr_mmseg.datasets.archive import MAX_BYTES
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import atomic_path
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path
 
 TIMEOUT = 60  # seconds without an answer
 SLOWEST = 2**14  # bytes per second on average, beyond TIMEOUT: a server that trickles would never time out

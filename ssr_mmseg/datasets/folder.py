@@ -5,7 +5,7 @@ from pathlib import Path
 from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets.paired import PairedDataset
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 OPTIONS: frozenset[str] = frozenset()
 

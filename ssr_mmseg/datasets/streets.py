@@ -9,9 +9,9 @@ from PIL import Image
 from ssr_mmseg.datasets.camvid import CLASSES, PALETTE
 from ssr_mmseg.datasets.configs import SPLITS
 from ssr_mmseg.datasets.paired import PairedDataset
-from ssr_mmseg.datasets.staging import staged_folder
 from ssr_mmseg.datasets.streets_renderer import render_scene
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.atomic_folder import staged_folder
+from ssr_mmseg.utils.errors import UserError
 
 DEFAULTS = {"train": 192, "val": 48, "test": 48, "seed": 0}
 OPTIONS = frozenset(DEFAULTS)

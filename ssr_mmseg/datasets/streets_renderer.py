@@ -17,7 +17,7 @@ from ssr_mmseg.datasets import streets_objects as objects
 from ssr_mmseg.datasets.streets_canvas import Canvas
 from ssr_mmseg.datasets.streets_layout import LEFT, RIGHT, Lot, Scene, draw_camera, draw_scene
 from ssr_mmseg.datasets.streets_noise import Rgb, Stream
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 def render_scene(seed: int, index: int, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import EpsImagePlugin, Image
 
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_bytes
-from ssr_mmseg.pixel_grid import resize_labels
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_bytes
+from ssr_mmseg.utils.pixel_grid import resize_labels
 
 MAX_PIXELS = 64_000_000  # far above any camera's frame, far below what a decompression bomb asks for
 MAX_FILE_BYTES = 256 * 2**20  # as many bytes as 64 million pixels of three channels may take, and more

@@ -8,8 +8,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ssr_mmseg import parsing
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils import safe_parsing
+from ssr_mmseg.utils.errors import UserError
 
 KEY = "ssr_mmseg"
 FORMAT = "ssr-onnx-1"
@@ -55,7 +55,7 @@ class Package:
         if KEY not in metadata:
             raise UserError(f"{origin} has no metadata {KEY!r}, so it is not known how to feed it; {advice}")
         try:
-            value = parsing.parse_json(metadata[KEY].encode())
+            value = safe_parsing.parse_json(metadata[KEY].encode())
             if value["format"] != FORMAT:
                 raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {value['format']!r}; {advice}")
             found = cls(
@@ -80,7 +80,7 @@ class Package:
     def _problem(self) -> str | None:
         """What nothing could be fed or shown by, if there is such a thing."""
         if self.head not in ("labels", "logits"):
-            return f"the head {parsing.shown(self.head)}, expected labels or logits"
+            return f"the head {safe_parsing.shown(self.head)}, expected labels or logits"
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             return f"{len(self.classes)} classes, expected 1 to {MAX_CLASSES}"
         if len(self.palette) != len(self.classes):

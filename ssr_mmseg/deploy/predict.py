@@ -10,8 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ssr_mmseg.deploy.runtime import ExportedNetwork
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import atomic_path
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")

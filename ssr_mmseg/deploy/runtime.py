@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from ssr_mmseg.deploy.package import Package
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.pixel_grid import resize_labels
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.pixel_grid import resize_labels
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 MAX_BATCH = 256  # that a frame is repeated for

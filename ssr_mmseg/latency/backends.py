@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling import BACKENDS, Backend
 from ssr_mmseg.profiling.precision import arithmetic
+from ssr_mmseg.utils.errors import UserError
 
 __all__ = ["Start", "arithmetic", "starter"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import schema
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.settings import identity
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_json
 
 FORMAT = "ssr-latency-1"
 # What a figure holds for. Another value of any of these makes a table worthless.
@@ -54,7 +54,7 @@ class LatencyTable:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise UserError(f"{origin} is not a latency table; make one with ssr-mmseg latency-table")
         remedy = "delete it and make it with ssr-mmseg latency-table"
-        schema.check(value, "results/latency_table", origin, remedy)
+        json_schema.check(value, "results/latency_table", origin, remedy)
         table = cls(**{key: inner for key, inner in value.items() if key != "format"})
         if not all(math.isfinite(time) for time in table.entries.values()):
             raise UserError(f"{origin} has figures that are no times; {remedy}")

@@ -5,10 +5,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.devices import check_compiler
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.backend import register
 from ssr_mmseg.profiling.channels_last import ChannelsLast
+from ssr_mmseg.utils.devices import check_compiler
+from ssr_mmseg.utils.errors import UserError
 
 
 @register("compile")

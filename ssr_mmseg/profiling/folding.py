@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 CONVOLUTION = torch.ops.aten.conv2d.default
 NORMALISATION = torch.ops.aten.batch_norm.default

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.backend import require
+from ssr_mmseg.utils.errors import UserError
 
 if TYPE_CHECKING:
     import onnx

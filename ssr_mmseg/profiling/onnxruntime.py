@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.backend import Backend, register, require
 from ssr_mmseg.profiling.precision import DTYPES
+from ssr_mmseg.utils.errors import UserError
 
 NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.backend import Backend, register, require
+from ssr_mmseg.utils.errors import UserError
 
 INSTALL = "pip install 'ssr-mmseg[deploy,openvino]'"
 # Left to itself OpenVINO computes in bf16 where the processor can: fp32 must be asked for.

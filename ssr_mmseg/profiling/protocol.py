@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 MIN_RUNS = 200
 MIN_SECONDS = 10.0

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.backend import Backend, backend_type, create
 from ssr_mmseg.profiling.machine import environment, memory_of, package_versions
 from ssr_mmseg.profiling.macs import count_macs, count_parameters
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
 from ssr_mmseg.profiling.protocol import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
 
 STRIDE = 8  # the networks compute at 1/8 of the input, so a size must divide by it
 

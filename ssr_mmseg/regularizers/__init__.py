@@ -6,8 +6,8 @@ To add one, put a file here that defines a `Regularizer`; its name in a configur
 import importlib
 import pkgutil
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.regularizers.base import Regularizer
+from ssr_mmseg.utils.errors import UserError
 
 
 def build_regularizer(name: str) -> Regularizer:

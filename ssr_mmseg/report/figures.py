@@ -10,11 +10,11 @@ from pathlib import Path
 import vl_convert
 
 from ssr_mmseg import layout
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_json
 from ssr_mmseg.report import charts, comparison, drawing, gate_charts, page, predictions, search_charts
 from ssr_mmseg.report.data import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 SCALE = 2.0  # PNG pixels per SVG unit
 

@@ -11,12 +11,12 @@ import vl_convert
 import yaml
 
 from ssr_mmseg import __version__, family, layout, settings
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import write_text
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import charts, comparison, drawing, gate_charts, predictions, search_charts
 from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_text
 
 ASSETS = Path(__file__).parent / "assets"
 VEGA_LITE = "6.4"  # a version that vl-convert carries

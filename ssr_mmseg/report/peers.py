@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from ssr_mmseg import definitions, layout, settings
-from ssr_mmseg.files import write_text
 from ssr_mmseg.report import charts, figures
 from ssr_mmseg.report.data import collect_dataset
+from ssr_mmseg.utils.files import write_text
 
 
 def write_peers_figure(config: dict, dataset: str) -> Path | None:

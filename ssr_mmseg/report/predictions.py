@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.report.data import Dataset
 from ssr_mmseg.report.style import ROLES
+from ssr_mmseg.utils.files import atomic_path
 
 PANEL = 640  # pixels; pictures wider than this are scaled down
 FRAMES = 3  # per dataset on the page

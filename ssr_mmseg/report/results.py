@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
 from ssr_mmseg.status import fate
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 FAULTS = (UserError, OSError, KeyError, IndexError, TypeError, ValueError, AttributeError)
 

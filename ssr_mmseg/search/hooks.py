@@ -6,12 +6,12 @@ import torch
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
-from ssr_mmseg import processes
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.search.step import architecture_of
 from ssr_mmseg.search.target import shrink_within_reach
 from ssr_mmseg.search_space import GATES
 from ssr_mmseg.training.board import BOARD
+from ssr_mmseg.utils import distributed
 
 
 @HOOKS.register_module()
@@ -31,7 +31,7 @@ class ShrinkingHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         architecture, cost = architecture_of(runner.model), runner.train_loop.objective.cost
-        processes.same_as_first(architecture.state_dict().values())  # shrinking is decided once
+        distributed.same_as_first(architecture.state_dict().values())  # shrinking is decided once
         if cost.hold is None:
             removed = architecture.shrink(self.threshold)
         else:

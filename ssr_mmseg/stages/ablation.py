@@ -7,10 +7,10 @@ import pandas as pd
 
 from ssr_mmseg import layout
 from ssr_mmseg.ablation import Cell, cells_or_error
-from ssr_mmseg.files import atomic_path, write_text
 from ssr_mmseg.search_space import DIMENSIONS
 from ssr_mmseg.stages.ablation_report import report
 from ssr_mmseg.stages.gap import retrained_miou, stage_records
+from ssr_mmseg.utils.files import atomic_path, write_text
 
 COLUMNS = (
     "dataset",

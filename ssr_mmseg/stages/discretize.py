@@ -9,9 +9,7 @@ import torch
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.family import hold_of
-from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.search.target import towards_target
@@ -19,6 +17,8 @@ from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 PREFIX = "backbone.architecture."
 DRAWS = 2000  # random genotypes to choose the one of nearest cost from

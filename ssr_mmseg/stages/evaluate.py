@@ -8,11 +8,11 @@ import numpy as np
 from ssr_mmseg import layout
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import atomic_path, sha256, write_json
 from ssr_mmseg.pictures import side_by_side
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.utils.files import atomic_path, sha256, write_json
 
 
 def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:

@@ -17,9 +17,7 @@ from ssr_mmseg import layout, settings
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.profiling import onnx_graph
@@ -31,6 +29,8 @@ from ssr_mmseg.stages.frames import real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import Logits
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path
 
 if TYPE_CHECKING:
     import onnx

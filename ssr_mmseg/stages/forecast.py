@@ -9,12 +9,12 @@ import torch
 from mmengine.logging import MMLogger
 
 from ssr_mmseg import settings
-from ssr_mmseg.devices import peak_memory_gb
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.structure import structure_of, structure_to_json
+from ssr_mmseg.utils.devices import peak_memory_gb
+from ssr_mmseg.utils.errors import UserError
 
 KEPT = 0.4  # what a stage leaves of the supernet beyond one operator per block; see docs/scaling.md
 

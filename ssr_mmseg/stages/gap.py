@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.files import write_json
 from ssr_mmseg.search_space import GATES
 from ssr_mmseg.stages.results import Result
+from ssr_mmseg.utils.files import write_json
 
 COPIED = (
     "stage",

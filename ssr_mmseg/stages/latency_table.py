@@ -8,7 +8,6 @@ import torch
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.devices import resolve_device
 from ssr_mmseg.latency.backends import arithmetic, starter
 from ssr_mmseg.latency.measure import fill, parts_of
 from ssr_mmseg.latency.model import LatencyModel
@@ -16,6 +15,7 @@ from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.utils.devices import resolve_device
 
 
 def latency_table(

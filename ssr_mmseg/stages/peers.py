@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg import definitions, family, layout, settings
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.report.peers import write_peers_figure
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
+from ssr_mmseg.utils.files import atomic_path
 
 HERE, PUBLISHED = "measured here", "published"
 COLUMNS = (

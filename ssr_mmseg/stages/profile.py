@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from ssr_mmseg import layout
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import write_json
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.profiling import create, profile_model
 from ssr_mmseg.profiling.backend import alignment, backend_type
@@ -23,6 +21,8 @@ from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 
 class Logits(nn.Module):

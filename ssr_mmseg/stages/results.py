@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import schema
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
+from ssr_mmseg.utils import json_schema
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 
 class Result:
@@ -21,8 +21,12 @@ class Result:
             raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
         self.value = read_json(self.path)
         kind = f"results/{self.path.stem}"
-        if schema.has_schema(kind):  # what stands in it is of the expected kind; what lacks is told when it is read
-            schema.check(self.value, kind, str(path), f"delete it and make it anew with: snakemake --cores all {path}")
+        if json_schema.has_schema(
+            kind
+        ):  # what stands in it is of the expected kind; what lacks is told when it is read
+            json_schema.check(
+                self.value, kind, str(path), f"delete it and make it anew with: snakemake --cores all {path}"
+            )
 
     def __getitem__(self, keys: Any) -> Any:
         value = self.value

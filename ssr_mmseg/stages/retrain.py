@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-from ssr_mmseg import definitions, layout, processes, settings
-from ssr_mmseg.devices import peak_memory_gb
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import write_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.progress import job_name, progress_path
@@ -13,6 +11,9 @@ from ssr_mmseg.provenance import provenance
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.state import save_state
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.devices import peak_memory_gb
+from ssr_mmseg.utils.files import write_json
 
 
 def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
@@ -24,7 +25,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
     experiment.limit_threads("retrain")
-    with processes.group(experiment.device):
+    with distributed.group(experiment.device):
         _retrain(experiment, config, network, genotype)
 
 
@@ -32,12 +33,12 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     dataset, seed = experiment.dataset, experiment.seed
     identity = settings.stage_identity(config, "retrain", dataset, seed, network)
     work = experiment.work_folder(f"retrain-{network}", identity)
-    if processes.is_first():
+    if distributed.is_first():
         claim(work)
     progress = progress_path(job_name("retrain", dataset, seed, network))
     runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
-    if not processes.is_first():
+    if not distributed.is_first():
         return
     loop = runner.train_loop
     record = {
@@ -51,7 +52,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "hours": loop.seconds / 3600,
         "peak_gb": peak_memory_gb(),
         "data_wait_share": loop.data_wait_share,
-        "processes": processes.count(),
+        "processes": distributed.count(),
         "device": environment(experiment.device)["device"],
         "history": loop.history,
         "provenance": provenance(),

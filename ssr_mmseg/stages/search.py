@@ -2,14 +2,11 @@
 
 from mmengine.runner import Runner
 
-from ssr_mmseg import layout, processes, settings
+from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import expected_macs
 from ssr_mmseg.costs.base import Cost
-from ssr_mmseg.devices import peak_memory_gb
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
@@ -22,6 +19,10 @@ from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.hooks import capture
 from ssr_mmseg.training.state import load_state, save_state
 from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.devices import peak_memory_gb
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import write_json
 
 ALIVE = "backbone.architecture.alive_"
 CLOCKS = {"seconds": 0.0, "waited": 0.0}  # of a stage that begins
@@ -44,7 +45,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
             f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}"
         )
     experiment.limit_threads("search")
-    with processes.group(experiment.device):
+    with distributed.group(experiment.device):
         _search(experiment, config, stage)
 
 
@@ -62,12 +63,12 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     last = options["epochs"] + stage * options["shrink_epochs"]
     with state_needed("the state of the stage before"):
         structure = None if before is None else compacted_structure(experiment, before)
-    if processes.is_first():
+    if distributed.is_first():
         claim(work)
     progress = progress_path(job_name("shrink" if stage else "search", dataset, seed, stage or ""))
     runner = experiment.search_runner(structure, last, total, work, progress)
     checkpoints = Checkpoints(work / "state.pth")
-    with processes.first_ahead():  # it leaves the state that the others read
+    with distributed.first_ahead():  # it leaves the state that the others read
         start = checkpoints.load(runner.logger.warning) if before else None
         if before and start is None:
             start = compacted_state(before, runner)
@@ -83,7 +84,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         loop = runner.train_loop
         final = {**capture(runner, loop.iter), "decided": architecture.decided}
         history, seconds, wait_share = loop.history, loop.seconds, loop.data_wait_share
-    if not processes.is_first():
+    if not distributed.is_first():
         return
     final["structure"] = structure_to_json(runner.model.backbone.structure)
 
@@ -102,7 +103,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         "hours": seconds / 3600,
         "peak_gb": peak_gb,
         "data_wait_share": wait_share,
-        "processes": processes.count(),
+        "processes": distributed.count(),
         "relaxed_miou": relaxed["miou"],
         "one_hot_miou": one_hot["miou"],
         "gates_decided": architecture.gates_decided(),

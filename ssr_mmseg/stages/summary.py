@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ssr_mmseg import family, layout, settings
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import network_rows
+from ssr_mmseg.utils.files import atomic_path
 
 MEASURES = ("miou_val", "miou_test")
 COLUMNS = (

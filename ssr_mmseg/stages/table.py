@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg import family, layout, settings
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.stages.results import Result
+from ssr_mmseg.utils.files import atomic_path
 
 COLUMNS = (
     "dataset",

@@ -13,7 +13,7 @@ from mmengine.registry import Registry
 from mmseg.registry import TRANSFORMS
 from torch import Tensor
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 BATCH_TRANSFORMS = Registry("batch transform")
 

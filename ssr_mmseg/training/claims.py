@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TextIO
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 NAME = "lock"
 PATIENCE = 12.0  # seconds: longer than a process that was told to stop may take

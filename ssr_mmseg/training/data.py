@@ -13,8 +13,9 @@ from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 
-from ssr_mmseg import processes, stopping
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import stopping
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.errors import UserError
 
 FUNCTIONS.register_module(module=stopping.quiet_loader_process)
 
@@ -98,12 +99,12 @@ class PositionSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        if processes.count() > 1:
-            turns = order[: len(self) * processes.count()].reshape(-1, processes.count(), self.share)
-            order = turns[:, processes.rank()].reshape(-1)
+        if distributed.count() > 1:
+            turns = order[: len(self) * distributed.count()].reshape(-1, distributed.count(), self.share)
+            order = turns[:, distributed.rank()].reshape(-1)
         return iter((self.epoch * self.length + order[self.offset :]).tolist())
 
     def __len__(self) -> int:
-        if processes.count() == 1:
+        if distributed.count() == 1:
             return self.length
-        return self.length // (self.share * processes.count()) * self.share
+        return self.length // (self.share * distributed.count()) * self.share

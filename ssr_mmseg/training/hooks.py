@@ -10,10 +10,11 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
-from ssr_mmseg import processes, stopping
+from ssr_mmseg import stopping
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.utils import distributed
 
 
 @HOOKS.register_module()
@@ -37,7 +38,7 @@ class StateHook(Hook):
         self.saved = -1  # iterations finished at the last save
 
     def before_train(self, runner: Any) -> None:
-        with processes.first_ahead():  # it removes what is damaged
+        with distributed.first_ahead():  # it removes what is damaged
             state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
             restore(runner, state)
@@ -62,7 +63,7 @@ class StateHook(Hook):
 
     def _save(self, runner: Any, iteration: int, reason: str | None = None) -> None:
         if iteration != self.saved:
-            if processes.is_first():
+            if distributed.is_first():
                 self._write(runner, iteration)
             self.saved, self.saved_at = iteration, time.monotonic()
         if reason:
@@ -139,19 +140,19 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
 def reason_to_stop(runner: Any) -> str | None:
     """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
     reason = stopping.requested()
-    if processes.count() == 1:
+    if distributed.count() == 1:
         return reason
-    together = processes.any_of(reason is not None, next(runner.model.parameters()).device)
+    together = distributed.any_of(reason is not None, next(runner.model.parameters()).device)
     return reason or ("another process's signal" if together else None)
 
 
 def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
     """Loss terms, numbers or tensors of one element, as means over the processes; untouched if there is one."""
-    if processes.count() == 1 or not terms:
+    if distributed.count() == 1 or not terms:
         return terms
     values = [torch.as_tensor(value).detach().float().reshape(()) for value in terms.values()]
     device = next((value.device for value in values if value.device.type != "cpu"), values[0].device)
-    means = processes.mean(torch.stack([value.to(device) for value in values]))
+    means = distributed.mean(torch.stack([value.to(device) for value in values]))
     return dict(zip(terms, means.unbind(), strict=True))
 
 

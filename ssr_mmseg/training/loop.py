@@ -12,11 +12,12 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 from torch import Tensor
 
-from ssr_mmseg import processes, stopping
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import stopping
 from ssr_mmseg.training.data import seed_everything
 from ssr_mmseg.training.resident import build_loader
 from ssr_mmseg.training.step import train_step
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.errors import UserError
 
 
 @LOOPS.register_module()
@@ -49,7 +50,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     @property
     def noise_key(self) -> tuple[int, ...]:
         """What tells the noise of this process from that of the others."""
-        return (processes.rank(),) if processes.rank() else ()
+        return (distributed.rank(),) if distributed.rank() else ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -99,7 +100,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         asked = time.monotonic()
         try:
-            with stopping.interruptible() if processes.count() == 1 else nullcontext():
+            with stopping.interruptible() if distributed.count() == 1 else nullcontext():
                 return function(*arguments)
         except UserError as error:
             self.save()

@@ -16,11 +16,11 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.training import colour, mixing
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.data import PositionSampler
 from ssr_mmseg.training.geometry import GeometricTransform, compose, resample
+from ssr_mmseg.utils.errors import UserError
 
 __all__ = ["ResidentLoader", "build_loader", "colour", "mixing"]
 

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 from torch import nn
 
-from ssr_mmseg.devices import check_compiler
+from ssr_mmseg.utils.devices import check_compiler
 
 
 @HOOKS.register_module()

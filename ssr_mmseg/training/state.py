@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import atomic_path
 from ssr_mmseg.training.tensors import check_archive, check_values
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path
 
 
 class DamagedStateError(UserError):

@@ -7,7 +7,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from ssr_mmseg import processes
+from ssr_mmseg.utils import distributed
 
 Objective = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
@@ -31,7 +31,7 @@ def train_step(model: BaseModel, batch: Any, wrapper: OptimWrapper, objective: O
         loss, terms = objective(loss)
     wrapper.backward(wrapper.scale_loss(loss))
     if wrapper.should_update():
-        processes.average_gradients(p for group in wrapper.param_groups for p in group["params"])
+        distributed.average_gradients(p for group in wrapper.param_groups for p in group["params"])
         wrapper.step()
         wrapper.zero_grad()
     return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items() if name != "loss"}}

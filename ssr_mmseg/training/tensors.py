@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 MAX_PICKLE = 64 * 2**20  # bytes of the structure around the tensors
 MAX_DEPTH = 32

@@ -3,8 +3,8 @@
 import pytest
 from interleaved import Repeats, measure_interleaved
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.protocol import Timing
+from ssr_mmseg.utils.errors import UserError
 
 
 class Machine:

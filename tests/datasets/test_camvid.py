@@ -11,8 +11,8 @@ from PIL import Image
 from ssr_mmseg.datasets import camvid, read_manifest, split_configs
 from ssr_mmseg.datasets.camvid import CLASSES, COUNTS, PALETTE, upstream_hashes
 from ssr_mmseg.datasets.prepare import prepare
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import sha256
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import sha256
 
 # The real data are not part of the project: what needs them is tested where a copy lies beside it.
 COPY = Path(__file__).parents[3] / "shared" / "camvid"

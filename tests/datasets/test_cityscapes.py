@@ -9,7 +9,7 @@ from PIL import Image
 
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.datasets.prepare import prepare
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 ROAD = [[0, 16], [64, 16], [64, 32], [0, 32]]
 CAR = [[8, 20], [15, 20], [15, 27], [8, 27]]

@@ -7,7 +7,7 @@ import pytest
 
 from ssr_mmseg.datasets import download as module
 from ssr_mmseg.datasets.download import download
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 URL = "https://example.org/data/set.tar.gz?version=2"
 

@@ -4,7 +4,7 @@ import math
 import pytest
 
 from ssr_mmseg.datasets import class_weights, read_manifest
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture

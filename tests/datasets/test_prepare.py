@@ -13,7 +13,7 @@ from PIL import Image
 from ssr_mmseg.datasets import read_manifest, split_configs
 from ssr_mmseg.datasets.prepare import files_digest, label_table, prepare
 from ssr_mmseg.datasets.verify import IGNORED, INVALID, CheckedPair
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from ssr_mmseg.datasets import source
 from ssr_mmseg.datasets.source import find_root, obtain
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 def settings(path, **options):

@@ -6,7 +6,7 @@ from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.datasets import streets as module
 from ssr_mmseg.datasets.camvid import CLASSES
 from ssr_mmseg.datasets.prepare import prepare
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 def settings(**options) -> dict:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ssr_mmseg.datasets import streets_layout as layout
 from ssr_mmseg.datasets.camvid import CLASSES
 from ssr_mmseg.datasets.streets_renderer import render_scene
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 SIZE = (96, 192)
 FRAMES = 40

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ssr_mmseg.datasets import verify
 from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair, check_pairs, count_classes
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 TABLE = np.full(256, INVALID)
 TABLE[[0, 1, 2]] = [0, 1, 2]

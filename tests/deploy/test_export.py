@@ -14,7 +14,6 @@ from torch import nn
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.deploy.package import KEY, Package
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.layout import PROJECT
@@ -24,6 +23,7 @@ from ssr_mmseg.stages import export
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits
 from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.utils.errors import UserError
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
 

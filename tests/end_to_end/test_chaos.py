@@ -5,8 +5,8 @@ import sys
 
 from patience import PATIENCE
 
-from ssr_mmseg.files import read_json
 from ssr_mmseg.layout import EVALUATION, PROJECT
+from ssr_mmseg.utils.files import read_json
 
 KILLS = 5
 TARGET = EVALUATION.format(dataset="town", seed=0, network="searched")

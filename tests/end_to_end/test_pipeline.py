@@ -14,10 +14,10 @@ import yaml
 from patience import PATIENCE
 from PIL import Image
 
-from ssr_mmseg.files import read_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.stages.table import COLUMNS
+from ssr_mmseg.utils.files import read_json
 
 CAMVID = PROJECT.parent / "shared" / "camvid"  # real frames, not part of the repository
 TINY = {

@@ -35,7 +35,6 @@ from ssr_mmseg.datasets.archive import extract
 from ssr_mmseg.datasets.cityscapes import draw_label
 from ssr_mmseg.datasets.manifest import class_weights, read_manifest
 from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import charts, data, page
 from ssr_mmseg.search_space import GATES
@@ -43,6 +42,7 @@ from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary
 from ssr_mmseg.stages.table import write_table
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.errors import UserError
 
 TABLE = np.full(256, INVALID)
 TABLE[[0, 1, 2]] = [0, 1, 2]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kinds import KINDS, Kind
 from watch import TooLongError, TouchedError, watched
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 EXAMPLES = {"configurations": 60, "results": 60, "progress and logs": 60}
 

@@ -4,8 +4,8 @@ import pytest
 from latency_tables import key, synthetic
 from spaces import SPACE
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.latency.table import LatencyTable, check_device, difference
+from ssr_mmseg.utils.errors import UserError
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.folding import NORMALISATION, fold_batch_norms
+from ssr_mmseg.utils.errors import UserError
 
 
 def normalisations(module) -> int:

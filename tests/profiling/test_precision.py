@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.precision import TOLERANCES, arithmetic, check_logits, label_agreement, logits_error, tolerance
+from ssr_mmseg.utils.errors import UserError
 
 
 def test_error_is_relative_to_the_spread_and_not_to_the_offset():

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling.protocol import (
     FEWEST_RUNS,
     MIN_RUNS,
@@ -17,6 +16,7 @@ from ssr_mmseg.profiling.protocol import (
     Timing,
     measure,
 )
+from ssr_mmseg.utils.errors import UserError
 
 
 class Machine:

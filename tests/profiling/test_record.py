@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from ssr_mmseg import profiling
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.profiling import BACKENDS, Backend, environment, profile_model, register
+from ssr_mmseg.utils.errors import UserError
 
 BRIEF = {"min_runs": 5, "min_seconds": 0, "warmup_seconds": 0}  # one warm-up run, five timed ones
 CPU = {"device": "cpu", **BRIEF}

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssr_mmseg import definitions, files, layout, settings
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.utils import files
 
 NASTY = "</script><b>Tree</b>"  # a class of the user's own, which must not become part of the page
 CLASSES = ["Sky", "Road", NASTY]

@@ -8,7 +8,6 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
 from ssr_mmseg.costs import build_cost
-from ssr_mmseg.files import read_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.objective import ArchitectureObjective
@@ -16,6 +15,7 @@ from ssr_mmseg.search_space import DIMENSIONS, GATES
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.supernet import SSRSupernet
+from ssr_mmseg.utils.files import read_json
 
 GATE_OF = {"dilation": "operator", "resolution": "operator"}  # the others are gates of their own
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}

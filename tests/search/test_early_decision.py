@@ -8,7 +8,6 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import read_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.step import architecture_of
@@ -17,6 +16,7 @@ from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.files import read_json
 
 STAGES = 2  # of shrinking, after the first
 UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds: under the second every group keeps its largest option alone

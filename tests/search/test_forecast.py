@@ -5,10 +5,10 @@ import math
 import pytest
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.forecast import KEPT, forecast, smallest_structure, table
 from ssr_mmseg.structure import structure_from_json
+from ssr_mmseg.utils.errors import UserError
 
 
 def test_stages_follow_the_model_from_two_measurements(workplace):

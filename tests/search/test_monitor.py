@@ -8,14 +8,14 @@ from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, I
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout, settings
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import read_json
 from ssr_mmseg.progress import read
 from ssr_mmseg.search_space import GATES
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training import board
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 EPOCHS, STEPS = 2, 2
 

@@ -11,10 +11,10 @@ from patience import PATIENCE
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout
-from ssr_mmseg.files import read_json
 from ssr_mmseg.stages.evaluate import evaluate
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.utils.files import read_json
 
 # Losses of the first epoch: sums over pixels are taken in another order, and Adam divides by the size of a gradient.
 TOLERANCE = 1e-3

@@ -8,9 +8,9 @@ import torch.distributed as dist
 from double_supernet import CLASSES, build_model, build_step, parts_of, random_batch
 from torch import Tensor
 
-from ssr_mmseg import processes
 from ssr_mmseg.search.hooks import ShrinkingHook
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
+from ssr_mmseg.utils import distributed
 
 BATCH, STEPS, EPOCHS = 4, 2, 4
 CLASS_WEIGHT = [1.0, 0.3, 2.0, 5.0, 0.7]
@@ -19,8 +19,8 @@ assert len(CLASS_WEIGHT) == CLASSES
 
 def own_share(seed: int) -> dict:
     """This process's images of a batch; the labels that count are not spread evenly."""
-    batch, share = random_batch(seed, BATCH, ignored=0.2), processes.share_of(BATCH)
-    first = processes.rank() * share
+    batch, share = random_batch(seed, BATCH, ignored=0.2), distributed.share_of(BATCH)
+    first = distributed.rank() * share
     return {key: values[first : first + share] for key, values in batch.items()}
 
 
@@ -28,7 +28,7 @@ def iterate(step: TwoPhaseStep, number: int) -> dict[str, Tensor]:
     """One iteration with dropout; the losses are means over the processes."""
     torch.manual_seed(number)
     losses = step(own_share(2 * number), own_share(2 * number + 1))
-    return {name: processes.mean(value) for name, value in losses.items() if "loss" in name}
+    return {name: distributed.mean(value) for name, value in losses.items() if "loss" in name}
 
 
 def gradients_of_a_step() -> dict[str, Tensor]:

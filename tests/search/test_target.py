@@ -6,9 +6,6 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import layout, settings
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.devices import resolve_device
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.profiling import environment
@@ -16,6 +13,9 @@ from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.discretize import discretize, sample
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 LONGER = {"epochs": 10, "shrink_stages": 1, "shrink_epochs": 5, "threshold": 0.1}
 CLASSES = 11  # of the embedded scenes

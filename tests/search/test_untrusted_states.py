@@ -12,9 +12,9 @@ from tiny_experiment import DATASET, EXPERIMENT, experiment
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.files import write_json
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.training.state import save_state
+from ssr_mmseg.utils.files import write_json
 
 NAMES = {"dataset": DATASET, "seed": 0, "network": "paper_cityscapes"}
 KINDS = ["legacy.pth", "plain.pth", "reaching.pth", "zipped.pth"]

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from ssr_mmseg import settings
-from ssr_mmseg.files import read_json
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.evaluate import evaluate
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.utils.files import read_json
 
 DATASET = "town"
 NETWORK = "searched"

@@ -1,6 +1,7 @@
 """Results of made-up searches, for the tests of what joins them."""
 
-from ssr_mmseg import files, layout
+from ssr_mmseg import layout
+from ssr_mmseg.utils import files
 
 GATES = ("depth", "operator", "mid_width", "out_width")
 DIMENSIONS = ("depth", "dilation", "resolution", "mid_width", "out_width")

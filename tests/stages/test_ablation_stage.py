@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from ablation_files import write_metrics
 
-from ssr_mmseg import files, layout, settings
+from ssr_mmseg import layout, settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.stages.ablation import COLUMNS, write_ablation
 from ssr_mmseg.stages.ablation_report import answer, paired_tests, report
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 NOISE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0)
 MEASURED = {"relaxed_miou": 60.0, "one_hot_miou": 50.0, "gates_decided": 0.5, "entropy": 0.5, "cost_ratio": 0.7}

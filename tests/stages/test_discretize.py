@@ -8,8 +8,6 @@ import yaml
 from ssr_mmseg import layout, settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json, write_json
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.search.target import towards_target
@@ -17,6 +15,8 @@ from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.stages.discretize import discretize, random_genotype_like
 from ssr_mmseg.training.state import save_state
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_json
 
 
 @pytest.fixture

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 from ablation_files import write_metrics
 
-from ssr_mmseg import files, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import layout, settings
 from ssr_mmseg.stages.gap import stage_records, write_gap
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 TOWN = {"type": "streets", "size": [64, 64]}
 

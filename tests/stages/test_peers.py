@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, files, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.stages.peers import COLUMNS, write_peers
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, files, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.stages.summary import COLUMNS, chosen_seed, write_summary
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 SEEDS = [0, 3, 7]
 VAL = {"searched": [44.5, 40.25, 47.0], "erfnet": [41.0, 41.5, 39.0]}

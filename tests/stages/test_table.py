@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, files, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import definitions, layout, settings
 from ssr_mmseg.stages.table import COLUMNS, write_table
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 FILLED = ["dataset", "network", "kind", "seed", "train_split", "pretrained", "classes", "input_size", "params", "macs"]
 ACCURACY = ["miou_val", "miou_test", "pixel_accuracy"]

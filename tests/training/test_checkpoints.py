@@ -8,10 +8,10 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.training import checkpoints as module
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.state import DamagedStateError, load_state, save_state
+from ssr_mmseg.utils.errors import UserError
 
 
 def state(number: int) -> dict:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.training.claims import claim, holder, release
+from ssr_mmseg.utils.errors import UserError
 
 HOLD = """
 import sys, time

@@ -11,7 +11,6 @@ from spaces import SPACE
 from torch import nn
 
 from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.losses import HardPixelCrossEntropy
@@ -19,6 +18,7 @@ from ssr_mmseg.training import validation
 from ssr_mmseg.training.averaging import AverageHook
 from ssr_mmseg.training.precision import BFloat16OptimWrapper
 from ssr_mmseg.training.speed import ChannelsLastHook, CompileHook
+from ssr_mmseg.utils.errors import UserError
 
 
 def runner_of(model: nn.Module, iteration: int = 0) -> SimpleNamespace:

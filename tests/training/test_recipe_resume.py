@@ -13,8 +13,6 @@ from spaces import SPACE
 
 from ssr_mmseg import layout, settings, stopping
 from ssr_mmseg.datasets.prepare import prepare
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.stages.retrain import retrain
@@ -22,6 +20,8 @@ from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.claims import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.state import load_state
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
 DATASET = "town"
 SCHEDULE = """

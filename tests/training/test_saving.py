@@ -8,9 +8,9 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from ssr_mmseg import stopping
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.hooks import StateHook
 from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.utils.errors import UserError
 
 
 def loop() -> ResumableTrainLoop:

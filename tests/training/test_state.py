@@ -3,9 +3,9 @@ import errno
 import pytest
 import torch
 
-from ssr_mmseg import files
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 
 STATE = {"iteration": 3, "model": {"w": torch.arange(12.0).view(3, 4)}, "history": [{"loss": 0.5}], "name": "α"}
 

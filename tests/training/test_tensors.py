@@ -6,9 +6,9 @@ import pytest
 import torch
 from malicious import zipped
 
-from ssr_mmseg.errors import UserError
 from ssr_mmseg.training.state import load_state, save_state
 from ssr_mmseg.training.tensors import NotTensorsError, check_values, state_needed
+from ssr_mmseg.utils.errors import UserError
 
 
 def refused(path, match):

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from ssr_mmseg import processes, stopping
+from ssr_mmseg import stopping
 from ssr_mmseg.training.hooks import reason_to_stop
+from ssr_mmseg.utils import distributed
 
 RUNNER = SimpleNamespace(model=nn.Linear(1, 1))
 
@@ -20,16 +21,16 @@ def test_alone_a_process_stops_when_it_is_told_to(monkeypatch):
 @pytest.mark.parametrize("own", [None, "SIGINT"])
 def test_a_process_stops_when_another_is_told_to(monkeypatch, own):
     monkeypatch.setattr(stopping, "requested", lambda: own)
-    monkeypatch.setattr(processes, "count", lambda: 2)
-    monkeypatch.setattr(processes, "any_of", lambda fact, device: True)
+    monkeypatch.setattr(distributed, "count", lambda: 2)
+    monkeypatch.setattr(distributed, "any_of", lambda fact, device: True)
     assert reason_to_stop(RUNNER) == (own or "another process's signal")
 
 
 @pytest.mark.parametrize(("rank", "expected"), [(0, ["block", "wait"]), (1, ["wait", "block"])])
 def test_the_first_goes_ahead(monkeypatch, rank, expected):
     order = []
-    monkeypatch.setattr(processes, "rank", lambda: rank)
-    monkeypatch.setattr(processes, "wait", lambda: order.append("wait"))
-    with processes.first_ahead():
+    monkeypatch.setattr(distributed, "rank", lambda: rank)
+    monkeypatch.setattr(distributed, "wait", lambda: order.append("wait"))
+    with distributed.first_ahead():
         order.append("block")
     assert order == expected

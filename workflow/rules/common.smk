@@ -12,8 +12,9 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import ablation, allocator, definitions, failures, family, files, layout, settings
-from ssr_mmseg.errors import UserError
+from ssr_mmseg import ablation, allocator, definitions, failures, family, layout, settings
+from ssr_mmseg.utils import files
+from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.remembered import remember
 
 

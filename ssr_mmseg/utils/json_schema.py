@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema
 from jsonschema.exceptions import ValidationError
 
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.files import read_json
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
 
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(__file__).parent.parent / "schemas"
 MOST_ERRORS = 50  # to choose the best one from: a foreign document could have a million
 
 # The standard counts 3.0 as an integer; Python's `range` and torch do not.

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.errors import UserError
-from ssr_mmseg.parsing import MAX_BYTES, ParseError, parse_json
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.safe_parsing import MAX_BYTES, ParseError, parse_json
 
 
 @contextmanager

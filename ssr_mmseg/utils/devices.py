@@ -9,7 +9,7 @@ import sys
 import torch
 from torch import Tensor
 
-from ssr_mmseg.errors import UserError
+from ssr_mmseg.utils.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
