@@ -26,9 +26,9 @@ import psutil
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import layout  # noqa: E402
 from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
 from ssr_mmseg.provenance import provenance  # noqa: E402
+from ssr_mmseg.settings import paths  # noqa: E402
 from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 
 WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
@@ -187,7 +187,7 @@ def results(folder: Path) -> dict[str, str]:
             found[name] = json.dumps(without_volatile(read_json(path)))
         elif path.name == "weights.pth" or path.parent.name == "predictions":
             found[name] = sha256(path)
-        elif name == layout.TABLE:
+        elif name == paths.TABLE:
             found[name] = pd.read_csv(path, dtype=str).drop(columns=CLOCK_COLUMNS).to_csv()
     return found
 

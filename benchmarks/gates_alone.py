@@ -14,12 +14,13 @@ import math
 import torch
 from mmengine.config import Config
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cost import expected_macs, reference_macs
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.regularizers import build_regularizer
 from ssr_mmseg.search.hooks import RegularizerRampHook
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.settings import paths
 
 SLOPE = 0.01  # of cross-entropy in a group, for each unit of probability
 
@@ -38,7 +39,7 @@ def main() -> None:
 
     own = settings.for_dataset(settings.read_config(arguments.config), arguments.dataset)
     search, size = own["search"], tuple(own["dataset"]["size"])
-    schedule = Config.fromfile(layout.project_file(search["schedule"]))
+    schedule = Config.fromfile(paths.project_file(search["schedule"]))
     epochs = search["epochs"] + search["shrink_stages"] * search["shrink_epochs"]
     steps = arguments.images // search["batch_size"]
     space = SearchSpace.from_settings(search)

@@ -25,12 +25,12 @@ from ssr_mmseg import registration  # noqa: F401
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.heads import AggregationHead
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.profile import Logits, draw_statistics
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from ssr_mmseg import cli, commands, layout, settings
+from ssr_mmseg import cli, commands, settings
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.latency.backends import arithmetic, starter
 from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
@@ -26,6 +26,7 @@ from ssr_mmseg.latency.parts import NetworkPart, random_parts
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.latency.timing import against_reference
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.files import read_json, write_json
 
@@ -75,7 +76,7 @@ def main() -> int:
     dataset = settings.for_dataset(config, arguments.dataset)
     if dataset["latency"]["threads"]:
         torch.set_num_threads(dataset["latency"]["threads"])
-    table = LatencyTable.read(arguments.out or Path(layout.LATENCY_TABLE.format(dataset=arguments.dataset)))
+    table = LatencyTable.read(arguments.out or Path(paths.LATENCY_TABLE.format(dataset=arguments.dataset)))
     space = SearchSpace.from_settings(dataset["search"])
     parts = random_parts(space, own.networks, SEED)
     parts += [NetworkPart(Genotype.read(path)) for path in own.genotype]

@@ -7,10 +7,11 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmseg.structures import SegDataSample
 
-from ssr_mmseg import layout, registration, settings
+from ssr_mmseg import registration, settings
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
+from ssr_mmseg.settings import paths
 
 __all__ = ["OurStep", "registration"]
 
@@ -37,8 +38,8 @@ class OurStep:
     def __init__(self, size: tuple[int, int], batch: int, device: str, precision: str) -> None:
         init_default_scope("mmseg")
         torch.manual_seed(0)
-        schedule = Config.fromfile(layout.PROJECT / "config/mmseg/schedules" / SCHEDULES[precision])
-        model = Config.fromfile(layout.PROJECT / settings.SUPERNET).to_dict()["model"]
+        schedule = Config.fromfile(paths.PROJECT / "config/mmseg/schedules" / SCHEDULES[precision])
+        model = Config.fromfile(paths.PROJECT / settings.SUPERNET).to_dict()["model"]
         model["backbone"]["search"] = {
             "space": SPACE,
             "dimensions": ["depth", "dilation", "resolution", "mid_width", "out_width"],

@@ -20,9 +20,10 @@ from pathlib import Path
 from our_supernet import SPACE
 from workers import WARM_UP, Worker
 
-from ssr_mmseg import allocator, layout, settings
+from ssr_mmseg import allocator, settings
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
@@ -56,7 +57,7 @@ def configuration(arguments: argparse.Namespace) -> dict:
 def command(folder: Path, threads: int, *arguments: str) -> None:
     """Run a command of the package in `folder`; its messages stay visible."""
     variables = {allocator.VARIABLE: allocator.TUNABLES, **os.environ, "OMP_NUM_THREADS": str(threads)}
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(layout.PROJECT), os.environ.get("PYTHONPATH")]))
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(paths.PROJECT), os.environ.get("PYTHONPATH")]))
     call = [sys.executable, "-m", "ssr_mmseg", *arguments, "--config", "config.json"]
     if subprocess.run(call, cwd=folder, env=variables).returncode:
         raise UserError(f"{' '.join(arguments)} failed in {folder}; see its message above")
@@ -80,11 +81,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
         facts = reference.ask("end")
     finally:
         reference.close()
-    manifest = read_json(folder / layout.MANIFEST.format(dataset=DATASET))
+    manifest = read_json(folder / paths.MANIFEST.format(dataset=DATASET))
     per_epoch = manifest["splits"]["train"]["images"] // 2 // arguments.batch
     stages = []
     for stage in range(arguments.stages + 1):
-        metrics = read_json(folder / layout.stage_metrics_path(DATASET, 0, stage))
+        metrics = read_json(folder / paths.stage_metrics_path(DATASET, 0, stage))
         seconds = metrics["hours"] * 3600
         row = {"stage": stage, "steps": arguments.epochs * per_epoch, "seconds": seconds}
         kept = ("peak_gb", "data_wait_share", "parameters", "options_alive", "gates_decided", "one_hot_miou")
@@ -132,7 +133,7 @@ def main() -> int:
             record["environment"]["threads"] = arguments.threads
             write_json(arguments.out, record)
             for chart in CHARTS:
-                drawn = Path(name) / layout.FIGURES / f"{DATASET}-seed0-{chart}.svg"
+                drawn = Path(name) / paths.FIGURES / f"{DATASET}-seed0-{chart}.svg"
                 shutil.copy(drawn, arguments.out.with_name(f"{arguments.out.stem}-{chart}.svg"))
     except UserError as error:
         print(f"search_cost: {error}", file=sys.stderr)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ssr_mmseg import __version__, commands, layout, settings, stopping
+from ssr_mmseg import __version__, commands, settings, stopping
 from ssr_mmseg.progress import job_name, recorded
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError, one_line
 
 # What the disk may answer at any time, and what to do about it.
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         command = groups.add_parser(name, help=summary, description=summary)
         command.set_defaults(run=run, config=None, command=name, time_budget=None)
         if "config" in options:
-            command.set_defaults(config=layout.project_file(settings.DEFAULTS))
+            command.set_defaults(config=paths.project_file(settings.DEFAULTS))
             command.add_argument("--config", help=f"experiment configuration ({settings.DEFAULTS})")
         if "dataset" in options:
             command.add_argument("--dataset", required=True, help="name of a configured dataset")

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
 from ssr_mmseg.training.claims import NAME as CLAIM
 from ssr_mmseg.training.claims import holder
 from ssr_mmseg.utils.errors import UserError
@@ -57,7 +58,7 @@ def environment() -> Iterator[Finding]:
     else:
         known = " or ".join(".".join(map(str, pair)) for pair in PYTHON)
         yield Finding("warn", "python", f"{version} is not among the tested ones; use {known}")
-    lock_file, project = layout.PROJECT / "requirements.lock", layout.PROJECT / "pyproject.toml"
+    lock_file, project = paths.PROJECT / "requirements.lock", paths.PROJECT / "pyproject.toml"
     if not lock_file.is_file():
         yield Finding("ok", "packages", "no requirements.lock beside the package to compare with")
         return

@@ -20,13 +20,14 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import definitions, layout, registration, settings, stopping
+from ssr_mmseg import registration, settings, stopping
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.augmentation import check_single
 from ssr_mmseg.training.board import BOARD
 from ssr_mmseg.training.claims import release
@@ -71,7 +72,7 @@ class Experiment:
     def work_folder(self, stage: str, identity: str) -> Path:
         """Where an unfinished training keeps its state: named by everything that its result depends on."""
         name = settings.identity([identity, self.manifest["digest"]])
-        return Path(layout.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
+        return Path(paths.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
 
     def close_work(self, work: Path, target: Path) -> None:
         """Move a finished training's log beside its results, drop its work folder and let go of it."""
@@ -109,7 +110,7 @@ class Experiment:
     def network(self, network: str, genotype: Genotype | None) -> dict:
         """Model config of a network to train from scratch: a genotype's, or a baseline's if there is none."""
         if genotype is None:
-            model = _read(definitions.defining_file(network))["model"]
+            model = _read(project_files.defining_file(network))["model"]
         else:
             model = _read(settings.DERIVED)["model"]
             model["backbone"]["genotype"] = genotype.to_dict()
@@ -251,7 +252,7 @@ class Experiment:
         """Runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
         config = _read(retrain["schedule"])
-        own = _read(definitions.defining_file(network)).get("train_transforms", []) if genotype is None else []
+        own = _read(project_files.defining_file(network)).get("train_transforms", []) if genotype is None else []
         loader = self.loader(self.train_splits, config, retrain["batch_size"], transforms=own)
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
@@ -319,7 +320,7 @@ class Experiment:
 
 def _read(path: str | Path) -> Config:
     """Read an mmengine config of the project."""
-    file = layout.project_file(path)
+    file = paths.project_file(path)
     try:
         return Config.fromfile(file)
     except Exception as error:  # the file is Python: it may raise anything

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssr_mmseg import family, layout, settings
-from ssr_mmseg.ablation import cells
+from ssr_mmseg import settings
 from ssr_mmseg.progress import job_name
+from ssr_mmseg.settings import cost_targets, paths
+from ssr_mmseg.settings.ablation import cells
 
-JOINED = {"table": layout.TABLE, "summary": layout.SUMMARY, "report": layout.REPORT}  # on request: figures, ablation
+JOINED = {"table": paths.TABLE, "summary": paths.SUMMARY, "report": paths.REPORT}  # on request: figures, ablation
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ class Job:
 def jobs(config: dict) -> Iterator[Job]:
     """The jobs of `snakemake` without a target, in an order in which they can run."""
     for dataset in settings.dataset_names(config):
-        yield Job("prepare", Path(layout.MANIFEST.format(dataset=dataset)), dataset)
+        yield Job("prepare", Path(paths.MANIFEST.format(dataset=dataset)), dataset)
         yield from _table_jobs(config, dataset)
         places: dict[str, list[str]] = {}
         for label in settings.networks(config, dataset):
-            place, network = family.place_of(dataset, label)
+            place, network = cost_targets.place_of(dataset, label)
             places.setdefault(place, []).append(network)
         for seed in config["seeds"]:
             for place, networks in places.items():
@@ -67,7 +68,7 @@ def ablation_jobs(config: dict) -> Iterator[Job]:
                 yield from _seed_jobs(config, cell, seed, ["searched"], stages=("retrain", "evaluate"))
             else:
                 yield from _search_jobs(config, cell, seed)
-    yield Job("ablation", Path(layout.ABLATION))
+    yield Job("ablation", Path(paths.ABLATION))
 
 
 def _table_jobs(config: dict, dataset: str) -> Iterator[Job]:
@@ -79,7 +80,7 @@ def _table_jobs(config: dict, dataset: str) -> Iterator[Job]:
 def _search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:
     for stage in range(settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
         name = "shrink" if stage else "search"
-        yield Job(name, layout.stage_metrics_path(dataset, seed, stage), dataset, seed, stage or "")
+        yield Job(name, paths.stage_metrics_path(dataset, seed, stage), dataset, seed, stage or "")
 
 
 def _seed_jobs(
@@ -89,18 +90,18 @@ def _seed_jobs(
     networks: list[str],
     stages: tuple[str, ...] = ("retrain", "evaluate", "profile", "gap"),
 ) -> Iterator[Job]:
-    made = {"discretize": layout.GENOTYPE}
+    made = {"discretize": paths.GENOTYPE}
     if "random" in networks:
-        made["sample"] = layout.RANDOM_GENOTYPE
+        made["sample"] = paths.RANDOM_GENOTYPE
     if {"searched", "random"} & set(networks):
         yield from _search_jobs(config, dataset, seed)
         for stage, pattern in made.items():
             yield Job(stage, Path(pattern.format(dataset=dataset, seed=seed)), dataset, seed)
-    patterns = {"retrain": layout.TRAINING, "evaluate": layout.EVALUATION, "profile": layout.PROFILE}
+    patterns = {"retrain": paths.TRAINING, "evaluate": paths.EVALUATION, "profile": paths.PROFILE}
     for network in networks:
         for stage, pattern in patterns.items():
             if stage in stages:
                 path = Path(pattern.format(dataset=dataset, seed=seed, network=network))
                 yield Job(stage, path, dataset, seed, network)
     if "searched" in networks and "gap" in stages:
-        yield Job("gap", Path(layout.GAP.format(dataset=dataset, seed=seed)), dataset, seed)
+        yield Job("gap", Path(paths.GAP.format(dataset=dataset, seed=seed)), dataset, seed)

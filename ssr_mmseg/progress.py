@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from ssr_mmseg import layout
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
@@ -41,7 +41,7 @@ def job_name(stage: str, dataset: str = "", seed: int | None = None, detail: str
 
 def progress_path(job: str) -> Path:
     """Where a job's progress is written."""
-    return Path(layout.PROGRESS.format(job=job))
+    return Path(paths.PROGRESS.format(job=job))
 
 
 def note(path: Path, **facts: Any) -> None:

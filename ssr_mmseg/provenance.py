@@ -4,7 +4,7 @@ import platform
 import subprocess
 from importlib import metadata
 
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 
 PACKAGES = ("torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "numpy")
 

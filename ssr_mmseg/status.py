@@ -15,9 +15,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ssr_mmseg import layout, progress
+from ssr_mmseg import progress
 from ssr_mmseg.jobs import Job, ablation_jobs, jobs
 from ssr_mmseg.progress import duration
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import one_line
 
 MARKS = {  # by state: a mark, and its colour on a terminal
@@ -96,7 +97,7 @@ def _end(name: str, told: dict[str, Any], state: str) -> str:
 def last_words(name: str) -> str:
     """The line of a job's log that tells most about its end: its last error, else its last line; empty without any."""
     stage, _, job = name.partition("/")
-    path = layout.LOG.format(stage=stage, job=job) if job else f"results/logs/{stage}.log"
+    path = paths.LOG.format(stage=stage, job=job) if job else f"results/logs/{stage}.log"
     try:
         with open(path, "rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - LOG_END))

@@ -5,16 +5,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import draw_statistics
 from ssr_mmseg.training.state import save_state
 
 NETWORK = "small"
-WEIGHTS = Path(layout.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
+WEIGHTS = Path(paths.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
 
 
 def configuration(**options) -> dict:

@@ -3,7 +3,7 @@ import copy
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.ablation import cells, cells_or_error
+from ssr_mmseg.settings.ablation import cells, cells_or_error
 from ssr_mmseg.utils.errors import UserError
 
 TOWN = {"type": "streets", "size": [64, 64], "search": {"batch_size": 4, "threshold": 0.2}}

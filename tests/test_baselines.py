@@ -6,8 +6,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from ssr_mmseg import definitions, layout
 from ssr_mmseg.profiling import count_parameters
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.profile import Logits
 
 # millions of parameters without the heads that serve training alone; published figures, but where mmseg's differs
@@ -27,7 +27,7 @@ PARAMETERS = {
 
 def segmentor(name: str):
     init_default_scope("mmseg")
-    model = Config.fromfile(layout.PROJECT / f"config/mmseg/baselines/{name}.py")["model"]
+    model = Config.fromfile(paths.PROJECT / f"config/mmseg/baselines/{name}.py")["model"]
     auxiliary = model.get("auxiliary_head") or []
     for head in [model["decode_head"], *auxiliary]:
         head["num_classes"] = 19
@@ -35,10 +35,10 @@ def segmentor(name: str):
 
 
 def test_every_baseline_is_listed():
-    files = {path.stem for path in (layout.PROJECT / "config/mmseg/baselines").glob("*.py")}
+    files = {path.stem for path in (paths.PROJECT / "config/mmseg/baselines").glob("*.py")}
     assert files == set(PARAMETERS)
-    assert set(definitions.peers(["searched", "erfnet"])) >= files | {"searched", "paper_cityscapes"}
-    assert definitions.peers(["searched", "erfnet"])[:2] == ["searched", "erfnet"]
+    assert set(project_files.peers(["searched", "erfnet"])) >= files | {"searched", "paper_cityscapes"}
+    assert project_files.peers(["searched", "erfnet"])[:2] == ["searched", "erfnet"]
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
@@ -51,6 +51,6 @@ def test_a_baseline_maps_images_to_logits_and_is_as_large_as_published(name):
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_a_baseline_is_built_from_scratch(name):
-    text = (layout.PROJECT / f"config/mmseg/baselines/{name}.py").read_text()
+    text = (paths.PROJECT / f"config/mmseg/baselines/{name}.py").read_text()
     assert "Pretrained" not in text
     assert "http" not in text

@@ -8,7 +8,7 @@ import yaml
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils import files
 
 PAPER = str(PROJECT / "config/genotypes/paper_cityscapes.json")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from spaces import SPACE
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssr_mmseg import layout
 from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
 from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.search_space import GATES, SearchSpace, StageSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.describe import describe_space, network_cost
 from ssr_mmseg.utils.errors import UserError
 
@@ -34,7 +34,7 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
 
 
 def test_the_published_network_costs_what_the_paper_says():
-    cost = network_cost(Genotype.read(layout.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
+    cost = network_cost(Genotype.read(paths.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
     assert cost["params"] == 1_022_688  # the paper's row: 1.0 M
     assert cost["macs"] == 10_902_301_216  # the paper prints 11.0 G
 

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from ssr_mmseg import family, jobs, progress, settings, status
+from ssr_mmseg import jobs, progress, settings, status
+from ssr_mmseg.settings import cost_targets
 
 TWO = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
 
@@ -25,13 +26,13 @@ def test_each_target_has_a_search_and_networks_of_its_own(cost, labels):
     assert settings.members(config, "town") == [f"town{label}" for label in labels]
     own = [f"{network}{label}" for network in ("searched", "random") for label in labels]
     assert settings.networks(config, "town") == [*own, "erfnet"]
-    key, _ = family.TARGETS[cost["kind"]]
+    key, _ = cost_targets.TARGETS[cost["kind"]]
     for label, target in zip(labels, cost[key], strict=True):
         member = settings.for_dataset(config, f"town{label}")
-        assert member["search"]["cost"] == {"kind": cost["kind"], key: target, "hold": family.HOLD}
+        assert member["search"]["cost"] == {"kind": cost["kind"], key: target, "hold": cost_targets.HOLD}
         assert member["dataset"]["name"] == "town"
         assert settings.manifest_path(config, f"town{label}") == settings.manifest_path(config, "town")
-        assert family.place_of("town", f"searched{label}") == (f"town{label}", "searched")
+        assert cost_targets.place_of("town", f"searched{label}") == (f"town{label}", "searched")
     identities = {settings.stage_identity(config, "search", f"town{label}") for label in labels}
     assert len(identities) == len(labels)
     assert len({settings.stage_identity(config, "latency_table", f"town{label}") for label in labels}) == 1
@@ -41,7 +42,7 @@ def test_a_single_target_is_a_search_as_ever():
     config = completed()
     assert settings.members(config, "town") == ["town"]
     assert settings.networks(config, "town") == config["networks"]
-    assert family.place_of("town", "searched") == ("town", "searched")
+    assert cost_targets.place_of("town", "searched") == ("town", "searched")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +50,16 @@ def test_a_single_target_is_a_search_as_ever():
     [
         ({"kind": "macs", "target": 0.6}, None),
         ({"kind": "macs", "target": 0.6, "hold": 50}, 50),
-        ({"kind": "macs", "target": [0.6, 0.7]}, family.HOLD),
+        ({"kind": "macs", "target": [0.6, 0.7]}, cost_targets.HOLD),
         ({"kind": "macs", "target": [0.6, 0.7], "hold": None}, None),
-        ({"kind": "latency", "target_ms": 8}, family.HOLD),
+        ({"kind": "latency", "target_ms": 8}, cost_targets.HOLD),
         ({"kind": "latency", "target_ms": 8, "hold": None}, None),
     ],
 )
 def test_what_a_search_is_held_to(cost, hold):
     config = completed(search={"cost": cost})
     for member in settings.members(config, "town"):
-        assert family.hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
+        assert cost_targets.hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
 
 
 def test_a_family_of_one_dataset_leaves_the_other_alone():

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spaces import SPACE
 
-from ssr_mmseg import layout
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 
-PAPER = layout.PROJECT / "config/genotypes/paper_cityscapes.json"
+PAPER = paths.PROJECT / "config/genotypes/paper_cityscapes.json"
 
 
 def a_genotype() -> Genotype:

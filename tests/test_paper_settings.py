@@ -3,9 +3,10 @@
 import pytest
 from mmengine.config import Config
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
 
-SCHEDULES = layout.PROJECT / "config/mmseg/schedules"
+SCHEDULES = paths.PROJECT / "config/mmseg/schedules"
 POLYNOMIAL = [{"type": "PolyLR", "power": 0.9, "eta_min": 0, "by_epoch": True}]
 AUGMENTATION = [{"type": "RandomFlip", "prob": 0.5}, {"type": "RandomShift", "pixels": 2}]
 SEARCH = {
@@ -57,7 +58,7 @@ def test_a_schedule_is_the_papers(name, expected):
 
 
 def test_the_cityscapes_experiment_is_the_papers():
-    config = settings.read_config(layout.PROJECT / "config/cityscapes.yaml")
+    config = settings.read_config(paths.PROJECT / "config/cityscapes.yaml")
     search, retrain = config["search"], config["retrain"]
     assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES
     assert search["epochs"] + search["shrink_stages"] * search["shrink_epochs"] == 200

@@ -27,12 +27,13 @@ from PIL import Image
 from spaces import SEARCH
 from torch import Tensor, nn
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.deploy.runtime import ExportedNetwork
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.heads import SearchHead
+from ssr_mmseg.settings import paths
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.geometry import compose, resample
 from ssr_mmseg.transforms import AlignedResize
@@ -260,7 +261,7 @@ def test_class_weights_count_the_labels_that_the_searchs_loss_sees(own, tmp_path
     assert seen[:3].sum() > 60
 
 
-@pytest.mark.parametrize("path", sorted((layout.PROJECT / "config/mmseg").rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((paths.PROJECT / "config/mmseg").rglob("*.py")), ids=lambda path: path.stem)
 def test_no_network_has_a_grid_of_its_own(path):
     """`align_corners=True` would resize logits on another grid than that of images and labels."""
 

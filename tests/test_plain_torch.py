@@ -13,10 +13,11 @@ from mmengine.config import Config
 from spaces import SPACE, random_supernet, random_survivors
 from torch import Tensor, nn
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.heads import AggregationHead, SearchHead
 from ssr_mmseg.operators import CandidateOperator
+from ssr_mmseg.settings import paths
 from ssr_mmseg.supernet import SSRSupernet
 
 Weights = dict[str, Tensor]
@@ -121,8 +122,8 @@ def aggregation(half: Tensor, quarter: Tensor, eighth: Tensor, weights: Weights)
 
 
 def published_network() -> nn.ModuleDict:
-    backbone = SSRNet(str(layout.PROJECT / "config/genotypes/paper_cityscapes.json"))
-    settings = Config.fromfile(layout.PROJECT / "config/mmseg/models/ssr_net.py")["model"]["decode_head"]
+    backbone = SSRNet(str(paths.PROJECT / "config/genotypes/paper_cityscapes.json"))
+    settings = Config.fromfile(paths.PROJECT / "config/mmseg/models/ssr_net.py")["model"]["decode_head"]
     options = {key: value for key, value in settings.items() if key not in ("type", "loss_decode")}
     head = AggregationHead(list(backbone.widths), num_classes=20, **options)
     return nn.ModuleDict({"backbone": backbone, "head": head})
@@ -230,7 +231,7 @@ def test_the_attributes_of_the_published_network():
 
 
 def test_the_attributes_of_the_papers_supernet():
-    search = settings.read_config(layout.PROJECT / "config/cityscapes.yaml")["search"]
+    search = settings.read_config(paths.PROJECT / "config/cityscapes.yaml")["search"]
     supernet = SSRSupernet(search)
     assert [len(stage) for stage in supernet.stages] == [6, 11]
     for stage, channels, rate in zip(supernet.stages, (64, 128), (0.03, 0.3), strict=True):

@@ -3,7 +3,7 @@
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.remembered import forget, remember, remembered
+from ssr_mmseg.settings.cache import forget, remember, remembered
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 
 TEXT = (PROJECT / "SECURITY.md").read_text(encoding="utf-8")
 ROWS = [line.split("|")[3] for line in TEXT.splitlines() if line.startswith("|")][2:]

@@ -9,7 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils.errors import UserError
 
 STAGES = ("prepare", "search", "discretize", "sample", "retrain", "evaluate", "profile")
@@ -23,7 +24,7 @@ MAPPINGS = st.dictionaries(st.sampled_from("abc"), NESTED, max_size=3)
 
 @pytest.fixture(scope="module")
 def config():
-    return settings.read_config(layout.PROJECT / settings.DEFAULTS)
+    return settings.read_config(paths.PROJECT / settings.DEFAULTS)
 
 
 def changed(config, path, value):
@@ -57,9 +58,9 @@ def test_lists_are_replaced_and_mappings_merged():
     assert settings.merge(base, {"a": [3], "b": {"d": {"e": 4}}}) == {"a": [3], "b": {"c": 1, "d": {"e": 4}}}
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (layout.PROJECT / "config").glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.name for path in (paths.PROJECT / "config").glob("*.yaml")))
 def test_shipped_configurations_are_sound_and_complete_in_themselves(name):
-    path = layout.PROJECT / "config" / name
+    path = paths.PROJECT / "config" / name
     completed = settings.read_config(path)
     assert completed == yaml.safe_load(path.read_text(encoding="utf-8"))
     assert settings.complete(completed) == completed
@@ -238,43 +239,43 @@ def test_a_new_recipe_remakes_the_stage(config, monkeypatch, recipe):
 def test_digest_of_an_mmengine_file_ignores_comments_and_layout(tmp_path):
     path = tmp_path / "a.py"
     path.write_text("lr = dict(value=0.1)\n")
-    before = definitions.mmengine_digest(path)
+    before = project_files.mmengine_digest(path)
     path.write_text("# faster\nlr = dict(\n    value=0.1,  # was 0.2\n)\n\n")
-    assert definitions.mmengine_digest(path) == before
+    assert project_files.mmengine_digest(path) == before
     path.write_text("lr = dict(value=0.2)\n")
-    assert definitions.mmengine_digest(path) != before
+    assert project_files.mmengine_digest(path) != before
 
 
 def test_digest_of_an_mmengine_file_covers_its_bases(tmp_path):
     (tmp_path / "base.py").write_text("a = 1\n")
     (tmp_path / "middle.py").write_text("_base_ = './base.py'\n")
     (tmp_path / "top.py").write_text("_base_ = ['middle.py', 'mmseg::_base_/default_runtime.py']\n")
-    before = definitions.mmengine_digest(tmp_path / "top.py")
+    before = project_files.mmengine_digest(tmp_path / "top.py")
     (tmp_path / "base.py").write_text("a = 1  # one\n")
-    assert definitions.mmengine_digest(tmp_path / "top.py") == before
+    assert project_files.mmengine_digest(tmp_path / "top.py") == before
     (tmp_path / "base.py").write_text("a = 2\n")
-    assert definitions.mmengine_digest(tmp_path / "top.py") != before
+    assert project_files.mmengine_digest(tmp_path / "top.py") != before
     (tmp_path / "base.py").unlink()
     with pytest.raises(UserError, match=r"middle\.py has the base \./base\.py, which is not there"):
-        definitions.mmengine_digest(tmp_path / "top.py")
+        project_files.mmengine_digest(tmp_path / "top.py")
 
 
 @pytest.mark.parametrize("text", ["a = (", "_base_ = name\n", "a = '\0'\n"])
 def test_a_malformed_mmengine_file_is_one_line(tmp_path, text):
     (tmp_path / "a.py").write_text(text)
     with pytest.raises(UserError, match=r"a\.py is not a valid mmengine config") as caught:
-        definitions.mmengine_digest(tmp_path / "a.py")
+        project_files.mmengine_digest(tmp_path / "a.py")
     assert "\n" not in str(caught.value)
 
 
 def test_project_files_are_found_in_the_working_directory_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     schedule = "config/mmseg/schedules/retrain.py"
-    assert layout.project_file(schedule) == layout.PROJECT / schedule
+    assert paths.project_file(schedule) == paths.PROJECT / schedule
     own = tmp_path / "config/mmseg/schedules"
     own.mkdir(parents=True)
     (own / "retrain.py").write_text("")
-    assert layout.project_file(schedule) == Path(schedule)
+    assert paths.project_file(schedule) == Path(schedule)
 
 
 def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
@@ -282,7 +283,7 @@ def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
     for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/baselines", "theirs.py")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / name).write_text("{}")
-    kinds = {name: definitions.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}
+    kinds = {name: project_files.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}
     assert kinds == {
         "searched": "searched",
         "random": "random",
@@ -294,7 +295,7 @@ def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
 
 def test_every_key_is_explained():
     schema = json.loads((Path(settings.__file__).parent / "schemas/config.schema.json").read_text())
-    text = (layout.PROJECT / "config/README.md").read_text(encoding="utf-8")
+    text = (paths.PROJECT / "config/README.md").read_text(encoding="utf-8")
 
     def keys(node):
         for key, value in node.get("properties", {}).items():

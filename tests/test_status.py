@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import layout, settings, status
+from ssr_mmseg import settings, status
 from ssr_mmseg.cli import main
 from ssr_mmseg.jobs import Job, ablation_jobs, jobs
 from ssr_mmseg.progress import progress_path
+from ssr_mmseg.settings import paths
 
 NOW = time.time()
 OWN = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": NOW, "updated": NOW}
@@ -70,7 +71,7 @@ def test_every_job_is_listed_and_waits_at_first(config):
 
 def test_the_jobs_are_those_that_snakemake_plans(config):
     """Every stage of the workflow but those on request, by the names of its logs."""
-    rules = "".join(path.read_text() for path in (layout.PROJECT / "workflow/rules").glob("*.smk"))
+    rules = "".join(path.read_text() for path in (paths.PROJECT / "workflow/rules").glob("*.smk"))
     pattern = {"town": "{dataset}", "seed0": "seed{seed}", "erfnet": "{network}", "1": "{stage}"}
     for name in states(config):
         stage, _, rest = name.partition("/")
@@ -92,7 +93,7 @@ def test_a_training_runs_and_tells_how_far_it_is(config):
 
 def test_a_job_whose_process_is_gone_has_failed(config):
     tell(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that number now
-    write(layout.LOG.format(stage="shrink", job="town-seed0-1"), "Killed\n\n")
+    write(paths.LOG.format(stage="shrink", job="town-seed0-1"), "Killed\n\n")
     state, words = state_of(config, SHRINK)
     assert state == "failed"
     assert words == f"process {os.getpid()} on {socket.gethostname()} vanished; its log ends with: Killed"
@@ -111,7 +112,7 @@ def test_a_failed_job_shows_its_message(config):
 
 
 def test_a_job_that_failed_before_it_could_tell_shows_its_log(config):
-    log = layout.LOG.format(stage="evaluate", job="town-seed0-erfnet")
+    log = paths.LOG.format(stage="evaluate", job="town-seed0-erfnet")
     write(log, "reading\nssr-mmseg: results/x is damaged; delete it\nexit\n")
     assert state_of(config, "evaluate/town-seed0-erfnet") == ("failed", "ssr-mmseg: results/x is damaged; delete it")
     write(log, "")
@@ -121,13 +122,13 @@ def test_a_job_that_failed_before_it_could_tell_shows_its_log(config):
 
 
 def test_a_result_counts_unless_its_job_runs_again(config):
-    write(layout.stage_metrics_path("town", 0, 1))
+    write(paths.stage_metrics_path("town", 0, 1))
     assert state_of(config, SHRINK) == ("done", "")
     tell(SHRINK, state="failed", message="an earlier attempt")
     assert state_of(config, SHRINK) == ("done", "")
     tell(SHRINK)
     assert state_of(config, SHRINK)[0] == "running"
-    layout.stage_metrics_path("town", 0, 1).unlink()
+    paths.stage_metrics_path("town", 0, 1).unlink()
     tell(SHRINK, state="done", ended=NOW)
     assert state_of(config, SHRINK) == ("waiting", "")
 
@@ -157,7 +158,7 @@ def test_the_ablation_is_shown_once_it_has_begun(config):
     assert len(list(ablation_jobs(whole))) == 2 * 2 * 2 + 1
     assert "ablation" not in shown(whole)
     for stage in (0, 1):
-        write(layout.stage_metrics_path("ablation/ssr-shrink-depth", 0, stage))
+        write(paths.stage_metrics_path("ablation/ssr-shrink-depth", 0, stage))
     tell("search/ablation/none-shrink-depth-seed3", state="failed", message="out of memory")
     lines = shown(whole).splitlines()
     start = lines.index("ablation")
@@ -197,5 +198,5 @@ def test_the_command_shows_it_and_watching_ends_when_all_is_done(config, monkeyp
 def test_it_loads_nothing_heavy():
     code = "import sys, ssr_mmseg.status; print({'torch', 'mmengine', 'altair', 'pandas'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
-    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=layout.PROJECT)
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.PROJECT)
     assert result.stdout.strip() == "set()"

@@ -11,7 +11,7 @@ import pytest
 from patience import PATIENCE
 
 from ssr_mmseg import stopping
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
 NUMBERS = [signal.SIGTERM, signal.SIGINT]

@@ -14,7 +14,8 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 
-from ssr_mmseg import checkpoints, layout, registration
+from ssr_mmseg import checkpoints, registration
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 
 KINDS = ["legacy.pth", "plain.pkl", "plain.pth", "reaching.pth", "zipped.pth"]
@@ -96,7 +97,7 @@ def test_sound_checkpoints_load(tmp_path):
 def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
     (tmp_path / "x.pth").write_bytes(attribute_reacher())
     code = "import ssr_mmseg, torch, sys; torch.load(sys.argv[1])"
-    environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PYTHONPATH": str(layout.PROJECT)}
+    environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PYTHONPATH": str(paths.PROJECT)}
     command = [sys.executable, "-c", code, str(tmp_path / "x.pth")]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert "Weights only load failed" in result.stderr

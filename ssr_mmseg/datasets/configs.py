@@ -7,7 +7,7 @@ from types import ModuleType
 
 from mmengine.config import Config
 
-from ssr_mmseg import layout
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -16,7 +16,7 @@ FOLDER = "config/mmseg/datasets"
 
 def available_types() -> list[str]:
     """Names of all dataset types, of the working directory and of the project."""
-    roots = (Path(), layout.PROJECT)
+    roots = (Path(), paths.PROJECT)
     return sorted({file.stem for root in roots for file in (root / FOLDER).glob("*.py")})
 
 
@@ -45,7 +45,7 @@ def read_splits(kind: str) -> dict[str, dict | None]:
     known = available_types()
     if kind not in known:
         raise UserError(f"unknown dataset type {kind!r}: there is no {FOLDER}/{kind}.py; available: {', '.join(known)}")
-    file = layout.project_file(f"{FOLDER}/{kind}.py")
+    file = paths.project_file(f"{FOLDER}/{kind}.py")
     try:
         config = Config.fromfile(file).to_dict()
     except Exception as error:  # the file is Python: it may raise anything

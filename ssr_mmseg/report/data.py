@@ -10,12 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import family, layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import comparison, results
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.results import Missing
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import cost_targets, paths
 
 PAPER = "paper_cityscapes"
 
@@ -128,7 +129,7 @@ def collect(config: dict) -> Results:
     found = Results(config)
     for name in settings.dataset_names(config):
         own = settings.for_dataset(config, name)
-        manifest_path = Path(layout.MANIFEST.format(dataset=name))
+        manifest_path = Path(paths.MANIFEST.format(dataset=name))
         manifest = found.read(f"dataset {name}", "prepare", name, manifest_path, results.read_manifest)
         dataset = Dataset(name, tuple(own["dataset"]["size"]), manifest)
         searched = {"searched", "random"} & set(config["networks"])
@@ -145,7 +146,7 @@ def collect(config: dict) -> Results:
 
 def _collect_comparisons(found: Results) -> None:
     """Read what joins several searches, as far as it has been made: neither is part of every experiment."""
-    summary, table, text = map(Path, (layout.SUMMARY, layout.ABLATION, layout.ABLATION_REPORT))
+    summary, table, text = map(Path, (paths.SUMMARY, paths.ABLATION, paths.ABLATION_REPORT))
     if summary.is_file():
         found.summary = found.parsed("summary of the seeds", summary, comparison.read_summary) or []
     if table.is_file():
@@ -159,16 +160,16 @@ def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Sea
     for stage in range(own["search"]["shrink_stages"] + 1):
         title = f"shrink {stage}" if stage else "search"
         job = f"{dataset}-seed{seed}" + (f"-{stage}" if stage else "")
-        path = layout.stage_metrics_path(dataset, seed, stage)
+        path = paths.stage_metrics_path(dataset, seed, stage)
         what = f"{title} of {dataset}, seed {seed}"
         metrics = found.read(what, title.split()[0], job, path, results.read_stage)
         if metrics is not None:
             stages.append({**metrics, "name": title})
     names = {"dataset": dataset, "seed": seed}
     job = f"{dataset}-seed{seed}"
-    patterns = {"searched": ("discretize", layout.GENOTYPE)}
+    patterns = {"searched": ("discretize", paths.GENOTYPE)}
     if "random" in found.config["networks"]:
-        patterns["random"] = ("sample", layout.RANDOM_GENOTYPE)
+        patterns["random"] = ("sample", paths.RANDOM_GENOTYPE)
     genotypes = {}
     for network, (stage_name, pattern) in patterns.items():
         path = Path(pattern.format(**names))
@@ -176,7 +177,7 @@ def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Sea
         genotype = found.read(what, stage_name, job, path, Genotype.read)
         if genotype is not None:
             genotypes[network] = genotype
-    path = Path(layout.DISCRETIZATION.format(**names))
+    path = Path(paths.DISCRETIZATION.format(**names))
     what = f"discretization of {dataset}, seed {seed}"
     discretization = found.read(what, "discretize", job, path, results.read_discretization)
     space = SearchSpace.from_settings(own["search"])
@@ -184,13 +185,13 @@ def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Sea
 
 
 def _network(found: Results, dataset: str, seed: int, network: str) -> Network:
-    place, name = family.place_of(dataset, network)
+    place, name = cost_targets.place_of(dataset, network)
     names = {"dataset": place, "seed": seed, "network": name}
     read = partial(_read_stage_of, found, names)
-    training = read("retrain", "training", layout.TRAINING, results.read_training)
-    evaluation = read("evaluate", "evaluation", layout.EVALUATION, results.read_evaluation)
-    profile = read("profile", "profile", layout.PROFILE, results.read_profile)
-    folder = Path(layout.PREDICTIONS.format(**names))
+    training = read("retrain", "training", paths.TRAINING, results.read_training)
+    evaluation = read("evaluate", "evaluation", paths.EVALUATION, results.read_evaluation)
+    profile = read("profile", "profile", paths.PROFILE, results.read_profile)
+    folder = Path(paths.PREDICTIONS.format(**names))
     return Network(network, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
 
 
@@ -237,7 +238,7 @@ def accuracy(network: Network, split: str, key: str) -> Any:
 
 def published(dataset_type: str) -> list[dict]:
     """Published rows for a type of dataset, each with its source; `latency_ms` is that of its own testbed."""
-    path = layout.PUBLISHED / f"{dataset_type}.csv"
+    path = paths.PUBLISHED / f"{dataset_type}.csv"
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:

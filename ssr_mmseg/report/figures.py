@@ -9,10 +9,10 @@ from pathlib import Path
 
 import vl_convert
 
-from ssr_mmseg import layout
 from ssr_mmseg.report import charts, comparison, drawing, gate_charts, page, predictions, search_charts
 from ssr_mmseg.report.data import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -26,7 +26,7 @@ def write_figures(config: dict) -> None:
         UserError: the folder cannot be written.
     """
     found = collect(config)
-    target = Path(layout.FIGURES)
+    target = Path(paths.FIGURES)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".figures."))

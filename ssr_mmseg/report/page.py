@@ -10,11 +10,12 @@ import jinja2
 import vl_convert
 import yaml
 
-from ssr_mmseg import __version__, family, layout, settings
+from ssr_mmseg import __version__, settings
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import charts, comparison, drawing, gate_charts, predictions, search_charts
 from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart
+from ssr_mmseg.settings import cost_targets, paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_text
 
@@ -33,8 +34,8 @@ def write_report(config: dict, config_path: str | Path) -> None:
         UserError: the page cannot be written.
     """
     found = collect(config)
-    predictions.write_sheet(found.datasets, Path(layout.PREDICTION_SHEET))
-    write_text(Path(layout.REPORT), render(found, config_path))
+    predictions.write_sheet(found.datasets, Path(paths.PREDICTION_SHEET))
+    write_text(Path(paths.REPORT), render(found, config_path))
 
 
 def render(found: Results, config_path: str | Path) -> str:
@@ -124,7 +125,7 @@ def present(*found: Chart | None) -> list[Chart]:
 def paper_genotype() -> Genotype | None:
     """The published network, if its file is where the project keeps it."""
     try:
-        return Genotype.read(layout.project_file(f"config/genotypes/{PAPER}.json"))
+        return Genotype.read(paths.project_file(f"config/genotypes/{PAPER}.json"))
     except UserError:
         return None
 
@@ -210,7 +211,7 @@ def commands(config: dict, config_path: str) -> Iterator[str]:
                 if "random" in config["networks"]:
                     yield shlex.join(["ssr-mmseg", "sample", *own])
             for label in settings.networks(config, dataset):
-                place, network = family.place_of(dataset, label)
+                place, network = cost_targets.place_of(dataset, label)
                 own = ["--config", config_path, "--dataset", place, "--seed", str(seed)]
                 for name in ("retrain", "evaluate", "profile"):
                     yield shlex.join(["ssr-mmseg", name, *own, "--network", network])

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from ssr_mmseg import layout
-from ssr_mmseg.ablation import Cell, cells_or_error
 from ssr_mmseg.search_space import DIMENSIONS
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.ablation import Cell, cells_or_error
 from ssr_mmseg.stages.ablation_report import report
 from ssr_mmseg.stages.gap import retrained_miou, stage_records
 from ssr_mmseg.utils.files import atomic_path, write_text
@@ -42,9 +42,9 @@ def write_ablation(config: dict) -> None:
         cell_row(config, cell, seed) for cell in cells_or_error(config).values() for seed in config["ablation"]["seeds"]
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    with atomic_path(Path(layout.ABLATION)) as temporary:
+    with atomic_path(Path(paths.ABLATION)) as temporary:
         table.to_csv(temporary, index=False)
-    write_text(Path(layout.ABLATION_REPORT), report(table))
+    write_text(Path(paths.ABLATION_REPORT), report(table))
 
 
 def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.family import hold_of
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.search.target import towards_target
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.cost_targets import hold_of
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
 from ssr_mmseg.utils.errors import UserError
@@ -32,7 +33,7 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     """
     options = settings.for_dataset(config, dataset)
     stages = options["search"]["shrink_stages"]
-    path = layout.state_path(dataset, seed, stages)
+    path = paths.state_path(dataset, seed, stages)
     state = load_state(path)
     space = SearchSpace.from_settings(options["search"])
     architecture = ArchitectureParameters(space, options["search"]["gate"])
@@ -54,16 +55,14 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     held = hold_of(options["search"]["cost"]) is not None
     moved = towards_target(architecture, choice, search_cost(config, dataset)) if undecided and held else []
     genotype = genotype_of(space, choice, f"searched on {dataset}, seed {seed}")
-    values = {"pattern": layout.GENOTYPE, "report": layout.DISCRETIZATION}
-    paths = {key: Path(value.format(dataset=dataset, seed=seed)) for key, value in values.items()}
     report = {
         "gates_decided": architecture.gates_decided(),
         "given_up": undecided,  # by taking the argmax: the probability mass of the options that lose by it
         "moved": moved,  # undecided groups that took another survivor, for the sake of the target
         "groups": architecture.groups(),
     }
-    genotype.write(paths["pattern"])
-    write_json(paths["report"], report)
+    genotype.write(Path(paths.GENOTYPE.format(dataset=dataset, seed=seed)))
+    write_json(Path(paths.DISCRETIZATION.format(dataset=dataset, seed=seed)), report)
 
 
 @torch.no_grad()
@@ -85,7 +84,7 @@ def sample(config: dict, dataset: str, seed: int) -> None:
     options = settings.for_dataset(config, dataset)
     manifest = read_manifest(settings.manifest_path(config, dataset))
     classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
-    searched = Genotype.read(layout.GENOTYPE.format(dataset=dataset, seed=seed))
+    searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))
     space = SearchSpace.from_settings(options["search"])
 
     def macs(genotype: Genotype) -> float:
@@ -93,7 +92,7 @@ def sample(config: dict, dataset: str, seed: int) -> None:
 
     measure = macs if options["search"]["cost"]["kind"] == "macs" else search_cost(config, dataset).of
     genotype = random_genotype_like(space, measure(searched), measure, seed)
-    genotype.write(Path(layout.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
+    genotype.write(Path(paths.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
 
 
 def random_genotype_like(

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ssr_mmseg import layout
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.pictures import side_by_side
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.training.tensors import state_needed
@@ -25,12 +25,12 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     names = {"dataset": dataset, "seed": seed, "network": network}
     experiment.limit_threads("retrain")
     model = experiment.build(experiment.network(network, genotype_for(network, dataset, seed)))
-    weights = Path(layout.WEIGHTS.format(**names))
+    weights = Path(paths.WEIGHTS.format(**names))
     with state_needed(weights):
         model.load_state_dict(load_state(weights)["model"])
     model.to(experiment.device)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
-    folder = Path(layout.PREDICTIONS.format(**names))
+    folder = Path(paths.PREDICTIONS.format(**names))
     shutil.rmtree(folder, ignore_errors=True)  # an earlier call may have drawn other frames
     frames = experiment.settings["evaluate"]["frames"]
     results: dict[str, dict | None] = {"weights": {"bytes": weights.stat().st_size, "sha256": sha256(weights)}}
@@ -49,4 +49,4 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
                     picture.save(temporary)
 
         results[split] = evaluate_model(model, loader, experiment.manifest["classes"], draw)
-    write_json(Path(layout.EVALUATION.format(**names)), results)
+    write_json(Path(paths.EVALUATION.format(**names)), results)

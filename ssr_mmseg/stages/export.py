@@ -13,7 +13,7 @@ from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.derived import SSRNet
@@ -25,6 +25,7 @@ from ssr_mmseg.profiling.backend import require
 from ssr_mmseg.profiling.precision import check_logits
 from ssr_mmseg.profiling.record import STRIDE
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import Logits
@@ -67,7 +68,7 @@ def export_network(config: dict, dataset: str, seed: int, network: str, out: Pat
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
     segmentor = experiment.build(experiment.network(network, genotype)).eval()
-    weights = layout.WEIGHTS.format(dataset=dataset, seed=seed, network=network)
+    weights = paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network)
     segmentor.load_state_dict(load_state(Path(weights))["model"])
     size = form.size or experiment.size
     _check(size, form)
@@ -139,10 +140,10 @@ def build(model: Logits, images: Tensor, dynamic: bool) -> "onnx.ModelProto":
 def _segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDecoder:
     """A derived network outside of an experiment, with the normalisation that retrainings use."""
     init_default_scope("mmseg")
-    model = Config.fromfile(layout.project_file(settings.DERIVED))["model"].to_dict()
+    model = Config.fromfile(paths.project_file(settings.DERIVED))["model"].to_dict()
     model["backbone"]["genotype"] = genotype.to_dict()
     model["decode_head"] |= {"in_channels": list(SSRNet(genotype.to_dict()).widths), "num_classes": classes}
-    schedule = Config.fromfile(layout.project_file(config["retrain"]["schedule"]))
+    schedule = Config.fromfile(paths.project_file(config["retrain"]["schedule"]))
     model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalisation"], "bgr_to_rgb": True}
     return MODELS.build(model)
 

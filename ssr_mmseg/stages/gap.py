@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.search_space import GATES
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.utils.files import write_json
 
@@ -48,7 +49,7 @@ def write_gap(config: dict, dataset: str, seed: int) -> None:
             "gap_after_retraining": difference(stages[-1]["relaxed_miou"], retrained),
         },
     }
-    write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), record)
+    write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), record)
 
 
 def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]:
@@ -64,7 +65,7 @@ def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]
     gates = searched_gates(search["dimensions"])
     records = []
     for stage in range(search["shrink_stages"] + 1):
-        metrics = Result(layout.stage_metrics_path(dataset, seed, stage))
+        metrics = Result(paths.stage_metrics_path(dataset, seed, stage))
         record = {key: metrics[key] for key in COPIED}
         groups = {gate: metrics["groups", gate, "exist"] for gate in gates}
         decided = sum(metrics["groups", gate, "decided"] for gate in gates)
@@ -87,7 +88,7 @@ def retrained_miou(config: dict, dataset: str, seed: int) -> float | None:
     """
     if "val" in settings.for_dataset(config, dataset)["dataset"]["train_split"].split("+"):
         return None
-    return Result(layout.EVALUATION.format(dataset=dataset, seed=seed, network="searched"))["val", "miou"]
+    return Result(paths.EVALUATION.format(dataset=dataset, seed=seed, network="searched"))["val", "miou"]
 
 
 def difference(first: float | None, second: float | None) -> float | None:

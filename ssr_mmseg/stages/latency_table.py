@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.latency.backends import arithmetic, starter
@@ -15,6 +15,7 @@ from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 
 
@@ -46,7 +47,7 @@ def latency_table(
     device = resolve_device(own["device"])
     start = starter(options["backend"], options["precision"], device)
     key = circumstances(options, device, classes, size)
-    path = Path(out or layout.LATENCY_TABLE.format(dataset=dataset))
+    path = Path(out or paths.LATENCY_TABLE.format(dataset=dataset))
     partial = path.with_suffix(".partial.json")
     space = SearchSpace.from_settings(own["search"])
     table = LatencyTable(key, options["points"], options["networks"])

@@ -1,7 +1,7 @@
 """Where a row's genotype comes from."""
 
-from ssr_mmseg import definitions, layout
 from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.settings import paths, project_files
 
 
 def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
@@ -10,10 +10,10 @@ def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
     Raises:
         UserError: the network is unknown, or its genotype has not been made yet.
     """
-    kind = definitions.network_kind(network)
+    kind = project_files.network_kind(network)
     if kind == "baseline":
         return None
     if kind == "published":
-        return Genotype.read(definitions.defining_file(network))
-    pattern = layout.GENOTYPE if kind == "searched" else layout.RANDOM_GENOTYPE
+        return Genotype.read(project_files.defining_file(network))
+    pattern = paths.GENOTYPE if kind == "searched" else paths.RANDOM_GENOTYPE
     return Genotype.read(pattern.format(dataset=dataset, seed=seed))

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from ssr_mmseg import definitions, family, layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.report.peers import write_peers_figure
+from ssr_mmseg.settings import cost_targets, paths, project_files
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
 from ssr_mmseg.utils.files import atomic_path
@@ -44,11 +45,11 @@ def write_peers(config: dict) -> None:
     """
     rows = []
     for dataset in settings.dataset_names(config):
-        for network in definitions.peers(settings.networks(config, dataset)):
+        for network in project_files.peers(settings.networks(config, dataset)):
             rows += measured_rows(config, dataset, network)
         rows += published_rows(dataset, settings.for_dataset(config, dataset)["dataset"]["type"])
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(layout.PEERS)) as temporary:
+    with atomic_path(Path(paths.PEERS)) as temporary:
         table.to_csv(temporary, index=False)
     for dataset in settings.dataset_names(config):
         write_peers_figure(config, dataset)
@@ -56,16 +57,16 @@ def write_peers(config: dict) -> None:
 
 def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, Any]]:
     """Rows of one network, one per input size that it was profiled at."""
-    place, name = family.place_of(dataset, network)
+    place, name = cost_targets.place_of(dataset, network)
     names = {"dataset": place, "seed": config["seeds"][0], "network": name}
-    profile = Result(layout.PROFILE.format(**names))
-    evaluation = Path(layout.EVALUATION.format(**names))
+    profile = Result(paths.PROFILE.format(**names))
+    evaluation = Path(paths.EVALUATION.format(**names))
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
     own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     common = {
         "dataset": dataset,
         "network": network,
-        "kind": definitions.network_kind(name),
+        "kind": project_files.network_kind(name),
         "origin": HERE,
         "pretrained": "no" if accuracy else None,
     }
@@ -77,7 +78,7 @@ def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, An
 
 def published_rows(dataset: str, dataset_type: str) -> list[dict[str, Any]]:
     """What others published for a type of dataset, each with its source."""
-    path = layout.PUBLISHED / f"{dataset_type}.csv"
+    path = paths.PUBLISHED / f"{dataset_type}.csv"
     if not path.is_file():
         return []
     table = pd.read_csv(path, dtype={"input_size": str}).astype(object)

@@ -7,7 +7,6 @@ import torch
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
-from ssr_mmseg import layout
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.evaluation import evaluate_model
@@ -18,6 +17,7 @@ from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.profiling.folding import fold_batch_norms
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state
@@ -82,7 +82,7 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
     if trained:
-        segmentor.load_state_dict(load_state(Path(layout.WEIGHTS.format(**names)))["model"])
+        segmentor.load_state_dict(load_state(Path(paths.WEIGHTS.format(**names)))["model"])
     else:
         draw_statistics(segmentor, seed)
     sizes = list(dict.fromkeys([experiment.size, *(tuple(size) for size in options["sizes"])]))  # ordered, each once
@@ -93,7 +93,7 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
         for size in sizes
         for record in _records(experiment, segmentor, variant, batch, size)
     ]
-    path = Path(layout.PROFILE.format(**names))
+    path = Path(paths.PROFILE.format(**names))
     write_json(
         path, {"network": network, "weights": options["weights"], "records": records, "provenance": provenance()}
     )

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.claims import claim
 from ssr_mmseg.training.state import save_state
@@ -43,7 +44,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     loop = runner.train_loop
     record = {
         "network": network,
-        "kind": definitions.network_kind(network),
+        "kind": project_files.network_kind(network),
         "seed": seed,
         "train_split": experiment.settings["dataset"]["train_split"],
         "pretrained": "no",
@@ -57,7 +58,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "history": loop.history,
         "provenance": provenance(),
     }
-    weights = Path(layout.WEIGHTS.format(dataset=dataset, seed=seed, network=network))
+    weights = Path(paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network))
     save_state(weights, {"model": {name: value.cpu() for name, value in runner.model.state_dict().items()}})
-    write_json(Path(layout.TRAINING.format(dataset=dataset, seed=seed, network=network)), record)
+    write_json(Path(paths.TRAINING.format(dataset=dataset, seed=seed, network=network)), record)
     experiment.close_work(work, weights.parent)

@@ -2,7 +2,7 @@
 
 from mmengine.runner import Runner
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cost import expected_macs
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.evaluation import evaluate_model
@@ -13,6 +13,7 @@ from ssr_mmseg.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.step import architecture_of, is_architecture
 from ssr_mmseg.search_cost import search_cost
+from ssr_mmseg.settings import paths
 from ssr_mmseg.structure import structure_of, structure_to_json
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.claims import claim
@@ -51,7 +52,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
 
 def _search(experiment: Experiment, config: dict, stage: int) -> None:
     dataset, seed, options = experiment.dataset, experiment.seed, experiment.settings["search"]
-    before = load_state(layout.state_path(dataset, seed, stage - 1)) if stage else None
+    before = load_state(paths.state_path(dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
     # like the data, a latency table counts by its content: a rebuilt one never resumes what the old one began
@@ -125,9 +126,9 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         "history": history,
         "provenance": provenance(),
     }
-    target = layout.state_path(dataset, seed, stage)
+    target = paths.state_path(dataset, seed, stage)
     save_state(target, final)
-    write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+    write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
     experiment.close_work(work, target.parent)
 
 

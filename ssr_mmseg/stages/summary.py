@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ssr_mmseg import family, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import cost_targets, paths
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import network_rows
 from ssr_mmseg.utils.files import atomic_path
@@ -41,7 +42,7 @@ def write_summary(config: dict) -> None:
         for row in summary_rows(config, dataset, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(layout.SUMMARY)) as temporary:
+    with atomic_path(Path(paths.SUMMARY)) as temporary:
         table.to_csv(temporary, index=False)
 
 
@@ -63,7 +64,7 @@ def summary_rows(config: dict, dataset: str, network: str) -> Iterator[dict[str,
             row[f"{measure}_mean"] = round(float(np.mean(values)), DIGITS) if values else None
             row[f"{measure}_std"] = round(float(np.std(values, ddof=1)), DIGITS) if len(values) > 1 else None
         if kind == "searched":
-            row["chosen_seed"] = chosen_seed(family.place_of(dataset, network)[0], config["seeds"])
+            row["chosen_seed"] = chosen_seed(cost_targets.place_of(dataset, network)[0], config["seeds"])
         yield row
 
 
@@ -75,6 +76,6 @@ def chosen_seed(dataset: str, seeds: Iterable[int]) -> int | None:
     Raises:
         UserError: the search of a seed has not been reported.
     """
-    scores = {seed: Result(layout.GAP.format(dataset=dataset, seed=seed))["end", "one_hot_miou"] for seed in seeds}
+    scores = {seed: Result(paths.GAP.format(dataset=dataset, seed=seed))["end", "one_hot_miou"] for seed in seeds}
     known = sorted((-score, seed) for seed, score in scores.items() if score is not None)
     return known[0][1] if known else None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from ssr_mmseg import family, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import cost_targets, paths
 from ssr_mmseg.stages.results import Result
 from ssr_mmseg.utils.files import atomic_path
 
@@ -73,18 +74,18 @@ def write_table(config: dict) -> None:
         for row in network_rows(config, dataset, seed, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(layout.TABLE)) as temporary:
+    with atomic_path(Path(paths.TABLE)) as temporary:
         table.to_csv(temporary, index=False)
 
 
 def network_rows(config: dict, dataset: str, seed: int, network: str) -> list[dict[str, Any]]:
     """Rows of one trained network, one per record of its profile; values by column, None where there is none."""
-    place, name = family.place_of(dataset, network)
+    place, name = cost_targets.place_of(dataset, network)
     names = {"dataset": place, "seed": seed, "network": name}
     manifest = Result(settings.manifest_path(config, dataset))
-    training = Result(layout.TRAINING.format(**names))
-    evaluation = Result(layout.EVALUATION.format(**names))
-    profile = Result(layout.PROFILE.format(**names))
+    training = Result(paths.TRAINING.format(**names))
+    evaluation = Result(paths.EVALUATION.format(**names))
+    profile = Result(paths.PROFILE.format(**names))
     common = {
         "dataset": dataset,
         "network": network,
@@ -127,7 +128,7 @@ def accuracy_columns(evaluation: Result) -> dict[str, Any]:
 
 def search_columns(dataset: str, seed: int) -> dict[str, Any]:
     """What the search took over all its stages, and how discrete its last stage left the supernet."""
-    gap = Result(layout.GAP.format(dataset=dataset, seed=seed))
+    gap = Result(paths.GAP.format(dataset=dataset, seed=seed))
     return {
         "search_hours": gap["hours"],
         "search_peak_gb": gap["peak_gb"],

@@ -6,18 +6,19 @@ import sys
 
 from mmengine.config import Config
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
 
 
 def test_each_variant_leaves_out_one_ingredient(tmp_path, monkeypatch):
     out = tmp_path / "recipe"
     command = [sys.executable, "benchmarks/recipe.py", "--out", str(out), "--epochs", "7", "--seeds", "0", "1"]
-    subprocess.run(command, cwd=layout.PROJECT, env=os.environ | {"PYTHONPATH": "."}, check=True)
-    monkeypatch.chdir(layout.PROJECT)
+    subprocess.run(command, cwd=paths.PROJECT, env=os.environ | {"PYTHONPATH": "."}, check=True)
+    monkeypatch.chdir(paths.PROJECT)
     config = settings.read_config(out / "recipe.yaml")
     full = settings.for_dataset(config, "full")
     assert (full["dataset"]["train_split"], full["retrain"]["epochs"], config["seeds"]) == ("train", 7, [0, 1])
-    recipe = Config.fromfile(layout.PROJECT / "config/mmseg/schedules/retrain_camvid.py").to_dict()
+    recipe = Config.fromfile(paths.PROJECT / "config/mmseg/schedules/retrain_camvid.py").to_dict()
     changed = {}
     for name in settings.dataset_names(config):
         schedule = Config.fromfile(settings.for_dataset(config, name)["retrain"]["schedule"]).to_dict()

@@ -8,10 +8,10 @@ from spaces import SEARCH, SPACE
 from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import extremes
-from ssr_mmseg.family import TARGETS
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import choice_of, genotype_of, random_choice
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings.cost_targets import TARGETS
 from ssr_mmseg.utils.errors import UserError
 
 REACHED = {"macs": 0.9, "latency": 9.0}

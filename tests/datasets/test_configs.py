@@ -7,8 +7,8 @@ from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets import split_configs
 from ssr_mmseg.datasets.configs import available_types
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.settings import complete, for_dataset
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
 OWN = {"name": "own", "type": "folder", "classes": ["road", "car"]}

@@ -16,9 +16,9 @@ from ssr_mmseg.cli import main
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.genotype import Block, Genotype, Stage
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.precision import logits_error
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits

@@ -20,8 +20,8 @@ from ssr_mmseg.datasets.streets_renderer import render_scene
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.deploy.runtime import ExportedNetwork
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
 from ssr_mmseg.training.state import save_state
 from ssr_mmseg.utils.errors import UserError

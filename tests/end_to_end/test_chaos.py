@@ -5,7 +5,7 @@ import sys
 
 from patience import PATIENCE
 
-from ssr_mmseg.layout import EVALUATION, PROJECT
+from ssr_mmseg.settings.paths import EVALUATION, PROJECT
 from ssr_mmseg.utils.files import read_json
 
 KILLS = 5

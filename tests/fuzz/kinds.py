@@ -29,7 +29,7 @@ from mutations import ODD, as_json, as_yaml, damaged
 from PIL import Image
 from watch import watched
 
-from ssr_mmseg import layout, settings, status
+from ssr_mmseg import settings, status
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.datasets.archive import extract
 from ssr_mmseg.datasets.cityscapes import draw_label
@@ -38,6 +38,7 @@ from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import charts, data, page
 from ssr_mmseg.search_space import GATES
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary
 from ssr_mmseg.stages.table import write_table
@@ -168,8 +169,8 @@ _COST = {"params": 10, "macs": 10**9, "fps": 8.0, "latency_ms_p50": 125.0, "late
 _TRAINED = {"kind": "searched", "train_split": "train", "pretrained": "no", "device": "a CPU", "epochs": 1}
 _DEVICE = {"device": "a CPU", "backend": "eager", "precision": "fp32"}
 RESULTS: dict[str, Any] = {
-    layout.MANIFEST: MANIFEST,
-    layout.SEARCH_METRICS: {
+    paths.MANIFEST: MANIFEST,
+    paths.SEARCH_METRICS: {
         "stage": 0,
         "epochs": 2,
         "hours": 0.2,
@@ -188,8 +189,8 @@ RESULTS: dict[str, Any] = {
         "history": [_EPOCH],
         "provenance": PROVENANCE,
     },
-    layout.DISCRETIZATION: {"gates_decided": 1.0, "groups": {gate: {"exist": 2, "decided": 1} for gate in GATES}},
-    layout.TRAINING: {
+    paths.DISCRETIZATION: {"gates_decided": 1.0, "groups": {gate: {"exist": 2, "decided": 1} for gate in GATES}},
+    paths.TRAINING: {
         **_TRAINED,
         "iterations": 8,
         "hours": 0.1,
@@ -197,9 +198,9 @@ RESULTS: dict[str, Any] = {
         "history": [{"epoch": 1, "loss": 0.5}],
         "provenance": PROVENANCE,
     },
-    layout.EVALUATION: {"weights": {"bytes": 1, "sha256": "0" * 64}, "val": _SPLIT, "test": None},
-    layout.PROFILE: {"records": [{"size": [64, 128], **_COST, **_DEVICE}], "provenance": PROVENANCE},
-    layout.GAP: {"hours": 1.0, "peak_gb": 1.0, "end": {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": 5.0}},
+    paths.EVALUATION: {"weights": {"bytes": 1, "sha256": "0" * 64}, "val": _SPLIT, "test": None},
+    paths.PROFILE: {"records": [{"size": [64, 128], **_COST, **_DEVICE}], "provenance": PROVENANCE},
+    paths.GAP: {"hours": 1.0, "peak_gb": 1.0, "end": {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": 5.0}},
 }
 
 
@@ -219,15 +220,15 @@ def _results(document: tuple[str, bytes], _: Path) -> None:
         charts.measured_points(dataset)
     write_table(CONFIG)
     write_summary(CONFIG)
-    if path != Path(layout.GAP.format(**NAMES)):
+    if path != Path(paths.GAP.format(**NAMES)):
         write_gap(CONFIG, "town", 0)
 
 
 def _progress(document: tuple[bytes, bytes], _: Path) -> None:
     """Progress and log of a training: the overview shows them or passes them over, and prints nothing odd."""
     progress, log = document
-    _file(progress, layout.PROGRESS.format(job="search/town-seed0"))
-    _file(log, layout.LOG.format(stage="retrain", job="town-seed0-searched"))
+    _file(progress, paths.PROGRESS.format(job="search/town-seed0"))
+    _file(log, paths.LOG.format(stage="retrain", job="town-seed0-searched"))
     shown = status.as_text(status.overview(CONFIG, 1e6))
     assert all(line.isprintable() for line in shown.split("\n"))
     if status.MARKS["running"][0] not in shown:
@@ -243,7 +244,7 @@ _WORDS = (
     | st.integers(-9, 99).map(str)
     | ODD.map(lambda odd: yaml.safe_dump(odd, allow_unicode=True))
 )
-PAPER = (layout.PROJECT / "config/genotypes/paper_cityscapes.json").read_bytes()
+PAPER = (paths.PROJECT / "config/genotypes/paper_cityscapes.json").read_bytes()
 TOWN = compact({"datasets": {"town": ENTRIES["town"]}})
 KINDS = {
     "genotypes": Kind(as_json(GENOTYPES), _genotype, PAPER),
@@ -258,8 +259,8 @@ KINDS = {
     "results": Kind(
         st.sampled_from(sorted(RESULTS)).flatmap(_one_result),
         _results,
-        (layout.PROFILE, compact(RESULTS[layout.PROFILE])),
-        (layout.PROFILE, b""),
+        (paths.PROFILE, compact(RESULTS[paths.PROFILE])),
+        (paths.PROFILE, b""),
     ),
     "progress and logs": Kind(
         st.tuples(as_json(st.just(PROGRESS)), st.binary(max_size=200)),

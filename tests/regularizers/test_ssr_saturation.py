@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 import torch
 
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.settings.paths import PROJECT
 
 
 def gradient(alpha: torch.Tensor, gate: str) -> torch.Tensor:

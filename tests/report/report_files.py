@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils import files
 
 NASTY = "</script><b>Tree</b>"  # a class of the user's own, which must not become part of the page
@@ -41,7 +42,7 @@ def write_results(config: dict) -> None:
         split = {"images": 4, "pixels": pixels, "pixels_eighth": pixels}
         splits = dict.fromkeys(("train", "val", "test"), split)
         manifest = {"type": entry["type"], "classes": CLASSES, "palette": [[9, 9, 9], [200, 0, 0], [0, 200, 0]]}
-        files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {**manifest, "splits": splits})
+        files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {**manifest, "splits": splits})
         for seed in config["seeds"]:
             write_search(config, dataset, seed)
             for rank, network in enumerate(config["networks"]):
@@ -68,13 +69,13 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
             "history": history,
             "provenance": PROVENANCE,
         }
-        files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
-    for pattern in (layout.GENOTYPE, layout.RANDOM_GENOTYPE):
+        files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
+    for pattern in (paths.GENOTYPE, paths.RANDOM_GENOTYPE):
         genotype_of(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
     end = {"gap": 10.0, "gates_decided": 0.75}
-    files.write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})
+    files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})
     decided = {"gates_decided": 0.75, "groups": {gate: {"exist": 4, "decided": 3} for gate in GATES}}
-    files.write_json(Path(layout.DISCRETIZATION.format(dataset=dataset, seed=seed)), decided)
+    files.write_json(Path(paths.DISCRETIZATION.format(dataset=dataset, seed=seed)), decided)
 
 
 def epoch_record(space: SearchSpace, epoch: int) -> dict:
@@ -105,7 +106,7 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     names = {"dataset": dataset, "seed": seed, "network": network}
     own = settings.for_dataset(config, dataset)
     training = {
-        "kind": definitions.network_kind(network),
+        "kind": project_files.network_kind(network),
         "train_split": "train",
         "pretrained": "no",
         "device": "a CPU",
@@ -123,10 +124,10 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     record = {**cost, "latency_ms_p95": miou + 1, "device": "a CPU", "backend": "eager", "precision": "fp32"}
     sizes = [own["dataset"]["size"], *own["profile"]["sizes"]]
     records = [{"size": size, **record} for size in sizes]
-    files.write_json(Path(layout.TRAINING.format(**names)), training)
-    files.write_json(Path(layout.EVALUATION.format(**names)), evaluation)
-    files.write_json(Path(layout.PROFILE.format(**names)), {"records": records, "provenance": PROVENANCE})
-    folder = Path(layout.PREDICTIONS.format(**names))
+    files.write_json(Path(paths.TRAINING.format(**names)), training)
+    files.write_json(Path(paths.EVALUATION.format(**names)), evaluation)
+    files.write_json(Path(paths.PROFILE.format(**names)), {"records": records, "provenance": PROVENANCE})
+    folder = Path(paths.PREDICTIONS.format(**names))
     folder.mkdir(parents=True)
     height, width = own["dataset"]["size"]
     for split in ("val", "test") if dataset == "town" else ("val",):
@@ -164,5 +165,5 @@ yard,erfnet,baseline,64x96,2,60.25,,,,
 
 def write_comparisons() -> None:
     """Write what joins several searches: the ablation with its text, and the summary of two seeds."""
-    for path, text in ((layout.ABLATION, ABLATION), (layout.ABLATION_REPORT, ANSWER), (layout.SUMMARY, SUMMARY)):
+    for path, text in ((paths.ABLATION, ABLATION), (paths.ABLATION_REPORT, ANSWER), (paths.SUMMARY, SUMMARY)):
         files.write_text(Path(path), text)

@@ -12,8 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ssr_mmseg import layout
 from ssr_mmseg.report import write_report
+from ssr_mmseg.settings import paths
 
 FLAGS = (
     "--headless",
@@ -52,7 +52,7 @@ def address(tmp_path_factory):
         config = experiment()
         write_results(config)
         write_report(config, "config/town.yaml")
-        return Path(layout.REPORT).resolve().as_uri()
+        return Path(paths.REPORT).resolve().as_uri()
 
 
 @pytest.fixture

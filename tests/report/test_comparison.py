@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from report_files import write_comparisons
 
-from ssr_mmseg import layout
 from ssr_mmseg.report import comparison, figures
 from ssr_mmseg.report import page as page_module
 from ssr_mmseg.report.data import collect
+from ssr_mmseg.settings import paths
 from ssr_mmseg.statistics import mean_interval
 
 
@@ -62,11 +62,11 @@ def test_the_page_shows_the_answer_the_means_and_the_seeds(html):
 def test_figures_hold_the_ablation(config, compared, monkeypatch):
     monkeypatch.setattr(figures, "drawings", lambda dataset: [])
     figures.write_figures(config)
-    assert "ablation-gap" in json.loads((Path(layout.FIGURES) / "index.json").read_text())["figures"]
-    assert Path(layout.FIGURES, "ablation-gap.svg").stat().st_size > 1000
+    assert "ablation-gap" in json.loads((Path(paths.FIGURES) / "index.json").read_text())["figures"]
+    assert Path(paths.FIGURES, "ablation-gap.svg").stat().st_size > 1000
 
 
-@pytest.mark.parametrize("path", [layout.ABLATION, layout.ABLATION_REPORT, layout.SUMMARY])
+@pytest.mark.parametrize("path", [paths.ABLATION, paths.ABLATION_REPORT, paths.SUMMARY])
 @pytest.mark.parametrize("text", ["", "dataset\n", "a,b\n1,2\n3\n", "\x00"])
 def test_what_cannot_be_read_is_told(config, compared, path, text):
     Path(path).write_text(text)

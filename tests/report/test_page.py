@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 from report_files import NASTY, write_results
 
-from ssr_mmseg import layout
 from ssr_mmseg.cli import main
 from ssr_mmseg.report import page as page_module
 from ssr_mmseg.report import predictions, write_figures, write_report
 from ssr_mmseg.report.data import collect
+from ssr_mmseg.settings import paths
 
 CONFIG_PATH = "my <b>experiments</b>/town.yaml"
 
@@ -53,7 +53,7 @@ def complete(config, tmp_path_factory):
 
 def render(config):
     write_report(config, CONFIG_PATH)
-    html = Path(layout.REPORT).read_text(encoding="utf-8")
+    html = Path(paths.REPORT).read_text(encoding="utf-8")
     return html, Page(html)
 
 
@@ -93,7 +93,7 @@ def test_without_results_the_page_says_so(config, empty):
     assert "Not run yet: dataset town" in text
     assert specs(html) == {}
     assert text.count("Not available:") >= 2 * 6
-    assert Image.open(layout.PREDICTION_SHEET).size[1] < 200
+    assert Image.open(paths.PREDICTION_SHEET).size[1] < 200
 
 
 def test_partial_results_show_what_is_there(config, results):
@@ -117,7 +117,7 @@ def test_a_page_of_some_kinds_of_network_only(config, results, networks):
 
 
 def test_a_picture_that_cannot_be_read_is_left_out(config, results):
-    path = Path(layout.PREDICTIONS.format(dataset="town", seed=0, network="erfnet")) / "test_0000.png"
+    path = Path(paths.PREDICTIONS.format(dataset="town", seed=0, network="erfnet")) / "test_0000.png"
     path.write_bytes(path.read_bytes()[:60])
     (frame,) = predictions.pictures(collect(config).datasets[0])
     assert [picture.network for picture in frame["pictures"]] == ["searched", "random"]
@@ -125,7 +125,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(config, results):
 
 
 def test_large_pictures_are_scaled_down_and_frames_limited(config, empty):
-    folder = Path(layout.PREDICTIONS.format(dataset="town", seed=0, network="erfnet"))
+    folder = Path(paths.PREDICTIONS.format(dataset="town", seed=0, network="erfnet"))
     folder.mkdir(parents=True)
     for number in range(9):
         Image.new("RGB", (3 * 2048, 1024)).save(folder / f"val_{number:04d}.png")
@@ -155,7 +155,7 @@ def test_durations(hours, text):
 
 
 def test_figures_replace_the_old_ones_whole(config, results):
-    stale = Path(layout.FIGURES) / "stale.svg"
+    stale = Path(paths.FIGURES) / "stale.svg"
     stale.parent.mkdir(parents=True)
     stale.write_text("old")
     one = {**config, "networks": ["erfnet"], "datasets": {"town": config["datasets"]["town"]}}
@@ -182,7 +182,7 @@ def test_figures_replace_the_old_ones_whole(config, results):
 
 def test_figures_of_nothing_are_an_index_that_says_so(config, empty):
     write_figures(config)
-    index = json.loads((Path(layout.FIGURES) / "index.json").read_text())
+    index = json.loads((Path(paths.FIGURES) / "index.json").read_text())
     assert set(index["figures"]) == {"genotype-paper"}
     assert len(index["not available"]) == 32
 
@@ -190,7 +190,7 @@ def test_figures_of_nothing_are_an_index_that_says_so(config, empty):
 def test_the_command_line_writes_the_page(empty, capsys):
     Path("own.yaml").write_text("datasets: {mine: {type: streets, size: [64, 64]}}\n")
     assert main(["report", "--config", "own.yaml"]) == 0
-    assert "mine" in Path(layout.REPORT).read_text(encoding="utf-8")
+    assert "mine" in Path(paths.REPORT).read_text(encoding="utf-8")
     shutil.rmtree("results")
     Path("results").write_text("in the way")
     assert main(["report", "--config", "own.yaml"]) == 2

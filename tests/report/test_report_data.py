@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from report_files import PROVENANCE
 
-from ssr_mmseg import layout
 from ssr_mmseg.report.data import collect, provenance, published
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.table import COLUMNS, network_rows
 
 ERFNET = {"dataset": "town", "seed": 0, "network": "erfnet"}
@@ -44,8 +44,8 @@ def test_without_any_result_everything_is_missing_and_nothing_raises(config, emp
 
 
 def test_a_failed_stage_is_told_with_the_end_of_its_log(config, results):
-    Path(layout.TRAINING.format(**ERFNET)).unlink()
-    log = Path(layout.LOG.format(stage="retrain", job="town-seed0-erfnet"))
+    Path(paths.TRAINING.format(**ERFNET)).unlink()
+    log = Path(paths.LOG.format(stage="retrain", job="town-seed0-erfnet"))
     log.parent.mkdir(parents=True)
     log.write_text("loading\nssr-mmseg: batch_size is 8 but there are only 4 images\nCommand exited\n")
     (entry,) = collect(config).missing
@@ -59,7 +59,7 @@ def test_a_failed_stage_is_told_with_the_end_of_its_log(config, results):
 )
 @pytest.mark.parametrize(
     "pattern",
-    [layout.MANIFEST, layout.EVALUATION, layout.TRAINING, layout.PROFILE, layout.GENOTYPE, layout.SEARCH_METRICS],
+    [paths.MANIFEST, paths.EVALUATION, paths.TRAINING, paths.PROFILE, paths.GENOTYPE, paths.SEARCH_METRICS],
 )
 def test_a_malformed_result_is_missing_and_the_rest_stays(config, results, pattern, content):
     path = Path(pattern.format(**ERFNET))
@@ -67,12 +67,12 @@ def test_a_malformed_result_is_missing_and_the_rest_stays(config, results, patte
     found = collect(config)
     (entry,) = found.missing
     assert str(path) in entry.why
-    assert len(found.rows) == (12 if pattern != layout.PROFILE else 11)
+    assert len(found.rows) == (12 if pattern != paths.PROFILE else 11)
 
 
 @pytest.mark.parametrize("size", ["[128]", "[64, 128, 0.5]"])
 def test_a_size_that_is_none_is_refused(config, results, size):
-    path = Path(layout.PROFILE.format(**ERFNET))
+    path = Path(paths.PROFILE.format(**ERFNET))
     value = json.loads(path.read_text())
     value["records"][0]["size"] = json.loads(size)
     path.write_text(json.dumps(value))
@@ -80,7 +80,7 @@ def test_a_size_that_is_none_is_refused(config, results, size):
 
 
 def test_numbers_that_are_none_are_refused(config, results):
-    path = Path(layout.EVALUATION.format(**ERFNET))
+    path = Path(paths.EVALUATION.format(**ERFNET))
     for value in ("NaN", "Infinity", "true", '"60"'):
         path.write_text(path.read_text().replace("60.0", value, 1))
         assert [entry.what for entry in collect(config).missing] == ["evaluation of erfnet on town, seed 0"]
@@ -106,7 +106,7 @@ def test_published_rows_have_a_source_and_belong_to_their_type_of_data():
 
 
 def test_provenance_gathers_what_the_results_tell(config, results):
-    path = Path(layout.TRAINING.format(**ERFNET))
+    path = Path(paths.TRAINING.format(**ERFNET))
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "provenance": {**PROVENANCE, "commit": "fedcba987654+"}}))
     told = provenance(collect(config))
@@ -117,7 +117,7 @@ def test_provenance_gathers_what_the_results_tell(config, results):
 
 
 def test_provenance_names_the_weights_where_an_evaluation_does(config, results):
-    path = Path(layout.EVALUATION.format(**ERFNET))
+    path = Path(paths.EVALUATION.format(**ERFNET))
     value = json.loads(path.read_text())
     told = provenance(collect(config))["weights"]
     assert len(told) == 6
@@ -129,14 +129,14 @@ def test_provenance_names_the_weights_where_an_evaluation_does(config, results):
 
 
 def test_predictions_may_be_gone(config, results):
-    shutil.rmtree(Path(layout.PREDICTIONS.format(**ERFNET)))
+    shutil.rmtree(Path(paths.PREDICTIONS.format(**ERFNET)))
     found = collect(config)
     assert [len(network.frames) for network in found.datasets[0].networks] == [2, 2, 0]
     assert found.missing == []
 
 
 def test_the_published_files_are_plain_tables():
-    for path in (layout.PROJECT / "ssr_mmseg/report/published").glob("*.csv"):
+    for path in (paths.PROJECT / "ssr_mmseg/report/published").glob("*.csv"):
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         assert all(None not in row and None not in row.values() for row in rows)

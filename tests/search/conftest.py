@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tiny_experiment import DATASET, experiment, run_all
 
-from ssr_mmseg import layout, settings, stopping
+from ssr_mmseg import settings, stopping
 from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.claims import release
 
@@ -26,7 +27,7 @@ def prepared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        manifest = Path(layout.MANIFEST.format(dataset=DATASET))
+        manifest = Path(paths.MANIFEST.format(dataset=DATASET))
         prepare(settings.for_dataset(experiment(), DATASET)["dataset"], manifest.parent)
     return folder
 

@@ -6,12 +6,12 @@ import torch
 from spaces import SPACE, search_settings
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search_space import DIMENSIONS, GATES
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.supernet import SSRSupernet
@@ -92,10 +92,10 @@ def test_a_search_of_some_dimensions_yields_a_network_of_the_others(workplace, d
     for stage in range(2):
         search(config, DATASET, 0, stage)
     discretize(config, DATASET, 0)
-    genotype = Genotype.read(layout.GENOTYPE.format(dataset=DATASET, seed=0))
+    genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
     space = ArchitectureParameters(SSRSupernet(config["search"]).space).space
     assert_fixed(genotype, dimensions, space)
-    record = read_json(layout.stage_metrics_path(DATASET, 0, 0))["history"][0]
+    record = read_json(paths.stage_metrics_path(DATASET, 0, 0))["history"][0]
     assert ("loss_architecture" in record) == bool(dimensions), "without a choice there is no architecture step"
     if not dimensions:
         assert record["gates_decided"] == 1.0

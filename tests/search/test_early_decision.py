@@ -6,12 +6,12 @@ import pytest
 import torch
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.gates import ArchitectureParameters
 from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.step import architecture_of
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoints import Checkpoints
@@ -25,14 +25,14 @@ UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds: under the second every group 
 def run(threshold: float, stage: int, **changes) -> dict:
     """Run a stage and return its state."""
     search(experiment(threshold=threshold, shrink_stages=STAGES, epochs=1, **changes), DATASET, 0, stage)
-    return load_state(layout.state_path(DATASET, 0, stage))
+    return load_state(paths.state_path(DATASET, 0, stage))
 
 
 def genotype_now() -> Genotype:
     """What discretization makes of the last stage's state; `refuse` shows that nothing was left to choose."""
     config = experiment(shrink_stages=STAGES, epochs=1)
     discretize({**config, "discretize": {"undecided": "refuse"}}, DATASET, 0)
-    return Genotype.read(Path(layout.GENOTYPE.format(dataset=DATASET, seed=0)))
+    return Genotype.read(Path(paths.GENOTYPE.format(dataset=DATASET, seed=0)))
 
 
 def survivors_of(state: dict) -> Genotype:
@@ -76,13 +76,13 @@ def test_what_is_decided_early_is_passed_on(workplace, decided):
         state = run(UNDECIDED, stage)
         assert state["decided"]
         assert state["iteration"] == chosen["iteration"], "nothing is trained where nothing is left to decide"
-        assert not read_json(layout.stage_metrics_path(DATASET, 0, stage))["history"]
-        scores.append(read_json(layout.stage_metrics_path(DATASET, 0, stage))["relaxed_miou"])
+        assert not read_json(paths.stage_metrics_path(DATASET, 0, stage))["history"]
+        scores.append(read_json(paths.stage_metrics_path(DATASET, 0, stage))["relaxed_miou"])
         for gate in ("depth", "operator", "mid_width", "out_width"):
             name = f"backbone.architecture.alive_{gate}"
             assert torch.equal(state["model"][name], chosen["model"][name])
     assert len(set(scores)) <= 1
-    last = load_state(layout.state_path(DATASET, 0, STAGES))
+    last = load_state(paths.state_path(DATASET, 0, STAGES))
     if decided < STAGES:
         assert last["structure"] != chosen["structure"], "the stage after the decision compacts"
     assert genotype_now().stages == survivors_of(chosen).stages

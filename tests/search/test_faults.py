@@ -14,11 +14,12 @@ import torch
 from patience import PATIENCE
 from tiny_experiment import DATASET, assert_same_state, experiment, metrics
 
-from ssr_mmseg import layout, stopping
+from ssr_mmseg import stopping
 from ssr_mmseg.cli import main
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.state import load_state
@@ -26,7 +27,7 @@ from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-STATE, METRICS = layout.state_path(DATASET, 0, 0), layout.stage_metrics_path(DATASET, 0, 0)
+STATE, METRICS = paths.state_path(DATASET, 0, 0), paths.stage_metrics_path(DATASET, 0, 0)
 
 
 def work() -> Path:

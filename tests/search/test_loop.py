@@ -8,10 +8,11 @@ import torch
 from mmseg.registry import DATASETS
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.state import load_state
 
@@ -25,7 +26,7 @@ def schedule(request, workplace) -> str:
     if not request.param:
         return experiment()["search"]["schedule"]
     (folder / RESIDENT).parent.mkdir(parents=True)
-    base = layout.PROJECT / "config/mmseg/schedules/search_quick.py"
+    base = paths.PROJECT / "config/mmseg/schedules/search_quick.py"
     (folder / RESIDENT).write_text(f"_base_ = [{str(base)!r}]\nloader = dict(resident=True)\n")
     return RESIDENT
 
@@ -50,7 +51,7 @@ def without_augmentation(config: dict, folder: Path) -> dict:
     """The configuration with its schedule's images left as they are."""
     path = folder / "config/mmseg/schedules/search_plain.py"
     path.parent.mkdir(parents=True, exist_ok=True)
-    base = layout.project_file(config["search"]["schedule"]).resolve()
+    base = paths.project_file(config["search"]["schedule"]).resolve()
     path.write_text(f"_base_ = [{str(base)!r}]\naugmentation = []\n")
     return settings.merge(config, {"search": {"schedule": "config/mmseg/schedules/search_plain.py"}})
 
@@ -109,7 +110,7 @@ def test_rates_fall_over_the_whole_search_and_those_of_the_gates_stay(workplace,
 
 def test_the_optimizers_live_through_compaction(finished):
     """Adam's step counts go on from stage to stage: moments that were dropped would begin again."""
-    before, after = (load_state(finished / layout.state_path(DATASET, 0, stage)) for stage in (0, 1))
+    before, after = (load_state(finished / paths.state_path(DATASET, 0, stage)) for stage in (0, 1))
     assert before["iteration"] < after["iteration"]
     for part in ("weights", "architecture"):
         counts = [

@@ -7,10 +7,11 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import HISTOGRAMS, IMAGES, EventAccumulator
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.progress import read
 from ssr_mmseg.search_space import GATES
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training import board
 from ssr_mmseg.training.state import load_state
@@ -31,7 +32,7 @@ def test_tensorboard_shows_losses_gates_and_predictions_beside_the_truth(watched
     search(watched, DATASET, 0)
     (events,) = folder.glob(f"results/{DATASET}/seed0/search/log/*/vis_data/events*")
     shown = EventAccumulator(str(events), size_guidance={HISTOGRAMS: 0, IMAGES: 0}).Reload()
-    (metrics,) = [read_json(layout.stage_metrics_path(DATASET, 0, 0))]
+    (metrics,) = [read_json(paths.stage_metrics_path(DATASET, 0, 0))]
     steps = [STEPS * epoch for epoch in range(1, EPOCHS + 1)]
 
     def scalars(tag):
@@ -60,15 +61,15 @@ def test_tensorboard_shows_losses_gates_and_predictions_beside_the_truth(watched
 def test_watching_changes_no_result(watched, workplace):
     workplace("watched")
     search(watched, DATASET, 0)
-    first = load_state(layout.state_path(DATASET, 0, 0))["model"]
-    assert read(Path(layout.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is not None
+    first = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    assert read(Path(paths.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is not None
     workplace("alone")
     search({**watched, "monitor": {"validation": 0, "tensorboard": False}}, DATASET, 0)
-    second = load_state(layout.state_path(DATASET, 0, 0))["model"]
+    second = load_state(paths.state_path(DATASET, 0, 0))["model"]
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not list(Path().glob("results/**/events*"))
-    assert read(Path(layout.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is None
+    assert read(Path(paths.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is None
 
 
 def test_switching_it_reruns_nothing(watched):

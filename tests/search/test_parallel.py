@@ -10,7 +10,7 @@ import pytest
 from patience import PATIENCE
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.evaluate import evaluate
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
@@ -27,7 +27,7 @@ def run_together(count: int, *arguments: str, **search_keys) -> subprocess.Compl
     Path("config.json").write_text(json.dumps(experiment(**search_keys)))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
     command = [*launch, "-m", "ssr_mmseg", *arguments, "--config", "config.json", "--dataset", DATASET]
-    environment = {**os.environ, "PYTHONPATH": str(layout.PROJECT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "PYTHONPATH": str(paths.PROJECT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
@@ -37,7 +37,7 @@ def test_two_processes_begin_as_one_does(workplace):
     two = workplace("two")
     done = run_together(2, "search")
     assert done.returncode == 0, done.stderr[-2000:]
-    metrics = [read_json(folder / layout.stage_metrics_path(DATASET, 0, 0)) for folder in (one, two)]
+    metrics = [read_json(folder / paths.stage_metrics_path(DATASET, 0, 0)) for folder in (one, two)]
     assert [value["processes"] for value in metrics] == [1, 2]
     assert [value["epochs"] for value in metrics] == [2, 2]
     alone, together = ([value["history"][0][name] for name in LOSSES] for value in metrics)
@@ -45,7 +45,7 @@ def test_two_processes_begin_as_one_does(workplace):
 
 
 def test_two_processes_retrain_as_one_does_but_for_dropout(workplace):
-    path = layout.TRAINING.format(dataset=DATASET, seed=0, network=PUBLISHED)
+    path = paths.TRAINING.format(dataset=DATASET, seed=0, network=PUBLISHED)
     one = workplace("one")
     retrain(experiment(), DATASET, 0, PUBLISHED)
     two = workplace("two")

@@ -4,13 +4,14 @@ import pytest
 from latency_tables import synthetic
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.costs.base import TOLERANCE
 from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize, sample
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.utils.devices import resolve_device
@@ -49,9 +50,9 @@ def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
         search(config, DATASET, 0, stage)
     discretize(config, DATASET, 0)
     wanted = search_cost(config, DATASET)
-    found = Genotype.read(layout.GENOTYPE.format(dataset=DATASET, seed=0))
+    found = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
     assert wanted.of(found) == pytest.approx(wanted.target, rel=TOLERANCE)
-    metrics = read_json(layout.stage_metrics_path(DATASET, 0, 1))["cost"]
+    metrics = read_json(paths.stage_metrics_path(DATASET, 0, 1))["cost"]
     assert (metrics["unit"], metrics["target"]) == (wanted.unit, wanted.target)
     assert metrics["expected"] == pytest.approx(wanted.target, rel=TOLERANCE)
 
@@ -63,11 +64,11 @@ def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
     search(config, DATASET, 0, 0)
     discretize(config, DATASET, 0)
     sample(config, DATASET, 0)
-    genotypes = [Genotype.read(p.format(dataset=DATASET, seed=0)) for p in (layout.GENOTYPE, layout.RANDOM_GENOTYPE)]
+    genotypes = [Genotype.read(p.format(dataset=DATASET, seed=0)) for p in (paths.GENOTYPE, paths.RANDOM_GENOTYPE)]
     measured = [search_cost(config, DATASET).of(genotype) for genotype in genotypes]
     assert measured[0] == pytest.approx(9.0, rel=TOLERANCE), "also where most groups are still undecided"
     assert measured[1] == pytest.approx(measured[0], rel=0.02)
-    assert read_json(layout.DISCRETIZATION.format(dataset=DATASET, seed=0))["given_up"]
+    assert read_json(paths.DISCRETIZATION.format(dataset=DATASET, seed=0))["given_up"]
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import yaml
 from malicious import write_all
 from tiny_experiment import DATASET, EXPERIMENT, experiment
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.training.state import save_state
 from ssr_mmseg.utils.files import write_json
 
@@ -41,9 +42,9 @@ def fails(capfd, *arguments: str) -> str:
 @pytest.mark.parametrize(
     ("command", "pattern"),
     [
-        (("shrink", "--stage", "1"), layout.SEARCH_STATE),
-        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1")),
-        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS),
+        (("shrink", "--stage", "1"), paths.SEARCH_STATE),
+        (("discretize",), paths.SHRINK_STATE.replace("{stage}", "1")),
+        (("evaluate", "--network", NAMES["network"]), paths.WEIGHTS),
     ],
 )
 def test_a_result_of_an_earlier_stage(place, capfd, command, pattern, kind):
@@ -73,12 +74,12 @@ def test_what_an_mmengine_config_names(place, capfd):
 @pytest.mark.parametrize(
     ("command", "pattern", "state"),
     [
-        (("shrink", "--stage", "1"), layout.SEARCH_STATE, {}),
-        (("shrink", "--stage", "1"), layout.SEARCH_STATE, {"model": {"backbone.architecture.alive_depth": 3}}),
-        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1"), {"model": {"x": torch.zeros(1)}}),
-        (("discretize",), layout.SHRINK_STATE.replace("{stage}", "1"), {"model": [1]}),
-        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS, {"model": {"x": torch.zeros(1)}}),
-        (("evaluate", "--network", NAMES["network"]), layout.WEIGHTS, {"model": {1: 2}}),
+        (("shrink", "--stage", "1"), paths.SEARCH_STATE, {}),
+        (("shrink", "--stage", "1"), paths.SEARCH_STATE, {"model": {"backbone.architecture.alive_depth": 3}}),
+        (("discretize",), paths.SHRINK_STATE.replace("{stage}", "1"), {"model": {"x": torch.zeros(1)}}),
+        (("discretize",), paths.SHRINK_STATE.replace("{stage}", "1"), {"model": [1]}),
+        (("evaluate", "--network", NAMES["network"]), paths.WEIGHTS, {"model": {"x": torch.zeros(1)}}),
+        (("evaluate", "--network", NAMES["network"]), paths.WEIGHTS, {"model": {1: 2}}),
     ],
 )
 def test_a_sound_file_of_something_else(place, capfd, command, pattern, state):

@@ -14,8 +14,8 @@ import yaml
 from cluster import cluster
 from patience import PATIENCE
 
-from ssr_mmseg.layout import PROJECT
 from ssr_mmseg.progress import job_name, progress_path, read
+from ssr_mmseg.settings.paths import PROJECT
 
 CONFIG = {
     "device": "auto",  # on a cluster this asks for GPUs; the node has none that works, so all runs on the CPU

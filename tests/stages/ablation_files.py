@@ -1,6 +1,6 @@
 """Results of made-up searches, for the tests of what joins them."""
 
-from ssr_mmseg import layout
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils import files
 
 GATES = ("depth", "operator", "mid_width", "out_width")
@@ -26,4 +26,4 @@ def write_metrics(dataset: str, seed: int, stage: int, **changes) -> None:
         "provenance": {"commit": "abc"},
         **changes,
     }
-    files.write_json(layout.stage_metrics_path(dataset, seed, stage), metrics)
+    files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)

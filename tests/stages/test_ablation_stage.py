@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from ablation_files import write_metrics
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cli import main
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.ablation import COLUMNS, write_ablation
 from ssr_mmseg.stages.ablation_report import answer, paired_tests, report
 from ssr_mmseg.utils import files
@@ -84,7 +85,7 @@ def test_retrained_networks_join_if_asked_for(config, results):
         write_ablation(config)
     for regularizer, shrink, seed in itertools.product(("ssr", "none"), ("shrink", "keep"), (0, 3)):
         names = {"dataset": f"ablation/{regularizer}-{shrink}-joint", "seed": seed, "network": "searched"}
-        files.write_json(Path(layout.EVALUATION.format(**names)), {"val": {"miou": 61.0}})
+        files.write_json(Path(paths.EVALUATION.format(**names)), {"val": {"miou": 61.0}})
     write_ablation(config)
     assert set(pd.read_csv("results/ablation.csv").retrained_miou) == {61.0}
     assert "retrained mIoU" in Path("results/ablation.md").read_text(encoding="utf-8")
@@ -92,7 +93,7 @@ def test_retrained_networks_join_if_asked_for(config, results):
 
 def test_a_missing_search_is_one_line_and_the_old_table_stays(config, results):
     files.write_text(Path("results/ablation.csv"), "old\n")
-    path = layout.stage_metrics_path("ablation/none-keep-joint", 3, 1)
+    path = paths.stage_metrics_path("ablation/none-keep-joint", 3, 1)
     path.unlink()
     with pytest.raises(UserError, match=f"{path} is missing; make it with: snakemake --cores all {path}"):
         write_ablation(config)

@@ -5,7 +5,7 @@ import pytest
 import torch
 import yaml
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.costs.base import TOLERANCE
 from ssr_mmseg.gates import ArchitectureParameters
@@ -13,6 +13,7 @@ from ssr_mmseg.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.search.target import towards_target
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize, random_genotype_like
 from ssr_mmseg.training.state import save_state
 from ssr_mmseg.utils.errors import UserError
@@ -35,7 +36,7 @@ def config(tmp_path, monkeypatch) -> dict:
         "palette": [[index] * 3 for index in range(11)],
         "splits": {"train": split, "val": split, "test": split},
     }
-    write_json(tmp_path / layout.MANIFEST.format(dataset="town"), manifest)
+    write_json(tmp_path / paths.MANIFEST.format(dataset="town"), manifest)
     return settings.complete(yaml.safe_load(text))
 
 
@@ -48,7 +49,7 @@ def searched(config: dict, change=lambda gates: None) -> ArchitectureParameters:
             alpha.normal_()
     change(gates)
     state = {f"backbone.architecture.{name}": value for name, value in gates.state_dict().items()}
-    save_state(layout.state_path("town", 0, 1), {"model": state})
+    save_state(paths.state_path("town", 0, 1), {"model": state})
     return gates
 
 
@@ -120,7 +121,7 @@ def test_an_argmax_near_the_target_stays(config):
 
 
 def test_a_random_genotype_is_drawn_by_the_seed_and_near_the_wanted_cost():
-    space = SearchSpace.from_settings(settings.read_config(layout.PROJECT / settings.DEFAULTS)["search"])
+    space = SearchSpace.from_settings(settings.read_config(paths.PROJECT / settings.DEFAULTS)["search"])
     size = (96, 192)
     for target in (
         genotype_macs(genotype_of(space, random_choice(space, np.random.default_rng(s))), 11, size) for s in (7, 8)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from ablation_files import write_metrics
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import stage_records, write_gap
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -21,7 +22,7 @@ def results(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for stage in range(3):
         write_metrics("town", 7, stage)
-    path = Path(layout.EVALUATION.format(dataset="town", seed=7, network="searched"))
+    path = Path(paths.EVALUATION.format(dataset="town", seed=7, network="searched"))
     files.write_json(path, {"val": {"miou": 57.5}, "test": {"miou": 40.0}})
 
 
@@ -74,7 +75,7 @@ def test_what_is_missing_is_named_with_its_command(results):
 
 
 def test_metrics_without_a_key_are_one_line(results):
-    path = layout.stage_metrics_path("town", 7, 0)
+    path = paths.stage_metrics_path("town", 7, 0)
     files.write_json(path, {key: value for key, value in files.read_json(path).items() if key != "cost_ratio"})
     with pytest.raises(UserError, match=f"{path} has no 'cost_ratio'; delete it and make it anew"):
         write_gap(configured(), "town", 7)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.peers import COLUMNS, write_peers
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -18,21 +19,21 @@ def config(tmp_path, monkeypatch):
     yard = {"type": "camvid", "source": "data", "size": [64, 96]}
     changes = {"datasets": {"yard": yard}, "networks": ["searched", "erfnet"], "seeds": [3, 4]}
     config = settings.complete({**changes, "search": {"cost": {"kind": "macs", "target": [0.5, 0.7]}}})
-    for rank, label in enumerate(definitions.peers(settings.networks(config, "yard"))):
+    for rank, label in enumerate(project_files.peers(settings.networks(config, "yard"))):
         place, network = ("yard@" + label.split("@")[1], "searched") if "@" in label else ("yard", label)
         names = {"dataset": place, "seed": 3, "network": network}
         cost = {"params": 10 + rank, "macs": 10**9, "device": "abacus", "backend": "eager", "precision": "fp32"}
         timing = {"fps": 1000 / (5 + rank), "latency_ms_p50": 5.0 + rank, "latency_ms_p95": 6.0 + rank}
         records = [{"size": size, **cost, **timing} for size in ([64, 96], [512, 1024])]
-        files.write_json(Path(layout.PROFILE.format(**names)), {"records": records, "provenance": {}})
+        files.write_json(Path(paths.PROFILE.format(**names)), {"records": records, "provenance": {}})
         if label in ("searched@0.5", "erfnet"):
             split = {"images": 4, "miou": 60.0 - rank, "pixel_accuracy": 90.0, "iou": {"sky": 60.0 - rank}}
-            files.write_json(Path(layout.EVALUATION.format(**names)), {"val": split, "test": split})
+            files.write_json(Path(paths.EVALUATION.format(**names)), {"val": split, "test": split})
     return config
 
 
 def read() -> list[dict]:
-    with open(layout.PEERS, newline="", encoding="utf-8") as file:
+    with open(paths.PEERS, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -41,7 +42,7 @@ def test_every_network_has_a_row_per_size_and_accuracy_where_it_was_trained(conf
     rows = read()
     assert tuple(rows[0]) == COLUMNS
     here = [row for row in rows if row["origin"] == "measured here"]
-    names = definitions.peers(settings.networks(config, "yard"))
+    names = project_files.peers(settings.networks(config, "yard"))
     assert [row["network"] for row in here] == [name for name in names for _ in range(2)]
     trained = {(row["network"], row["input_size"]): row["miou_test"] for row in here if row["miou_test"]}
     assert set(trained) == {("searched@0.5", "64x96"), ("erfnet", "64x96")}
@@ -61,7 +62,7 @@ def test_published_figures_stand_beside_with_their_source(config):
 
 def test_the_figure_shows_what_was_trained_and_vanishes_with_it(config):
     write_peers(config)
-    figure = Path(layout.PEERS_FIGURE.format(dataset="yard"))
+    figure = Path(paths.PEERS_FIGURE.format(dataset="yard"))
     drawn = figure.read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
     assert "searched@0.5" in drawn
@@ -74,8 +75,8 @@ def test_the_figure_shows_what_was_trained_and_vanishes_with_it(config):
 
 
 def test_a_missing_profile_names_the_command_that_makes_it(config):
-    path = Path(layout.PROFILE.format(dataset="yard", seed=3, network="icnet"))
+    path = Path(paths.PROFILE.format(dataset="yard", seed=3, network="icnet"))
     path.unlink()
     with pytest.raises(UserError, match=f"{path} is missing; make it with: snakemake --cores all {path}"):
         write_peers(config)
-    assert not Path(layout.PEERS).exists()
+    assert not Path(paths.PEERS).exists()

@@ -6,15 +6,16 @@ import pytest
 import torch
 from small_experiment import NETWORK, build, configuration, make
 
-from ssr_mmseg import layout, settings
+from ssr_mmseg import settings
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.profiling.folding import NORMALISATION
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
-PROFILE = Path(layout.PROFILE.format(dataset="town", seed=0, network=NETWORK))
+PROFILE = Path(paths.PROFILE.format(dataset="town", seed=0, network=NETWORK))
 
 
 @pytest.fixture(scope="module")

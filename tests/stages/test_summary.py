@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.summary import COLUMNS, chosen_seed, write_summary
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -29,7 +30,7 @@ def results(config, tmp_path, monkeypatch):
     """A working directory with every result of `config`; the village has no test labels."""
     monkeypatch.chdir(tmp_path)
     for dataset in config["datasets"]:
-        files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car"]})
+        files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car"]})
         for index, seed in enumerate(SEEDS):
             write_search(dataset, seed, [50.0, 52.5, 51.0][index])
             for network in config["networks"]:
@@ -39,25 +40,25 @@ def results(config, tmp_path, monkeypatch):
 def write_search(dataset, seed, one_hot_miou):
     end = {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": one_hot_miou}
     gap = {"hours": 1.0, "peak_gb": 1.0, "end": end}
-    files.write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), gap)
+    files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), gap)
 
 
 def write_network(dataset, seed, network, index):
     names = {"dataset": dataset, "seed": seed, "network": network}
-    kind = definitions.network_kind(network)
+    kind = project_files.network_kind(network)
     training = {"kind": kind, "train_split": "train", "pretrained": "no", "hours": 1.0, "provenance": {"commit": ""}}
     test = {"miou": TEST[network][index], "pixel_accuracy": 81.0} if dataset == "town" else None
     evaluation = {"val": {"miou": VAL[network][index], "pixel_accuracy": 84.0}, "test": test}
     cost = {"params": 10, "macs": 20, "device": "", "backend": "eager", "precision": "fp32"}
     timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
     records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]
-    files.write_json(Path(layout.TRAINING.format(**names)), training)
-    files.write_json(Path(layout.EVALUATION.format(**names)), evaluation)
-    files.write_json(Path(layout.PROFILE.format(**names)), {"records": records})
+    files.write_json(Path(paths.TRAINING.format(**names)), training)
+    files.write_json(Path(paths.EVALUATION.format(**names)), evaluation)
+    files.write_json(Path(paths.PROFILE.format(**names)), {"records": records})
 
 
 def read_summary():
-    with open(layout.SUMMARY, newline="", encoding="utf-8") as file:
+    with open(paths.SUMMARY, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -119,16 +120,16 @@ def test_the_highest_wins_and_of_equals_the_lower_seed(tmp_path, monkeypatch, sc
 
 
 def test_a_missing_result_is_named_with_its_command_and_the_old_summary_stays(config, results):
-    files.write_text(Path(layout.SUMMARY), "old\n")
-    missing = layout.EVALUATION.format(dataset="town", seed=7, network="erfnet")
+    files.write_text(Path(paths.SUMMARY), "old\n")
+    missing = paths.EVALUATION.format(dataset="town", seed=7, network="erfnet")
     Path(missing).unlink()
     with pytest.raises(UserError, match=f"{missing} is missing; make it with: snakemake --cores all {missing}"):
         write_summary(config)
-    assert Path(layout.SUMMARY).read_text() == "old\n"
+    assert Path(paths.SUMMARY).read_text() == "old\n"
 
 
 def test_a_full_disk_leaves_the_old_summary(config, results, monkeypatch):
-    files.write_text(Path(layout.SUMMARY), "old\n")
+    files.write_text(Path(paths.SUMMARY), "old\n")
 
     def full_disk(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -136,4 +137,4 @@ def test_a_full_disk_leaves_the_old_summary(config, results, monkeypatch):
     monkeypatch.setattr(files.os, "fsync", full_disk)
     with pytest.raises(UserError, match=r"could not write results/summary\.csv: No space left"):
         write_summary(config)
-    assert Path(layout.SUMMARY).read_text() == "old\n"
+    assert Path(paths.SUMMARY).read_text() == "old\n"

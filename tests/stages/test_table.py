@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import definitions, layout, settings
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.table import COLUMNS, write_table
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -32,11 +33,11 @@ def results(config, tmp_path, monkeypatch):
     """A working directory with every result that the table of `config` joins; the village has no test labels."""
     monkeypatch.chdir(tmp_path)
     for dataset in config["datasets"]:
-        files.write_json(Path(layout.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car", "sky"]})
+        files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car", "sky"]})
         for seed in config["seeds"]:
             end = {"gap": 4.0 if dataset == "town" else 10.0, "gates_decided": 0.98765}
             gap = {"hours": 0.875, "peak_gb": 3.00004, "end": end}
-            files.write_json(Path(layout.GAP.format(dataset=dataset, seed=seed)), gap)
+            files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), gap)
             for network in config["networks"]:
                 write_network(dataset, seed, network)
     return tmp_path
@@ -45,7 +46,7 @@ def results(config, tmp_path, monkeypatch):
 def write_network(dataset, seed, network):
     names = {"dataset": dataset, "seed": seed, "network": network}
     training = {
-        "kind": definitions.network_kind(network),
+        "kind": project_files.network_kind(network),
         "train_split": "train+val",
         "pretrained": "no",
         "hours": 0.111111,
@@ -56,13 +57,13 @@ def write_network(dataset, seed, network):
     cost = {"params": 10, "macs": 10**10, "device": "CPU, with a comma", "backend": "eager", "precision": "fp32"}
     timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
     records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]
-    files.write_json(Path(layout.TRAINING.format(**names)), training)
-    files.write_json(Path(layout.EVALUATION.format(**names)), evaluation)
-    files.write_json(Path(layout.PROFILE.format(**names)), {"records": records})
+    files.write_json(Path(paths.TRAINING.format(**names)), training)
+    files.write_json(Path(paths.EVALUATION.format(**names)), evaluation)
+    files.write_json(Path(paths.PROFILE.format(**names)), {"records": records})
 
 
 def read_table():
-    with open(layout.TABLE, newline="", encoding="utf-8") as file:
+    with open(paths.TABLE, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -118,24 +119,24 @@ def test_without_test_labels_accuracy_is_that_of_val(config, results):
 
 
 def test_an_unknown_gap_stays_empty(config, results):
-    path = Path(layout.GAP.format(dataset="town", seed=0))
+    path = Path(paths.GAP.format(dataset="town", seed=0))
     files.write_json(path, {**files.read_json(path), "end": {"gap": None, "gates_decided": 1.0}})
     write_table(config)
     assert row("town", "searched", 0, "64x128")["discretization_gap"] == ""
 
 
-@pytest.mark.parametrize("pattern", [layout.MANIFEST, layout.TRAINING, layout.EVALUATION, layout.PROFILE])
+@pytest.mark.parametrize("pattern", [paths.MANIFEST, paths.TRAINING, paths.EVALUATION, paths.PROFILE])
 def test_a_missing_result_is_named_with_its_command_and_the_old_table_stays(config, results, pattern):
-    files.write_text(Path(layout.TABLE), "old\n")
+    files.write_text(Path(paths.TABLE), "old\n")
     missing = pattern.format(dataset="town", seed=7, network="erfnet")
     Path(missing).unlink()
     with pytest.raises(UserError, match=f"{missing} is missing; make it with: snakemake --cores all {missing}"):
         write_table(config)
-    assert Path(layout.TABLE).read_text() == "old\n"
+    assert Path(paths.TABLE).read_text() == "old\n"
 
 
 def test_a_missing_gap_report_is_named(config, results):
-    path = Path(layout.GAP.format(dataset="town", seed=7))
+    path = Path(paths.GAP.format(dataset="town", seed=7))
     path.unlink()
     with pytest.raises(UserError, match=f"{path} is missing"):
         write_table(config)
@@ -144,16 +145,16 @@ def test_a_missing_gap_report_is_named(config, results):
 @pytest.mark.parametrize(
     ("pattern", "value"),
     [
-        (layout.PROFILE, []),
-        (layout.PROFILE, {"records": 5}),
-        (layout.PROFILE, {"records": [{"size": [64, 128, 3]}]}),
-        (layout.PROFILE, {"records": [{"fps": "fast"}]}),
-        (layout.EVALUATION, {"val": {"miou": "high"}}),
-        (layout.TRAINING, {"hours": True}),
-        (layout.TRAINING, {"kind": '=HYPERLINK("https://example.org")'}),  # a spreadsheet would run it
-        (layout.TRAINING, {"device": "\x1b[2J"}),
-        (layout.GAP, {"end": []}),
-        (layout.MANIFEST, {"classes": 3}),
+        (paths.PROFILE, []),
+        (paths.PROFILE, {"records": 5}),
+        (paths.PROFILE, {"records": [{"size": [64, 128, 3]}]}),
+        (paths.PROFILE, {"records": [{"fps": "fast"}]}),
+        (paths.EVALUATION, {"val": {"miou": "high"}}),
+        (paths.TRAINING, {"hours": True}),
+        (paths.TRAINING, {"kind": '=HYPERLINK("https://example.org")'}),  # a spreadsheet would run it
+        (paths.TRAINING, {"device": "\x1b[2J"}),
+        (paths.GAP, {"end": []}),
+        (paths.MANIFEST, {"classes": 3}),
     ],
 )
 def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value):
@@ -162,16 +163,16 @@ def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value
     files.write_json(Path(path), {**before, **value} if isinstance(value, dict) else value)
     with pytest.raises(UserError, match=f"{path} is not as expected: .*; delete it and make it anew with: snakemake"):
         write_table(config)
-    assert not Path(layout.TABLE).exists()
+    assert not Path(paths.TABLE).exists()
 
 
 @pytest.mark.parametrize(
     ("pattern", "value", "key"),
     [
-        (layout.TRAINING, {"kind": "baseline"}, "train_split"),
-        (layout.EVALUATION, {"val": None, "test": None}, "miou"),
-        (layout.PROFILE, {}, "records"),
-        (layout.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
+        (paths.TRAINING, {"kind": "baseline"}, "train_split"),
+        (paths.EVALUATION, {"val": None, "test": None}, "miou"),
+        (paths.PROFILE, {}, "records"),
+        (paths.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
     ],
 )
 def test_an_unsound_result_is_one_line(config, results, pattern, value, key):
@@ -179,11 +180,11 @@ def test_an_unsound_result_is_one_line(config, results, pattern, value, key):
     files.write_json(Path(path), value)
     with pytest.raises(UserError, match=f"{path} has no '{key}'"):
         write_table(config)
-    assert not Path(layout.TABLE).exists()
+    assert not Path(paths.TABLE).exists()
 
 
 def test_a_full_disk_leaves_the_old_table(config, results, monkeypatch):
-    files.write_text(Path(layout.TABLE), "old\n")
+    files.write_text(Path(paths.TABLE), "old\n")
 
     def full_disk(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -191,5 +192,5 @@ def test_a_full_disk_leaves_the_old_table(config, results, monkeypatch):
     monkeypatch.setattr(files.os, "fsync", full_disk)
     with pytest.raises(UserError, match=r"could not write results/table\.csv: No space left"):
         write_table(config)
-    assert Path(layout.TABLE).read_text() == "old\n"
+    assert Path(paths.TABLE).read_text() == "old\n"
     assert [path.name for path in Path("results").glob(".table*")] == []

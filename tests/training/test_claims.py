@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.training.claims import claim, holder, release
 from ssr_mmseg.utils.errors import UserError
 

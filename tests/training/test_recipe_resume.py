@@ -11,10 +11,11 @@ import pytest
 import torch
 from spaces import SPACE
 
-from ssr_mmseg import layout, settings, stopping
+from ssr_mmseg import settings, stopping
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.genotype import genotype_of, random_choice
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.claims import release
@@ -68,7 +69,7 @@ EXPERIMENT = {
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
-    shutil.copytree(layout.PROJECT / "config/mmseg/schedules", folder / "schedules")
+    shutil.copytree(paths.PROJECT / "config/mmseg/schedules", folder / "schedules")
     (folder / "schedules/recipe.py").write_text(SCHEDULE)
     (folder / "schedules/search.py").write_text(SEARCH_SCHEDULE)
     (folder / "config/genotypes").mkdir(parents=True)
@@ -78,7 +79,7 @@ def prepared(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         config = settings.complete(EXPERIMENT)
-        prepare(settings.for_dataset(config, DATASET)["dataset"], Path(layout.MANIFEST.format(dataset=DATASET)).parent)
+        prepare(settings.for_dataset(config, DATASET)["dataset"], Path(paths.MANIFEST.format(dataset=DATASET)).parent)
     return folder
 
 
@@ -97,7 +98,7 @@ def workplace(prepared, tmp_path, monkeypatch):
 def trained() -> tuple[dict, dict]:
     """Weights and record of the finished training in the working directory."""
     names = {"dataset": DATASET, "seed": 0, "network": "tiny"}
-    return load_state(Path(layout.WEIGHTS.format(**names)))["model"], read_json(Path(layout.TRAINING.format(**names)))
+    return load_state(Path(paths.WEIGHTS.format(**names)))["model"], read_json(Path(paths.TRAINING.format(**names)))
 
 
 def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
@@ -170,7 +171,7 @@ def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace):
             stopped(number, SearchLoop, search, config, DATASET, 0)
         for stage in range(2):
             search(config, DATASET, 0, stage)
-        states.append(load_state(layout.state_path(DATASET, 0, 1)))
+        states.append(load_state(paths.state_path(DATASET, 0, 1)))
     first, second = states
     assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
     assert first["history"] == second["history"]

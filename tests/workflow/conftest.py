@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE
 
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 
 LIGHT = (
     "__init__",

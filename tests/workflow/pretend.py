@@ -5,25 +5,25 @@ import sys
 import time
 from pathlib import Path
 
-from ssr_mmseg import layout
+from ssr_mmseg.settings import paths
 
 OUTPUTS = {
-    "prepare": (layout.MANIFEST,),
-    "search": (layout.SEARCH_STATE, layout.SEARCH_METRICS),
-    "shrink": (layout.SHRINK_STATE, layout.SHRINK_METRICS),
-    "discretize": (layout.GENOTYPE, layout.DISCRETIZATION),
-    "sample": (layout.RANDOM_GENOTYPE,),
-    "retrain": (layout.WEIGHTS, layout.TRAINING),
-    "evaluate": (layout.EVALUATION,),
-    "profile": (layout.PROFILE,),
-    "gap": (layout.GAP,),
-    "table": (layout.TABLE,),
-    "latency-table": (layout.LATENCY_TABLE,),
-    "peers": (layout.PEERS,),
-    "summary": (layout.SUMMARY,),
-    "ablation": (layout.ABLATION, layout.ABLATION_REPORT),
-    "report": (layout.REPORT, layout.PREDICTION_SHEET),
-    "figures": (f"{layout.FIGURES}/index.json",),
+    "prepare": (paths.MANIFEST,),
+    "search": (paths.SEARCH_STATE, paths.SEARCH_METRICS),
+    "shrink": (paths.SHRINK_STATE, paths.SHRINK_METRICS),
+    "discretize": (paths.GENOTYPE, paths.DISCRETIZATION),
+    "sample": (paths.RANDOM_GENOTYPE,),
+    "retrain": (paths.WEIGHTS, paths.TRAINING),
+    "evaluate": (paths.EVALUATION,),
+    "profile": (paths.PROFILE,),
+    "gap": (paths.GAP,),
+    "table": (paths.TABLE,),
+    "latency-table": (paths.LATENCY_TABLE,),
+    "peers": (paths.PEERS,),
+    "summary": (paths.SUMMARY,),
+    "ablation": (paths.ABLATION, paths.ABLATION_REPORT),
+    "report": (paths.REPORT, paths.PREDICTION_SHEET),
+    "figures": (f"{paths.FIGURES}/index.json",),
 }
 
 if __name__ == "__main__":

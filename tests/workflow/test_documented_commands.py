@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssr_mmseg import cli
-from ssr_mmseg.layout import PROJECT
+from ssr_mmseg.settings.paths import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted(PROJECT.glob("docs/**/*.md")), *sorted(PROJECT.glob("*/README.md"))]
 CHEAP = ("cost", "space", "status")  # subcommands that need no results: run for real

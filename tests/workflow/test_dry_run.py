@@ -110,7 +110,7 @@ def test_one_more_seed_keeps_what_is_there(finished):
 def test_edited_values_and_recipes_remake_their_stage_and_edited_code_does_not(copied):
     path = copied.folder / "config/mmseg/schedules/retrain_quick.py"
     path.write_text(f"{path.read_text()}\nextra = 1\n")
-    copied.edit("ssr_mmseg/settings.py", '"profile": 2', '"profile": 3')
+    copied.edit("ssr_mmseg/settings/experiment_config.py", '"profile": 2', '"profile": 3')
     copied.edit("workflow/rules/search.smk", "ssr_mmseg search", "ssr_mmseg  search")
     remade = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
     assert {rule for rule, _ in planned(plan(copied, *TWO))} == remade

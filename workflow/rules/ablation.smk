@@ -5,9 +5,9 @@
 rule gap:
     input:
         lambda wildcards: stage_metrics(wildcards.dataset, wildcards.seed),
-        expand(layout.EVALUATION, network="searched", allow_missing=True),
+        expand(paths.EVALUATION, network="searched", allow_missing=True),
     output:
-        layout.GAP,
+        paths.GAP,
     log:
         "results/logs/gap/{dataset}-seed{seed}.log",
     conda:
@@ -26,8 +26,8 @@ rule ablation:
     input:
         ablation_inputs,
     output:
-        report(layout.ABLATION, caption="../report/ablation.rst", category="Ablation"),
-        layout.ABLATION_REPORT,
+        report(paths.ABLATION, caption="../report/ablation.rst", category="Ablation"),
+        paths.ABLATION_REPORT,
     log:
         "results/logs/ablation.log",
     conda:

@@ -12,10 +12,11 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg import ablation, allocator, definitions, failures, family, layout, settings
+from ssr_mmseg.settings import ablation, project_files, cost_targets, paths
+from ssr_mmseg import allocator, failures, settings
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.remembered import remember
+from ssr_mmseg.settings.cache import remember
 
 
 def read_configuration() -> dict:
@@ -25,7 +26,7 @@ def read_configuration() -> dict:
     """
     changes = settings.typed(dict(workflow.config_settings.config))
     if not workflow.configfiles:
-        return settings.read_config(layout.project_file(settings.DEFAULTS), changes)
+        return settings.read_config(paths.project_file(settings.DEFAULTS), changes)
     origin = ", ".join(os.path.relpath(path) for path in workflow.configfiles)
     return settings.complete(settings.merge(config, changes), f"{origin} and --config" if changes else origin)
 
@@ -107,7 +108,7 @@ def shrink_stages(dataset: str) -> int:
 
 def previous_state(wildcards) -> str:
     """State that a shrinking stage starts from."""
-    return str(layout.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
+    return str(paths.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
 
 
 def latency_table(wildcards) -> list[str]:
@@ -118,36 +119,36 @@ def latency_table(wildcards) -> list[str]:
 
 def last_state(wildcards) -> str:
     """State that the last stage of a search leaves."""
-    return str(layout.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
+    return str(paths.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
 
 
 def genotype_of(wildcards) -> list[str]:
     """Genotype that a network is built from, if the workflow makes it; other networks are project files."""
-    made = {"searched": layout.GENOTYPE, "random": layout.RANDOM_GENOTYPE}
+    made = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
     return [made[wildcards.network]] if wildcards.network in made else []
 
 
 def profiled_weights(wildcards) -> list[str]:
     """Weights that a profile waits for, if its configuration asks for trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
-    return [layout.WEIGHTS] if trained else []
+    return [paths.WEIGHTS] if trained else []
 
 
 def stage_metrics(dataset: str, seed: int) -> list[str]:
     """Metrics of all stages of a search, in order."""
-    return [str(layout.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
+    return [str(paths.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
 def places(dataset: str) -> list[tuple[str, str]]:
     """Every network of a dataset's table: what stands in the dataset's place in its results, and its name there."""
-    return [family.place_of(dataset, label) for label in settings.networks(CONFIG, dataset)]
+    return [cost_targets.place_of(dataset, label) for label in settings.networks(CONFIG, dataset)]
 
 
 def table_inputs(_) -> list[str]:
     """Every result that the table joins."""
     datasets, seeds = settings.dataset_names(CONFIG), CONFIG["seeds"]
-    inputs = expand(layout.MANIFEST, dataset=datasets)
-    for pattern in (layout.TRAINING, layout.EVALUATION, layout.PROFILE):
+    inputs = expand(paths.MANIFEST, dataset=datasets)
+    for pattern in (paths.TRAINING, paths.EVALUATION, paths.PROFILE):
         inputs += [
             pattern.format(dataset=place, seed=seed, network=network)
             for dataset, seed in itertools.product(datasets, seeds)
@@ -155,7 +156,7 @@ def table_inputs(_) -> list[str]:
         ]
     if "searched" in CONFIG["networks"]:
         searched = [place for dataset in datasets for place in settings.members(CONFIG, dataset)]
-        inputs += expand(layout.GAP, dataset=searched, seed=seeds)
+        inputs += expand(paths.GAP, dataset=searched, seed=seeds)
     return inputs
 
 
@@ -166,9 +167,9 @@ def report_inputs(_) -> list[str]:
     inputs = table_inputs(_)
     if {"searched", "random"} & set(networks):
         inputs += [path for dataset in datasets for seed in seeds for path in stage_metrics(dataset, seed)]
-        inputs += expand([layout.GENOTYPE, layout.DISCRETIZATION], dataset=datasets, seed=seeds)
+        inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=datasets, seed=seeds)
     if "random" in networks:
-        inputs += expand(layout.RANDOM_GENOTYPE, dataset=datasets, seed=seeds)
+        inputs += expand(paths.RANDOM_GENOTYPE, dataset=datasets, seed=seeds)
     return inputs
 
 
@@ -177,11 +178,11 @@ def peer_inputs(_) -> list[str]:
     seed = CONFIG["seeds"][0]
     inputs = []
     for dataset in settings.dataset_names(CONFIG):
-        for label in definitions.peers(settings.networks(CONFIG, dataset)):
-            place, network = family.place_of(dataset, label)
+        for label in project_files.peers(settings.networks(CONFIG, dataset)):
+            place, network = cost_targets.place_of(dataset, label)
             names = {"dataset": place, "seed": seed, "network": network}
-            evaluation = layout.EVALUATION.format(**names)
-            inputs += [layout.PROFILE.format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
+            evaluation = paths.EVALUATION.format(**names)
+            inputs += [paths.PROFILE.format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
     return inputs
 
 
@@ -195,5 +196,5 @@ def ablation_inputs(_) -> list[str]:
     for cell, seed in searches:
         inputs += stage_metrics(cell, seed)
         if CONFIG["ablation"]["retrain"]:
-            inputs.append(layout.EVALUATION.format(dataset=cell, seed=seed, network="searched"))
+            inputs.append(paths.EVALUATION.format(dataset=cell, seed=seed, network="searched"))
     return inputs

@@ -6,8 +6,8 @@ rule discretize:
         last_state,
         latency_table,
     output:
-        genotype=layout.GENOTYPE,
-        report=layout.DISCRETIZATION,
+        genotype=paths.GENOTYPE,
+        report=paths.DISCRETIZATION,
     log:
         "results/logs/discretize/{dataset}-seed{seed}.log",
     priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
@@ -27,9 +27,9 @@ rule sample:
     input:
         manifest,
         latency_table,
-        layout.GENOTYPE,
+        paths.GENOTYPE,
     output:
-        layout.RANDOM_GENOTYPE,
+        paths.RANDOM_GENOTYPE,
     log:
         "results/logs/sample/{dataset}-seed{seed}.log",
     priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps

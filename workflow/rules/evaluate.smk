@@ -6,9 +6,9 @@ rule evaluate:
     input:
         manifest,
         genotype_of,
-        weights=layout.WEIGHTS,
+        weights=paths.WEIGHTS,
     output:
-        layout.EVALUATION,
+        paths.EVALUATION,
     log:
         "results/logs/evaluate/{dataset}-seed{seed}-{network}.log",
     priority: 1  # before the profiles, which take all cores one by one

@@ -6,7 +6,7 @@ rule latency_table:
     input:
         manifest,
     output:
-        layout.LATENCY_TABLE,
+        paths.LATENCY_TABLE,
     log:
         "results/logs/latency_table/{dataset}.log",
     priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps

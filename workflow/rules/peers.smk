@@ -6,7 +6,7 @@ rule peers:
     input:
         peer_inputs,
     output:
-        report(layout.PEERS, caption="../report/peers.rst", category="Results"),
+        report(paths.PEERS, caption="../report/peers.rst", category="Results"),
     log:
         "results/logs/peers.log",
     conda:

@@ -3,7 +3,7 @@
 
 rule prepare:
     output:
-        layout.MANIFEST,
+        paths.MANIFEST,
     log:
         "results/logs/prepare/{dataset}.log",
     conda:

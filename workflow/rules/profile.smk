@@ -8,7 +8,7 @@ rule profile:
         genotype_of,
         profiled_weights,
     output:
-        layout.PROFILE,
+        paths.PROFILE,
     log:
         "results/logs/profile/{dataset}-seed{seed}-{network}.log",
     conda:

@@ -5,10 +5,10 @@
 rule report:
     input:
         report_inputs,
-        layout.SUMMARY,
+        paths.SUMMARY,
     output:
-        report(layout.REPORT, caption="../report/page.rst", category="Results"),
-        report(layout.PREDICTION_SHEET, caption="../report/predictions.rst", category="Predictions"),
+        report(paths.REPORT, caption="../report/page.rst", category="Results"),
+        report(paths.PREDICTION_SHEET, caption="../report/predictions.rst", category="Predictions"),
     log:
         "results/logs/report.log",
     conda:
@@ -26,7 +26,7 @@ rule figures:
     input:
         report_inputs,
     output:
-        directory(layout.FIGURES),  # the stage writes it elsewhere and moves it here whole
+        directory(paths.FIGURES),  # the stage writes it elsewhere and moves it here whole
     log:
         "results/logs/figures.log",
     conda:

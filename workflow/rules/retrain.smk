@@ -6,8 +6,8 @@ rule retrain:
         manifest,
         genotype_of,
     output:
-        weights=layout.WEIGHTS,
-        training=layout.TRAINING,
+        weights=paths.WEIGHTS,
+        training=paths.TRAINING,
     log:
         "results/logs/retrain/{dataset}-seed{seed}-{network}.log",
     benchmark:

@@ -6,8 +6,8 @@ rule search:
         manifest,
         latency_table,
     output:
-        state=layout.SEARCH_STATE,
-        metrics=layout.SEARCH_METRICS,
+        state=paths.SEARCH_STATE,
+        metrics=paths.SEARCH_METRICS,
     log:
         "results/logs/search/{dataset}-seed{seed}.log",
     benchmark:
@@ -33,8 +33,8 @@ rule shrink:
         latency_table,
         previous=previous_state,
     output:
-        state=layout.SHRINK_STATE,
-        metrics=layout.SHRINK_METRICS,
+        state=paths.SHRINK_STATE,
+        metrics=paths.SHRINK_METRICS,
     log:
         "results/logs/shrink/{dataset}-seed{seed}-{stage}.log",
     benchmark:

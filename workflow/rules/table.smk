@@ -5,7 +5,7 @@ rule table:
     input:
         table_inputs,
     output:
-        report(layout.TABLE, caption="../report/table.rst", category="Results"),
+        report(paths.TABLE, caption="../report/table.rst", category="Results"),
     log:
         "results/logs/table.log",
     conda:
@@ -23,7 +23,7 @@ rule summary:
     input:
         table_inputs,
     output:
-        report(layout.SUMMARY, caption="../report/summary.rst", category="Results"),
+        report(paths.SUMMARY, caption="../report/summary.rst", category="Results"),
     log:
         "results/logs/summary.log",
     conda:

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ssr_mmseg import layout
-from ssr_mmseg.remembered import remembered
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.cache import remembered
 from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/datasets"
@@ -22,11 +22,11 @@ def network_kind(network: str) -> str:
         return network
     folders = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
     for kind, (folder, suffix) in folders.items():
-        if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), layout.PROJECT)):
+        if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), paths.PROJECT)):
             return kind
     known = {
         path.stem
-        for root in (Path(), layout.PROJECT)
+        for root in (Path(), paths.PROJECT)
         for folder, suffix in folders.values()
         for path in (root / folder).glob(f"*{suffix}")
     }
@@ -38,7 +38,7 @@ def peers(networks: Iterable[str]) -> list[str]:
     folders = (("config/genotypes", ".json"), ("config/mmseg/baselines", ".py"))
     files = (
         path
-        for root in (Path(), layout.PROJECT)
+        for root in (Path(), paths.PROJECT)
         for folder, suffix in folders
         for path in (root / folder).glob(f"*{suffix}")
     )
@@ -50,9 +50,9 @@ def network_file(network: str) -> Path | None:
     """The genotype or mmengine file that defines a network, or None for one that a search or a draw yields."""
     kind = network_kind(network)
     if kind == "published":
-        return layout.project_file(f"config/genotypes/{network}.json")
+        return paths.project_file(f"config/genotypes/{network}.json")
     if kind == "baseline":
-        return layout.project_file(f"config/mmseg/baselines/{network}.py")
+        return paths.project_file(f"config/mmseg/baselines/{network}.py")
     return None
 
 
@@ -64,9 +64,9 @@ def dataset_file(dataset_type: str) -> Path:
         UserError: there is no such type.
     """
     try:
-        return layout.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
+        return paths.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
     except UserError:
-        known = {path.stem for root in (Path(), layout.PROJECT) for path in (root / DATASET_TYPES).glob("*.py")}
+        known = {path.stem for root in (Path(), paths.PROJECT) for path in (root / DATASET_TYPES).glob("*.py")}
         raise UserError(f"unknown dataset type {dataset_type}; known are: {', '.join(sorted(known))}") from None
 
 

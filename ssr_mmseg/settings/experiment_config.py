@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from ssr_mmseg import definitions, family, layout
-from ssr_mmseg.ablation import Cell, cells
-from ssr_mmseg.remembered import remembered
+from ssr_mmseg.settings import cost_targets, paths, project_files
+from ssr_mmseg.settings.ablation import Cell, cells
+from ssr_mmseg.settings.cache import remembered
 from ssr_mmseg.utils import json_schema, safe_parsing
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_bytes, read_json, sha256
@@ -80,7 +80,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         safe_parsing.plain(user, safe_parsing.MAX_YAML_VALUES)
     except safe_parsing.ParseError as error:
         raise UserError(f"{origin} is no configuration: {error}; see config/README.md") from error
-    defaults = yaml.safe_load((layout.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
+    defaults = yaml.safe_load((paths.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
     config = merge(defaults, user)
     whole = {key: copy.deepcopy(user[key]) for key in ("datasets", "ablation") if key in user}
     if "datasets" in whole:
@@ -99,22 +99,22 @@ def complete(user: Any, origin: str = "configuration") -> dict:
 
 
 @remembered
-def variants(config: dict) -> dict[str, Cell | family.Member]:
+def variants(config: dict) -> dict[str, Cell | cost_targets.Member]:
     """Everything but datasets that stands where a dataset's name stands: cells of the ablation, members of families."""
-    found: dict[str, Cell | family.Member] = dict(cells(config))
+    found: dict[str, Cell | cost_targets.Member] = dict(cells(config))
     for dataset in config["datasets"]:
         found |= {member.name: member for member in _family(config, dataset)}
     return found
 
 
-def _variant(config: dict, dataset: str) -> Cell | family.Member | None:
+def _variant(config: dict, dataset: str) -> Cell | cost_targets.Member | None:
     """The variant of that name; None for a dataset, without a look at the others."""
     return variants(config).get(dataset) if "/" in dataset or "@" in dataset else None
 
 
-def _family(config: dict, dataset: str) -> list[family.Member]:
+def _family(config: dict, dataset: str) -> list[cost_targets.Member]:
     own = config["datasets"][dataset].get("search", {}).get("cost", {})
-    return family.members_of(dataset, merge({"cost": config["search"]["cost"]}, {"cost": own})["cost"])
+    return cost_targets.members_of(dataset, merge({"cost": config["search"]["cost"]}, {"cost": own})["cost"])
 
 
 @remembered
@@ -128,7 +128,7 @@ def members(config: dict, dataset: str) -> list[str]:
 def networks(config: dict, dataset: str) -> list[str]:
     """The networks of a dataset's table: those of `networks`, and of its own searches one per target."""
     own = [name.removeprefix(dataset) for name in members(config, dataset)]
-    return [name + label for name in config["networks"] for label in (own if name in family.OWN_SEARCH else [""])]
+    return [name + label for name in config["networks"] for label in (own if name in cost_targets.OWN_SEARCH else [""])]
 
 
 def merge(base: dict, changes: dict) -> dict:
@@ -175,7 +175,7 @@ def _overrides(config: dict, dataset: str) -> dict:
     if variant:
         laid = merge(_overrides(config, variant.dataset), {"search": variant.search})
         cost = merge({"search": config["search"]}, laid)["search"]["cost"]
-        return merge(laid, {"search": {"cost": family.single(cost)}} if isinstance(cost, dict) else {})
+        return merge(laid, {"search": {"cost": cost_targets.single(cost)}} if isinstance(cost, dict) else {})
     return {key: value for key, value in config["datasets"][dataset].items() if key in SECTIONS}
 
 
@@ -220,7 +220,7 @@ def for_dataset(config: dict, dataset: str) -> dict:
 @remembered
 def manifest_path(config: dict, dataset: str) -> Path:
     """Manifest of the data that a dataset, a cell of the ablation or a member of a family is searched on."""
-    return Path(layout.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
+    return Path(paths.MANIFEST.format(dataset=for_dataset(config, dataset)["dataset"]["name"]))
 
 
 @remembered
@@ -233,9 +233,11 @@ def latency_table_path(config: dict, dataset: str) -> Path | None:
     if own["search"]["cost"]["kind"] != "latency":
         return None
     if own["latency"]["table"]:
-        return layout.project_file(own["latency"]["table"])
+        return paths.project_file(own["latency"]["table"])
     variant = _variant(config, dataset)
-    return Path(layout.LATENCY_TABLE.format(dataset=variant.dataset if isinstance(variant, family.Member) else dataset))
+    return Path(
+        paths.LATENCY_TABLE.format(dataset=variant.dataset if isinstance(variant, cost_targets.Member) else dataset)
+    )
 
 
 def identity(value: Any) -> str:
@@ -260,10 +262,10 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
-        parts["mmseg"] = definitions.mmengine_digest(definitions.dataset_file(data["type"]))
+        parts["mmseg"] = project_files.mmengine_digest(project_files.dataset_file(data["type"]))
     elif stage == "latency_table":
         table = settings["latency"]["table"]
-        parts["table"] = sha256(layout.project_file(table)) if table else None
+        parts["table"] = sha256(paths.project_file(table)) if table else None
         parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
         parts |= {"latency": settings["latency"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
@@ -271,8 +273,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
         if settings["search"]["cost"]["kind"] == "latency":
             parts["latency"] = before("latency_table")
-        parts["model"] = definitions.mmengine_digest(layout.project_file(SUPERNET))
-        parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["search"]["schedule"]))
+        parts["model"] = project_files.mmengine_digest(paths.project_file(SUPERNET))
+        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
     elif stage == "discretize":
         parts |= {"search": before("search"), "discretize": settings["discretize"]}
     elif stage == "sample":
@@ -280,7 +282,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "retrain":
         parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
         parts["prepare"] = before("prepare")
-        parts["schedule"] = definitions.mmengine_digest(layout.project_file(settings["retrain"]["schedule"]))
+        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
         parts["network"] = _network_identity(network, before)
     elif stage == "evaluate":
         parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
@@ -296,8 +298,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 
 
 def _network_identity(network: str, before: Callable[[str], str]) -> str:
-    file = definitions.network_file(network)
+    file = project_files.network_file(network)
     if file is not None and file.suffix == ".py":
-        return definitions.mmengine_digest(file)
+        return project_files.mmengine_digest(file)
     genotype = remembered(read_json)(file) if file else before("discretize" if network == "searched" else "sample")
-    return identity([genotype, definitions.mmengine_digest(layout.project_file(DERIVED))])
+    return identity([genotype, project_files.mmengine_digest(paths.project_file(DERIVED))])

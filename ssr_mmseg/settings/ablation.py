@@ -7,7 +7,7 @@ ablation's dataset and lays its own values over that dataset's search. Light, be
 import itertools
 from dataclasses import dataclass
 
-from ssr_mmseg.remembered import remembered
+from ssr_mmseg.settings.cache import remembered
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -6,11 +6,12 @@ The patterns carry Snakemake's wildcards, so that the rules and the command line
 import contextlib
 from pathlib import Path
 
-from ssr_mmseg.remembered import remembered
+from ssr_mmseg.settings.cache import remembered
 from ssr_mmseg.utils.errors import UserError
 
-PROJECT = Path(__file__).resolve().parent.parent
-PUBLISHED = Path(__file__).resolve().parent / "report" / "published"  # figures that others published, with sources
+PACKAGE = Path(__file__).resolve().parent.parent
+PROJECT = PACKAGE.parent
+PUBLISHED = PACKAGE / "report" / "published"  # figures that others published, with sources
 
 MANIFEST = "results/{dataset}/prepare/dataset.json"
 SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
