@@ -23,8 +23,8 @@ from torch import nn
 
 from ssr_mmseg import registration  # noqa: F401
 from ssr_mmseg.deploy.network import DeployedNetwork
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.onnxruntime import OnnxRuntime

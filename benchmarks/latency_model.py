@@ -18,14 +18,14 @@ import torch
 from scipy.stats import spearmanr
 
 from ssr_mmseg import cli, commands, settings
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.latency.backends import arithmetic, starter
 from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
 from ssr_mmseg.latency.model import LatencyModel
 from ssr_mmseg.latency.parts import NetworkPart, random_parts
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.latency.timing import against_reference
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.files import read_json, write_json

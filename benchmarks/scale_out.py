@@ -15,8 +15,8 @@ from pathlib import Path
 
 from our_supernet import SPACE
 
-from ssr_mmseg.search_space import DIMENSIONS, GATES, SearchSpace
-from ssr_mmseg.supernet import SSRSupernet
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.utils.files import read_json
 
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)

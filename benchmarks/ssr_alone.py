@@ -9,7 +9,7 @@ from collections import Counter
 
 import torch
 
-from ssr_mmseg.gates import SCORES
+from ssr_mmseg.architecture.gates import SCORES
 from ssr_mmseg.regularizers import build_regularizer
 
 GROUPS, OPTIONS = 130, 10

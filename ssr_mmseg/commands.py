@@ -125,7 +125,7 @@ def doctor(_: argparse.Namespace, config: dict) -> None:
 
 
 def space(arguments: argparse.Namespace, config: dict) -> None:
-    from ssr_mmseg.search_space import SearchSpace
+    from ssr_mmseg.architecture.search_space import SearchSpace
     from ssr_mmseg.stages.describe import describe_space
 
     own = settings.for_dataset(config, arguments.dataset)
@@ -135,7 +135,7 @@ def space(arguments: argparse.Namespace, config: dict) -> None:
 
 
 def cost(arguments: argparse.Namespace, _: dict) -> None:
-    from ssr_mmseg.genotype import Genotype
+    from ssr_mmseg.architecture.genotype import Genotype
     from ssr_mmseg.stages.describe import network_cost
 
     print(json.dumps(network_cost(Genotype.read(arguments.genotype), arguments.classes, arguments.size), indent=2))

@@ -10,9 +10,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.operators import POOL_GRIDS
-from ssr_mmseg.search_space import GATES, STEM_CHANNELS, SearchSpace
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import GATES, STEM_CHANNELS, SearchSpace
+from ssr_mmseg.models.operators import POOL_GRIDS
 from ssr_mmseg.utils.devices import constant
 from ssr_mmseg.utils.errors import UserError
 

@@ -21,12 +21,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from ssr_mmseg import registration, settings, stopping
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.search_cost import cost_arguments
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.augmentation import check_single
 from ssr_mmseg.training.board import BOARD

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import draw_statistics

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.search_space import DIMENSIONS, SearchSpace
-from ssr_mmseg.supernet import SSRSupernet
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import DIMENSIONS, SearchSpace
+from ssr_mmseg.models.supernet import SSRSupernet
 
 SEARCH = {
     "space": {

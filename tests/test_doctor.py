@@ -66,7 +66,7 @@ def test_packages_are_compared_with_the_lock(monkeypatch, versions, level, words
 
 PINS = dict(
     line.split("==")
-    for line in (doctor.layout.PROJECT / "requirements.lock").read_text().splitlines()
+    for line in (doctor.paths.PROJECT / "requirements.lock").read_text().splitlines()
     if not line.startswith("#")
 )
 

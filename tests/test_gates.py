@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SPACE, random_supernet
 
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.genotype import random_choice
-from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import random_choice
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spaces import SPACE
 
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 

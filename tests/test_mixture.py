@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssr_mmseg.mixture import add_mixture, tap_gradients
-from ssr_mmseg.operators import CandidateOperator
+from ssr_mmseg.models.mixed_operator import add_mixture, tap_gradients
+from ssr_mmseg.models.operators import CandidateOperator
 
 INPUTS, OUTPUTS, MIDS, DILATIONS = 6, 5, (7, 4, 6), (1, 2, 9)  # the last dilation reaches beyond the image
 SHAPE = (3, INPUTS, 8, 10)

@@ -28,11 +28,11 @@ from spaces import SEARCH
 from torch import Tensor, nn
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.prepare import prepare
 from ssr_mmseg.deploy.runtime import ExportedNetwork
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.genotype import Block, Genotype, Stage
-from ssr_mmseg.heads import SearchHead
+from ssr_mmseg.models.decode_heads import SearchHead
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.geometry import compose, resample

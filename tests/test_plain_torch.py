@@ -1,6 +1,6 @@
 """The networks against arithmetic that stands here: no module of the project computes what is expected.
 
-`ssr_mmseg/operators.py` serves the supernet and the derived network alike, so that comparing these two with each other
+`ssr_mmseg/models/operators.py` serves the supernet and the derived network alike, so that comparing these two with each other
 would not notice a change of it. Kernels, dilations, constants and orders below are written down from the paper's
 sections on the network and from the authors' released modules.
 """
@@ -14,11 +14,11 @@ from spaces import SPACE, random_supernet, random_survivors
 from torch import Tensor, nn
 
 from ssr_mmseg import settings
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.heads import AggregationHead, SearchHead
-from ssr_mmseg.operators import CandidateOperator
+from ssr_mmseg.models.decode_heads import AggregationHead, SearchHead
+from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.models.operators import CandidateOperator
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.settings import paths
-from ssr_mmseg.supernet import SSRSupernet
 
 Weights = dict[str, Tensor]
 PUBLISHED = (  # dilation, resolution, in, mid, out of each block

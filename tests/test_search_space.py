@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from spaces import SPACE
 
-from ssr_mmseg.genotype import genotype_of
-from ssr_mmseg.search_space import GATES, SearchSpace, StageSpace
+from ssr_mmseg.architecture.genotype import genotype_of
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
 from ssr_mmseg.utils.errors import UserError
 
 PAPER = SearchSpace((StageSpace(6, 64, 4), StageSpace(11, 128, 4)))

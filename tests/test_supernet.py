@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SEARCH, SPACE, full_stages, random_supernet, random_survivors
 
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.structure import structure_from_json, structure_of, structure_to_json
+from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.compaction import compact_weights, cut
-from ssr_mmseg.structure import structure_from_json, structure_of, structure_to_json
-from ssr_mmseg.supernet import SSRSupernet
 
 
 def choose(seed: int, last_full: bool) -> dict[str, np.ndarray]:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from spaces import SPACE, random_supernet, random_survivors
 
-from ssr_mmseg.structure import structure_of
-from ssr_mmseg.supernet import SSRSupernet
+from ssr_mmseg.architecture.structure import structure_of
+from ssr_mmseg.models.supernet import SSRSupernet
 
 HUGE = 1e30
 

@@ -9,8 +9,8 @@ import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import Cost
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings.cost_targets import hold_of
 from ssr_mmseg.utils.errors import UserError
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from ssr_mmseg.genotype import Genotype, genotype_of
-from ssr_mmseg.search_space import DIMENSIONS, GATES, SearchSpace
+from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace
 from ssr_mmseg.utils.errors import UserError
 
 TOLERANCE = 0.1  # share of the target that a search may end beside it

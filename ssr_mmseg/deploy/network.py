@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from ssr_mmseg.deploy.channels import convolution, diagonal, folded, padded, placed, rounded, scale_and_shift
 from ssr_mmseg.deploy.grids import pooling_matrix, resizing_matrix
-from ssr_mmseg.derived import DerivedBlock, SSRNet
-from ssr_mmseg.heads import AggregationHead
-from ssr_mmseg.operators import POOL_GRIDS, PyramidPooling, ReductionBlock
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
+from ssr_mmseg.models.operators import POOL_GRIDS, PyramidPooling, ReductionBlock
 
 
 class DeployedNetwork(nn.Module):

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.latency.backends import Start
 from ssr_mmseg.latency.modules import input_of, module_of, runs_of
 from ssr_mmseg.latency.parts import Part, block_parts, frame_parts, random_parts
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.latency.timing import against_reference, interleave
-from ssr_mmseg.search_space import SearchSpace
 
 GROUP = 8  # parts that are timed in turn with each other and with the reference
 

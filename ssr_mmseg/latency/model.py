@@ -16,11 +16,11 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
+from ssr_mmseg.architecture.genotype import Genotype, choice_of
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.deploy.channels import rounded
-from ssr_mmseg.genotype import Genotype, choice_of
 from ssr_mmseg.latency.parts import BlockPart, Part, knots, measured_operators, pairs, random_parts, smallest
 from ssr_mmseg.latency.table import LatencyTable
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.utils.errors import UserError
 
 PRIOR = (0.02 / 0.5) ** 2  # ridge towards factors of 1: times are known to 2 %, factors beforehand to a half

@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.deploy.channels import rounded
 from ssr_mmseg.deploy.network import DeployedBlock, DeployedNetwork
-from ssr_mmseg.derived import DerivedBlock, SSRNet
-from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.heads import AggregationHead
 from ssr_mmseg.latency.parts import BlockPart, Part, feature_size
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
 
 REPEATS = 2  # pairs of blocks in a chain: entering and leaving it weighs less than in a single block
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssr_mmseg.genotype import Block, Genotype, Stage, genotype_of, random_choice
-from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage, genotype_of, random_choice
+from ssr_mmseg.architecture.search_space import SearchSpace
 
 
 @dataclass(frozen=True)

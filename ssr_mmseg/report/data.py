@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.report import comparison, results
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.results import Missing
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings import cost_targets, paths
 
 PAPER = "paper_cityscapes"

@@ -7,7 +7,7 @@ half resolution. Below stand its mid and out width as bars within the stage's fu
 import math
 from collections.abc import Sequence
 
-from ssr_mmseg.genotype import Block, Genotype
+from ssr_mmseg.architecture.genotype import Block, Genotype
 from ssr_mmseg.report.style import FONT, on_paper, role
 
 WIDTH, HEIGHT = 76, 172  # of one block's drawing, in pixels

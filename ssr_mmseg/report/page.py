@@ -11,7 +11,7 @@ import vl_convert
 import yaml
 
 from ssr_mmseg import __version__, settings
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.report import charts, comparison, drawing, gate_charts, predictions, search_charts
 from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import altair as alt
 
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.report import style
 from ssr_mmseg.report.charts import lines
 from ssr_mmseg.report.data import Search
 from ssr_mmseg.report.style import Chart, role
-from ssr_mmseg.search_space import GATES
 
 GATE_NAMES = {"depth": "depth", "operator": "operator", "mid_width": "mid width", "out_width": "out width"}
 TERMS = {"loss_cross_entropy": "architecture step", "loss_weights": "weight step"}

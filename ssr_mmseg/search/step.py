@@ -6,9 +6,9 @@ from typing import Any, cast
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.supernet import SSRSupernet
 from ssr_mmseg.training.step import train_step
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import genotype_of
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.costs.base import TOLERANCE, Cost
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.genotype import genotype_of
-from ssr_mmseg.search_space import GATES
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ssr_mmseg.search_space import DIMENSIONS
+from ssr_mmseg.architecture.search_space import DIMENSIONS
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.ablation import Cell, cells_or_error
 from ssr_mmseg.stages.ablation_report import report

@@ -1,11 +1,11 @@
 """The commands `cost` and `space`: what a network and a search space amount to, without data."""
 
+from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.cost import genotype_macs
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import Genotype, genotype_of
-from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import count_parameters
-from ssr_mmseg.search_space import GATES, SearchSpace
 
 
 def network_cost(genotype: Genotype, classes: int, size: tuple[int, int]) -> dict:

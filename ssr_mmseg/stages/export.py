@@ -14,12 +14,12 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.deploy.network import DeployedNetwork
 from ssr_mmseg.deploy.package import KEY, Package
-from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.genotype import Genotype
-from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.backend import require
 from ssr_mmseg.profiling.precision import check_logits

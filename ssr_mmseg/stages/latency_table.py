@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.latency.backends import arithmetic, starter
@@ -14,7 +15,6 @@ from ssr_mmseg.latency.model import LatencyModel
 from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backend import alignment, backend_type
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 

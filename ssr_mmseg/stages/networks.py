@@ -1,6 +1,6 @@
 """Where a row's genotype comes from."""
 
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings import paths, project_files
 
 

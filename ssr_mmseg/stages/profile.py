@@ -8,10 +8,10 @@ from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy.network import DeployedNetwork
-from ssr_mmseg.derived import SSRNet
 from ssr_mmseg.evaluation import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import create, profile_model
 from ssr_mmseg.profiling.backend import alignment, backend_type
 from ssr_mmseg.profiling.folding import fold_batch_norms

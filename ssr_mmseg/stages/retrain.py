@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.progress import job_name, progress_path
 from ssr_mmseg.provenance import provenance

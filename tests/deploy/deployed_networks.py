@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import Block, Genotype, Stage
-from ssr_mmseg.heads import AggregationHead
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.stages.profile import Logits
 
 BLOCKS = ((1, 1), (2, 2), (4, 1), (1, 2))  # (dilation, resolution)

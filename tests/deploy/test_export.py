@@ -12,10 +12,10 @@ from deployed_networks import frames, random_network, randomise, small_genotype
 from torch import nn
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.cli import main
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.genotype import Block, Genotype, Stage
 from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.precision import logits_error
 from ssr_mmseg.settings.paths import PROJECT

@@ -14,7 +14,7 @@ import yaml
 from patience import PATIENCE
 from PIL import Image
 
-from ssr_mmseg.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.table import COLUMNS
 from ssr_mmseg.utils.files import read_json

@@ -30,14 +30,14 @@ from PIL import Image
 from watch import watched
 
 from ssr_mmseg import settings, status
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.cost import genotype_macs
 from ssr_mmseg.datasets.archive import extract
 from ssr_mmseg.datasets.cityscapes import draw_label
 from ssr_mmseg.datasets.manifest import class_weights, read_manifest
 from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair
-from ssr_mmseg.genotype import Genotype
 from ssr_mmseg.report import charts, data, page
-from ssr_mmseg.search_space import GATES
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from latency_tables import CLASSES, key
 from spaces import SPACE
 
-from ssr_mmseg.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import genotype_of, random_choice
 from ssr_mmseg.latency import measure
 from ssr_mmseg.latency.measure import GROUP, fill, parts_of
 from ssr_mmseg.latency.modules import chain_of, deployed, input_of, module_of, runs_of

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from spaces import SPACE
 
 from ssr_mmseg import regularizers
-from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.regularizers import build_regularizer
-from ssr_mmseg.search_space import GATES
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(regularizers.__path__) if module.name != "base")
 every_regularizer = pytest.mark.parametrize("name", NAMES)

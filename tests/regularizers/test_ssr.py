@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from spaces import SPACE
 
-from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.regularizers import build_regularizer
-from ssr_mmseg.search_space import GATES
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from ssr_mmseg import settings
-from ssr_mmseg.genotype import genotype_of, random_choice
-from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils import files
 

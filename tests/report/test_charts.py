@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_files import CLASSES, EPOCHS
 
-from ssr_mmseg.genotype import Block, Genotype, Stage
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.report import charts, drawing, figures, gate_charts, page, search_charts, style
 from ssr_mmseg.report.data import collect
 from ssr_mmseg.settings.paths import PROJECT

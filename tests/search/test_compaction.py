@@ -10,9 +10,9 @@ from mmseg.registry import MODELS
 from spaces import SEARCH, SPACE, random_survivors
 from torch import nn
 
+from ssr_mmseg.architecture.structure import structure_of, structure_to_json
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights, cut
 from ssr_mmseg.search.step import is_architecture
-from ssr_mmseg.structure import structure_of, structure_to_json
 from ssr_mmseg.training.step import train_step
 
 STEPS = 3

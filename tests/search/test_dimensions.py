@@ -6,15 +6,15 @@ import torch
 from spaces import SPACE, search_settings
 from tiny_experiment import DATASET, experiment
 
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES
 from ssr_mmseg.costs import build_cost
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.genotype import Genotype, genotype_of
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.search_space import DIMENSIONS, GATES
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.supernet import SSRSupernet
 from ssr_mmseg.utils.files import read_json
 
 GATE_OF = {"dilation": "operator", "resolution": "operator"}  # the others are gates of their own

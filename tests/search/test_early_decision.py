@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny_experiment import DATASET, experiment
 
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.genotype import Genotype, genotype_of
 from ssr_mmseg.search.step import architecture_of
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search

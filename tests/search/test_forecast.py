@@ -5,9 +5,9 @@ import math
 import pytest
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.architecture.structure import structure_from_json
 from ssr_mmseg.stages.forecast import KEPT, forecast, smallest_structure, table
-from ssr_mmseg.structure import structure_from_json
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from spaces import search_settings
 
-from ssr_mmseg.gates import ArchitectureParameters
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.search_space import SearchSpace, StageSpace
 from ssr_mmseg.search.hooks import GateHistoryHook, RegularizerRampHook, leading_probabilities
-from ssr_mmseg.search_space import SearchSpace, StageSpace
 
 
 @pytest.fixture

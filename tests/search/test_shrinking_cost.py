@@ -6,9 +6,9 @@ import torch
 from spaces import SEARCH, SPACE, random_supernet
 from torch.utils.flop_counter import FlopCounterMode
 
+from ssr_mmseg.architecture.structure import Structure, structure_of, structure_to_json
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.compaction import compact_weights
-from ssr_mmseg.structure import Structure, structure_of, structure_to_json
-from ssr_mmseg.supernet import SSRSupernet
 
 SIZE = (64, 96)
 

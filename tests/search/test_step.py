@@ -7,8 +7,8 @@ from double_supernet import build_model, build_step, parts_of, random_batch
 from spaces import SPACE, random_survivors
 from torch import Tensor, nn
 
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.search.step import architecture_of
-from ssr_mmseg.search_space import GATES
 
 RATE = 1e-3
 RATES = {"weights": RATE, "architecture": RATE}

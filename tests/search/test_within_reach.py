@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SPACE, search_settings
 
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import genotype_of
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.genotype import genotype_of
 from ssr_mmseg.search.target import shrink_within_reach, towards_target, within_reach
-from ssr_mmseg.search_space import GATES, SearchSpace
 
 
 def gates_of(seed: int, spread: float, space: SearchSpace = SPACE) -> ArchitectureParameters:

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from ssr_mmseg import cli, settings
+from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.latency import measure
 from ssr_mmseg.latency.table import LatencyTable
-from ssr_mmseg.search_space import SearchSpace
 from ssr_mmseg.utils.files import read_json
 
 CONFIG = {

@@ -10,10 +10,10 @@ from mmseg.models.losses import accuracy
 from spaces import SPACE
 from torch import nn
 
-from ssr_mmseg.derived import SSRNet
-from ssr_mmseg.genotype import genotype_of, random_choice
-from ssr_mmseg.heads import AggregationHead, pixel_accuracy
-from ssr_mmseg.losses import HardPixelCrossEntropy
+from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.models.decode_heads import AggregationHead, pixel_accuracy
+from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.models.losses import HardPixelCrossEntropy
 from ssr_mmseg.training import validation
 from ssr_mmseg.training.averaging import AverageHook
 from ssr_mmseg.training.precision import BFloat16OptimWrapper

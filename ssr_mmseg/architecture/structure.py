@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg.search_space import SearchSpace
+from ssr_mmseg.architecture.search_space import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg.genotype import Block, Genotype
-from ssr_mmseg.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
-from ssr_mmseg.search_space import STEM_CHANNELS
+from ssr_mmseg.architecture.genotype import Block, Genotype
+from ssr_mmseg.architecture.search_space import STEM_CHANNELS
+from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
 
 
 class DerivedBlock(nn.Module):

@@ -9,12 +9,12 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg.gates import ArchitectureParameters
-from ssr_mmseg.mixture import add_mixture
-from ssr_mmseg.normalisation import per_channel
-from ssr_mmseg.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
-from ssr_mmseg.search_space import STEM_CHANNELS, SearchSpace
-from ssr_mmseg.structure import BlockStructure, Structure, structure_from_json, structure_of
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
+from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, structure_of
+from ssr_mmseg.models.batch_norm import per_channel
+from ssr_mmseg.models.mixed_operator import add_mixture
+from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
 
 
 class SuperBlock(nn.Module):

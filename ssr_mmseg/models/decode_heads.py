@@ -8,8 +8,8 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg.losses import mean_over_processes
-from ssr_mmseg.operators import PyramidPooling, conv_bn_relu, upsample
+from ssr_mmseg.models.losses import mean_over_processes
+from ssr_mmseg.models.operators import PyramidPooling, conv_bn_relu, upsample
 
 
 @MODELS.register_module()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_text

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ssr_mmseg.normalisation import affine, batch_statistics, norm_backward, per_channel
-from ssr_mmseg.operators import CandidateOperator
+from ssr_mmseg.models.batch_norm import affine, batch_statistics, norm_backward, per_channel
+from ssr_mmseg.models.operators import CandidateOperator
 
 
 def add_mixture(

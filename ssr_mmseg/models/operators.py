@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssr_mmseg.normalisation import scaled_batch_norm
+from ssr_mmseg.models.batch_norm import scaled_batch_norm
 from ssr_mmseg.utils import distributed
 
 EPSILON = 1e-3  # of every batch normalisation
