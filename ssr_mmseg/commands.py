@@ -11,7 +11,7 @@ from ssr_mmseg.utils.errors import UserError
 
 
 def prepare(arguments: argparse.Namespace, config: dict) -> None:
-    from ssr_mmseg.datasets.prepare import prepare
+    from ssr_mmseg.datasets.preparation.prepare import prepare
 
     manifest = settings.manifest_path(config, arguments.dataset)
     prepare(settings.for_dataset(config, arguments.dataset)["dataset"], manifest.parent)

@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from mmseg.evaluation import IoUMetric
 from torch.utils.data import DataLoader
 
-from ssr_mmseg.transforms import IGNORED
+from ssr_mmseg.datasets.transforms import IGNORED
 
 
 @torch.no_grad()

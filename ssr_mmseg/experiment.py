@@ -25,6 +25,7 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
+from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.settings import paths, project_files
@@ -33,7 +34,6 @@ from ssr_mmseg.training.board import BOARD
 from ssr_mmseg.training.claims import release
 from ssr_mmseg.training.monitors import monitors
 from ssr_mmseg.training.resident import resident_config
-from ssr_mmseg.transforms import IGNORED
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ssr_mmseg.datasets.verify import open_image
-from ssr_mmseg.transforms import IGNORED
+from ssr_mmseg.datasets.preparation.verify import open_image
+from ssr_mmseg.datasets.transforms import IGNORED
 
 
 def side_by_side(image: Path, prediction: torch.Tensor, label: torch.Tensor, palette: np.ndarray) -> Image.Image:

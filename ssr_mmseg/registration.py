@@ -1,42 +1,24 @@
 """Import this to have every component in mmsegmentation's registries (`custom_imports` in an mmengine config)."""
+# ruff: noqa: F401
 
-from ssr_mmseg import datasets, transforms
+import ssr_mmseg.datasets
+import ssr_mmseg.datasets.transforms
+import ssr_mmseg.models.decode_heads
+import ssr_mmseg.models.derived_network
+import ssr_mmseg.models.losses
+import ssr_mmseg.models.supernet
+import ssr_mmseg.search.hooks
+import ssr_mmseg.search.loop
+import ssr_mmseg.training.averaging
+import ssr_mmseg.training.board
+import ssr_mmseg.training.data
+import ssr_mmseg.training.hooks
+import ssr_mmseg.training.loop
+import ssr_mmseg.training.precision
+import ssr_mmseg.training.preprocessing
+import ssr_mmseg.training.progress
+import ssr_mmseg.training.speed
+import ssr_mmseg.training.validation
 from ssr_mmseg.checkpoints import forbid_unpickling
-from ssr_mmseg.models import losses, supernet
-from ssr_mmseg.search import hooks as search_hooks
-from ssr_mmseg.search import loop as search_loop
-from ssr_mmseg.training import (
-    averaging,
-    board,
-    data,
-    hooks,
-    loop,
-    precision,
-    preprocessing,
-    progress,
-    speed,
-    validation,
-)
-
-__all__ = [
-    "averaging",
-    "board",
-    "data",
-    "datasets",
-    "derived",
-    "heads",
-    "hooks",
-    "loop",
-    "losses",
-    "precision",
-    "preprocessing",
-    "progress",
-    "search_hooks",
-    "search_loop",
-    "speed",
-    "supernet",
-    "transforms",
-    "validation",
-]
 
 forbid_unpickling()

@@ -7,7 +7,7 @@ import torch
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.networks import genotype_for

@@ -1,7 +1,7 @@
 """The networks against arithmetic that stands here: no module of the project computes what is expected.
 
-`ssr_mmseg/models/operators.py` serves the supernet and the derived network alike, so that comparing these two with each other
-would not notice a change of it. Kernels, dilations, constants and orders below are written down from the paper's
+`ssr_mmseg/models/operators.py` serves the supernet and the derived network alike, so that comparing these two with each
+other would not notice a change of it. Kernels, dilations, constants and orders below are written down from the paper's
 sections on the network and from the authors' released modules.
 """
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from ssr_mmseg.transforms import RandomShift
+from ssr_mmseg.datasets.transforms import RandomShift
 
 
 def test_image_and_labels_move_together_and_uncovered_labels_are_ignored():

@@ -5,10 +5,10 @@ mmseg's own class has a module here of the same name (see `configs.type_module`)
 """
 
 from ssr_mmseg.datasets.camvid import CamVidDataset
-from ssr_mmseg.datasets.configs import split_configs
 from ssr_mmseg.datasets.folder import FolderDataset
-from ssr_mmseg.datasets.manifest import class_weights, read_manifest
-from ssr_mmseg.datasets.streets import StreetsDataset
+from ssr_mmseg.datasets.preparation.manifest import class_weights, read_manifest
+from ssr_mmseg.datasets.split_configs import split_configs
+from ssr_mmseg.datasets.streets.dataset import StreetsDataset
 
 __all__ = [
     "CamVidDataset",

@@ -1,7 +1,7 @@
 """BDD100K semantic segmentation: mmseg's own dataset in the official layout."""
 
 from ssr_mmseg.datasets.cityscapes import count_notes
-from ssr_mmseg.datasets.verify import CheckedPair
+from ssr_mmseg.datasets.preparation.verify import CheckedPair
 
 OPTIONS: frozenset[str] = frozenset()
 COUNTS = {"train": 7000, "val": 1000}

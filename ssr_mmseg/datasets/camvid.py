@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from mmseg.registry import DATASETS
 
-from ssr_mmseg.datasets.paired import PairedDataset
-from ssr_mmseg.datasets.verify import CheckedPair
+from ssr_mmseg.datasets.base import PairedDataset
+from ssr_mmseg.datasets.preparation.verify import CheckedPair
 from ssr_mmseg.utils.errors import UserError
 
 OPTIONS = frozenset({"counts"})

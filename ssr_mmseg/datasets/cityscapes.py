@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssr_mmseg.datasets.verify import MAX_PIXELS, CheckedPair
+from ssr_mmseg.datasets.preparation.verify import MAX_PIXELS, CheckedPair
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path, read_json
 

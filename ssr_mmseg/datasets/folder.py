@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmseg.registry import DATASETS
 
-from ssr_mmseg.datasets.paired import PairedDataset
+from ssr_mmseg.datasets.base import PairedDataset
 from ssr_mmseg.utils.errors import UserError
 
 OPTIONS: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ssr_mmseg.transforms import IGNORED
+from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.utils import distributed
 
 

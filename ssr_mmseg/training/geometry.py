@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.training.augmentation import BATCH_TRANSFORMS, BatchTransform
-from ssr_mmseg.transforms import IGNORED
 
 IDENTITY = np.array([1.0, 0.0, 1.0, 0.0])
 

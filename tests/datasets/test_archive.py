@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssr_mmseg.datasets import archive as archive_module
-from ssr_mmseg.datasets.archive import extract
+from ssr_mmseg.datasets.preparation import archive as archive_module
+from ssr_mmseg.datasets.preparation.archive import extract
 from ssr_mmseg.utils.errors import UserError
 
 FILES = {"top/a.txt": b"alpha" * 100, "top/sub/b.bin": bytes(range(256)) * 40, "top/empty": b""}

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ssr_mmseg.datasets import camvid, read_manifest, split_configs
 from ssr_mmseg.datasets.camvid import CLASSES, COUNTS, PALETTE, upstream_hashes
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import sha256
 

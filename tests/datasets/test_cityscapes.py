@@ -8,7 +8,7 @@ from dataset_files import SIZE, write_pair
 from PIL import Image
 
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.utils.errors import UserError
 
 ROAD = [[0, 16], [64, 16], [64, 32], [0, 32]]

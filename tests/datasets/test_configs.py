@@ -6,7 +6,7 @@ import yaml
 from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets import split_configs
-from ssr_mmseg.datasets.configs import available_types
+from ssr_mmseg.datasets.split_configs import available_types
 from ssr_mmseg.settings import complete, for_dataset
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError

@@ -5,8 +5,8 @@ import urllib.error
 
 import pytest
 
-from ssr_mmseg.datasets import download as module
-from ssr_mmseg.datasets.download import download
+from ssr_mmseg.datasets.preparation import download as module
+from ssr_mmseg.datasets.preparation.download import download
 from ssr_mmseg.utils.errors import UserError
 
 URL = "https://example.org/data/set.tar.gz?version=2"

@@ -11,8 +11,8 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from ssr_mmseg.datasets import read_manifest, split_configs
-from ssr_mmseg.datasets.prepare import files_digest, label_table, prepare
-from ssr_mmseg.datasets.verify import IGNORED, INVALID, CheckedPair
+from ssr_mmseg.datasets.preparation.prepare import files_digest, label_table, prepare
+from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -3,8 +3,8 @@ import tarfile
 
 import pytest
 
-from ssr_mmseg.datasets import source
-from ssr_mmseg.datasets.source import find_root, obtain
+from ssr_mmseg.datasets.preparation import source
+from ssr_mmseg.datasets.preparation.source import find_root, obtain
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -3,9 +3,9 @@ import pytest
 from PIL import Image
 
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.datasets import streets as module
 from ssr_mmseg.datasets.camvid import CLASSES
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
+from ssr_mmseg.datasets.streets import dataset as module
 from ssr_mmseg.utils.errors import UserError
 
 

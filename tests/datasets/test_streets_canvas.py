@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ssr_mmseg.datasets.streets_canvas import Camera, Canvas
-from ssr_mmseg.datasets.streets_noise import TILE, Stream, fractal_noise, hash32, sample, white_noise
+from ssr_mmseg.datasets.streets.canvas import Camera, Canvas
+from ssr_mmseg.datasets.streets.noise import TILE, Stream, fractal_noise, hash32, sample, white_noise
 
 CAMERA = Camera(rows=40, cols=64, focal=50.0, centre=30.0, horizon=18.0, altitude=1.5)
 WHITE = (1.0, 1.0, 1.0)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssr_mmseg.datasets import streets_layout as layout
 from ssr_mmseg.datasets.camvid import CLASSES
-from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.datasets.streets import scene as layout
+from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.utils.errors import UserError
 
 SIZE = (96, 192)

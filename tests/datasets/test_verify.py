@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
-from ssr_mmseg.datasets import verify
-from ssr_mmseg.datasets.verify import IGNORED, INVALID, check_pair, check_pairs, count_classes
+from ssr_mmseg.datasets.preparation import verify
+from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair, check_pairs, count_classes
 from ssr_mmseg.utils.errors import UserError
 
 TABLE = np.full(256, INVALID)

@@ -16,7 +16,7 @@ from patience import PATIENCE
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.deploy.package import KEY, Package
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.deploy.runtime import ExportedNetwork

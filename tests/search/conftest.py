@@ -9,7 +9,7 @@ import pytest
 from tiny_experiment import DATASET, experiment, run_all
 
 from ssr_mmseg import settings, stopping
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.claims import release

@@ -11,9 +11,9 @@ from torch import nn
 
 from ssr_mmseg import registration
 from ssr_mmseg.costs import build_cost
+from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
-from ssr_mmseg.transforms import IGNORED
 
 CLASSES, SIZE = 5, (48, 64)
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}

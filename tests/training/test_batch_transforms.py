@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssr_mmseg.datasets.transforms import IGNORED, _shift
 from ssr_mmseg.training.augmentation import build_transforms
 from ssr_mmseg.training.colour import GREY, ColourJitter, colour_map
 from ssr_mmseg.training.geometry import IDENTITY, BatchFlip, BatchShift, RandomScaleCrop, compose, resample
 from ssr_mmseg.training.mixing import CutMix
-from ssr_mmseg.transforms import IGNORED, _shift
 from ssr_mmseg.utils.errors import UserError
 
 SIZE = (12, 16)

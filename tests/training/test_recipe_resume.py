@@ -13,7 +13,7 @@ from spaces import SPACE
 
 from ssr_mmseg import settings, stopping
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
-from ssr_mmseg.datasets.prepare import prepare
+from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain

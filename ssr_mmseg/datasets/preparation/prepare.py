@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from mmseg.registry import DATASETS
 
-from ssr_mmseg.datasets import source
-from ssr_mmseg.datasets.configs import read_splits, split_configs, type_module
-from ssr_mmseg.datasets.manifest import NAME
-from ssr_mmseg.datasets.verify import IGNORED, INVALID, CheckedPair, check_pairs
+from ssr_mmseg.datasets.preparation import source
+from ssr_mmseg.datasets.preparation.manifest import NAME
+from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair, check_pairs
+from ssr_mmseg.datasets.split_configs import read_splits, split_configs, type_module
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 

@@ -12,7 +12,7 @@ from math import ceil, floor, sqrt
 
 import numpy as np
 
-from ssr_mmseg.datasets.streets_noise import Rgb
+from ssr_mmseg.datasets.streets.noise import Rgb
 
 Point = tuple[float, float]  # (X, Z) on the ground, or (u, v) on a surface
 

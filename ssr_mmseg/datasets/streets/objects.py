@@ -7,9 +7,9 @@ from math import sqrt
 
 import numpy as np
 
-from ssr_mmseg.datasets.streets_canvas import Canvas, Patch, Point
-from ssr_mmseg.datasets.streets_layout import BICYCLIST, CAR, PEDESTRIAN, POLE, SIGN
-from ssr_mmseg.datasets.streets_noise import Rgb, Stream
+from ssr_mmseg.datasets.streets.canvas import Canvas, Patch, Point
+from ssr_mmseg.datasets.streets.noise import Rgb, Stream
+from ssr_mmseg.datasets.streets.scene import BICYCLIST, CAR, PEDESTRIAN, POLE, SIGN
 
 PAINTS: tuple[Rgb, ...] = (
     (0.72, 0.72, 0.73),

@@ -7,7 +7,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from ssr_mmseg.datasets.archive import MAX_BYTES
+from ssr_mmseg.datasets.preparation.archive import MAX_BYTES
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 

@@ -6,9 +6,9 @@ from math import floor
 
 import numpy as np
 
-from ssr_mmseg.datasets.streets_canvas import Canvas, as_planes
-from ssr_mmseg.datasets.streets_layout import BUILDING, FAR, LEFT, PAVEMENT, RIGHT, ROAD, SKY, TREE, Scene
-from ssr_mmseg.datasets.streets_noise import Rgb, Stream, fractal_noise, fraction, hash32, sample, white_noise
+from ssr_mmseg.datasets.streets.canvas import Canvas, as_planes
+from ssr_mmseg.datasets.streets.noise import Rgb, Stream, fractal_noise, fraction, hash32, sample, white_noise
+from ssr_mmseg.datasets.streets.scene import BUILDING, FAR, LEFT, PAVEMENT, RIGHT, ROAD, SKY, TREE, Scene
 
 
 def paint_sky(canvas: Canvas, scene: Scene, stream: Stream) -> None:

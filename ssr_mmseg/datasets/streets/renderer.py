@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ssr_mmseg.datasets import streets_backdrop as backdrop
-from ssr_mmseg.datasets import streets_buildings as buildings
-from ssr_mmseg.datasets import streets_objects as objects
-from ssr_mmseg.datasets.streets_canvas import Canvas
-from ssr_mmseg.datasets.streets_layout import LEFT, RIGHT, Lot, Scene, draw_camera, draw_scene
-from ssr_mmseg.datasets.streets_noise import Rgb, Stream
+from ssr_mmseg.datasets.streets import backdrop, buildings, objects
+from ssr_mmseg.datasets.streets.canvas import Canvas
+from ssr_mmseg.datasets.streets.noise import Rgb, Stream
+from ssr_mmseg.datasets.streets.scene import LEFT, RIGHT, Lot, Scene, draw_camera, draw_scene
 from ssr_mmseg.utils.errors import UserError
 
 

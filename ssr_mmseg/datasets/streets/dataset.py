@@ -6,10 +6,10 @@ from typing import ClassVar
 from mmseg.registry import DATASETS
 from PIL import Image
 
+from ssr_mmseg.datasets.base import PairedDataset
 from ssr_mmseg.datasets.camvid import CLASSES, PALETTE
-from ssr_mmseg.datasets.configs import SPLITS
-from ssr_mmseg.datasets.paired import PairedDataset
-from ssr_mmseg.datasets.streets_renderer import render_scene
+from ssr_mmseg.datasets.split_configs import SPLITS
+from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.utils.atomic_folder import staged_folder
 from ssr_mmseg.utils.errors import UserError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssr_mmseg.datasets.streets_canvas import Camera, Point
-from ssr_mmseg.datasets.streets_noise import Rgb, Stream
+from ssr_mmseg.datasets.streets.canvas import Camera, Point
+from ssr_mmseg.datasets.streets.noise import Rgb, Stream
 
 # Labels, in the order of `camvid.CLASSES`.
 SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)

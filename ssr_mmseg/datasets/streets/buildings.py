@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ssr_mmseg.datasets.streets_canvas import Canvas, Patch, Point
-from ssr_mmseg.datasets.streets_layout import BUILDING, FENCE, TREE, Light
-from ssr_mmseg.datasets.streets_noise import Rgb, Stream, fractal_noise, fraction, sample, white_noise
+from ssr_mmseg.datasets.streets.canvas import Canvas, Patch, Point
+from ssr_mmseg.datasets.streets.noise import Rgb, Stream, fractal_noise, fraction, sample, white_noise
+from ssr_mmseg.datasets.streets.scene import BUILDING, FENCE, TREE, Light
 
 FACADES: tuple[Rgb, ...] = (
     (0.52, 0.30, 0.22),  # brick

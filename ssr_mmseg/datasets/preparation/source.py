@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssr_mmseg.datasets.archive import MAX_BYTES, MAX_FILES, extract
-from ssr_mmseg.datasets.download import download
+from ssr_mmseg.datasets.preparation.archive import MAX_BYTES, MAX_FILES, extract
+from ssr_mmseg.datasets.preparation.download import download
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import sha256
 

@@ -1,0 +1,5 @@
+"""Dataset type `streets`: rendered street scenes with CamVid's classes, for experiments that need no download."""
+
+from ssr_mmseg.datasets.streets.dataset import OPTIONS, StreetsDataset, acquire
+
+__all__ = ["OPTIONS", "StreetsDataset", "acquire"]
