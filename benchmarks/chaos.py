@@ -26,8 +26,8 @@ import psutil
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
+from ssr_mmseg.jobs.provenance import provenance  # noqa: E402
 from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
-from ssr_mmseg.provenance import provenance  # noqa: E402
 from ssr_mmseg.settings import paths  # noqa: E402
 from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 

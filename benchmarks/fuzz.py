@@ -24,7 +24,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests"), str(PROJECT / "tests" / "f
 
 from kinds import KINDS, Kind  # noqa: E402
 
-from ssr_mmseg.provenance import provenance  # noqa: E402
+from ssr_mmseg.jobs.provenance import provenance  # noqa: E402
 from ssr_mmseg.utils.errors import one_line  # noqa: E402
 from ssr_mmseg.utils.files import write_json  # noqa: E402
 

@@ -22,14 +22,14 @@ from reference_clone import copied
 from torch import nn
 
 from ssr_mmseg import registration  # noqa: F401
-from ssr_mmseg.deploy.network import DeployedNetwork
+from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.precision import arithmetic, check_logits
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.profile import Logits, draw_statistics
 from ssr_mmseg.utils.devices import resolve_device
@@ -66,10 +66,10 @@ class OrtPlain(OnnxRuntime):
     """`onnxruntime` with logits (N, classes, H, W) in memory."""
 
     def graph(self, images: torch.Tensor) -> bytes:
-        from ssr_mmseg.profiling import onnx_graph
+        from ssr_mmseg.deploy import onnx_export
 
         self.nhwc = False
-        return onnx_graph.export(self.model, images).SerializeToString()
+        return onnx_export.export(self.model, images).SerializeToString()
 
 
 def reference_network(clone: Path) -> nn.Module:

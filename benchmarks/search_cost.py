@@ -20,9 +20,10 @@ from pathlib import Path
 from our_supernet import SPACE
 from workers import WARM_UP, Worker
 
-from ssr_mmseg import allocator, settings
+from ssr_mmseg import settings
+from ssr_mmseg.jobs import glibc_malloc
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
@@ -56,7 +57,7 @@ def configuration(arguments: argparse.Namespace) -> dict:
 
 def command(folder: Path, threads: int, *arguments: str) -> None:
     """Run a command of the package in `folder`; its messages stay visible."""
-    variables = {allocator.VARIABLE: allocator.TUNABLES, **os.environ, "OMP_NUM_THREADS": str(threads)}
+    variables = {glibc_malloc.VARIABLE: glibc_malloc.TUNABLES, **os.environ, "OMP_NUM_THREADS": str(threads)}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(paths.PROJECT), os.environ.get("PYTHONPATH")]))
     call = [sys.executable, "-m", "ssr_mmseg", *arguments, "--config", "config.json"]
     if subprocess.run(call, cwd=folder, env=variables).returncode:

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from workers import WARM_UP, Worker
 
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json

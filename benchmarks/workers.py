@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ssr_mmseg import allocator
+from ssr_mmseg.jobs import glibc_malloc
 from ssr_mmseg.utils.errors import UserError
 
 PEAK_SHAPES = ((64, 128, 256), (128, 64, 128), (256, 64, 128), (256, 32, 64))  # channels, height, width
@@ -32,7 +32,7 @@ class Worker:
         command = [sys.executable, str(Path(__file__).resolve()), name, json.dumps(options)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(options["threads"])}
         if name == "ours":  # as the workflow starts a search; the reference has no such settings
-            environment.setdefault(allocator.VARIABLE, allocator.TUNABLES)
+            environment.setdefault(glibc_malloc.VARIABLE, glibc_malloc.TUNABLES)
         self.name = name
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ssr_mmseg import __version__, commands, settings, stopping
-from ssr_mmseg.progress import job_name, recorded
+from ssr_mmseg import __version__, commands, settings
+from ssr_mmseg.jobs import preemption
+from ssr_mmseg.jobs.progress import job_name, recorded
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError, one_line
 
@@ -51,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add_training(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
         command = add(name, run, summary, *options)
-        budget = "save and end with status 75 before this time is over, e.g. 55m or 2h; also $" + stopping.BUDGET
+        budget = "save and end with status 75 before this time is over, e.g. 55m or 2h; also $" + preemption.BUDGET
         command.add_argument("--time-budget", metavar="DURATION", help=budget)
         return command
 
@@ -154,10 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not _is_stage(arguments):
         return _run(arguments)
     try:
-        budget = stopping.time_left(arguments.time_budget, os.environ)
+        budget = preemption.time_left(arguments.time_budget, os.environ)
     except UserError as error:
         return _refuse(one_line(error))
-    with stopping.stoppable(budget, last=argv is None):
+    with preemption.stoppable(budget, last=argv is None):
         return _run(arguments)
 
 
@@ -170,9 +171,9 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.run(arguments, config)
     except UserError as error:
         return _refuse(one_line(error))
-    except stopping.Stopped as stop:
+    except preemption.Stopped as stop:
         print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)
-        return stopping.RESUMABLE
+        return preemption.RESUMABLE
     except OSError as error:
         remedy = REMEDIES.get(error.errno or 0)
         if remedy is None:

@@ -112,7 +112,7 @@ def figures(arguments: argparse.Namespace, config: dict) -> None:
 
 
 def status(arguments: argparse.Namespace, config: dict) -> None:
-    from ssr_mmseg.status import show
+    from ssr_mmseg.jobs.status import show
 
     show(config, arguments.watch)
 

@@ -20,12 +20,13 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import registration, settings, stopping
+from ssr_mmseg import registration, settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.cost import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.datasets.transforms import IGNORED
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.settings import paths, project_files
@@ -76,7 +77,7 @@ class Experiment:
 
     def close_work(self, work: Path, target: Path) -> None:
         """Move a finished training's log beside its results, drop its work folder and let go of it."""
-        stopping.conclude()  # what is left takes no second
+        preemption.conclude()  # what is left takes no second
         if (work / "log").is_dir():
             shutil.rmtree(target / "log", ignore_errors=True)
             shutil.move(work / "log", target / "log")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from ssr_mmseg.architecture.genotype import Genotype, Stage
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.cost import genotype_macs
-from ssr_mmseg.deploy.channels import rounded
+from ssr_mmseg.deploy.conv_rewrites import rounded
 from ssr_mmseg.latency.measure import parts_of
 from ssr_mmseg.latency.parts import BlockPart, NetworkPart
 from ssr_mmseg.latency.table import LatencyTable

@@ -4,7 +4,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.evaluation.miou import evaluate_model
 
 
 class Oracle:

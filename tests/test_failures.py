@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssr_mmseg.failures import failure_report
+from ssr_mmseg.jobs.failures import failure_report
 
 ERROR = """\
 Error in rule {rule}:

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from ssr_mmseg import jobs, progress, settings, status
+from ssr_mmseg import settings
+from ssr_mmseg.jobs import job, progress, status
 from ssr_mmseg.settings import cost_targets
 
 TWO = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
@@ -90,7 +91,7 @@ def test_the_ablation_takes_the_first_target():
 def test_the_status_lists_the_searches_of_a_family(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = completed(search={"cost": {"kind": "latency", "target_ms": [4, 8]}, "shrink_stages": 0})
-    names = [job.name for job in jobs.jobs(config)]
+    names = [job.name for job in job.jobs(config)]
     assert names.count("latency_table/town") == 1
     assert {"search/town@4ms-seed0", "profile/town@8ms-seed0-searched", "retrain/town-seed0-erfnet"} <= {*names}
     assert len(names) == len(set(names))
@@ -106,12 +107,12 @@ def test_a_named_table_is_no_job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "board.json").write_text("{}")
     asked = {"search": {"cost": {"kind": "latency", "target_ms": 4}}, "latency": {"table": "board.json"}}
-    assert "latency_table" not in {job.stage for job in jobs.jobs(completed(**asked))}
+    assert "latency_table" not in {job.stage for job in job.jobs(completed(**asked))}
 
 
 def test_a_cell_of_the_ablation_has_a_table_of_its_own():
     config = settings.complete({"search": {"cost": {"kind": "latency", "target_ms": 4}}})
-    tables = [job for job in jobs.ablation_jobs(config) if job.stage == "latency_table"]
+    tables = [job for job in job.ablation_jobs(config) if job.stage == "latency_table"]
     assert len(tables) == len(variants := settings.variants(config))
     assert {job.dataset for job in tables} == set(variants)
 

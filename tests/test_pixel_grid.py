@@ -31,7 +31,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.datasets.transforms import AlignedResize
-from ssr_mmseg.deploy.runtime import ExportedNetwork
+from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.models.decode_heads import SearchHead
 from ssr_mmseg.settings import paths

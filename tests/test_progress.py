@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from ssr_mmseg import progress
 from ssr_mmseg.cli import main
-from ssr_mmseg.progress import job_name, progress_path, read, recorded, state_of
-from ssr_mmseg.stopping import RESUMABLE
+from ssr_mmseg.jobs import progress
+from ssr_mmseg.jobs.preemption import RESUMABLE
+from ssr_mmseg.jobs.progress import job_name, progress_path, read, recorded, state_of
 from ssr_mmseg.utils.errors import UserError
 
 JOB = "search/town-seed0"
@@ -72,7 +72,7 @@ def test_a_new_attempt_starts_anew():
 
 
 def test_a_process_that_vanished_has_failed():
-    code = f"import os\nfrom ssr_mmseg.progress import recorded\nwith recorded({JOB!r}): os.kill(os.getpid(), 9)"
+    code = f"import os\nfrom ssr_mmseg.jobs.progress import recorded\nwith recorded({JOB!r}): os.kill(os.getpid(), 9)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == -9
     assert told()["state"] == "running"

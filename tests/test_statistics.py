@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ssr_mmseg.statistics import compare_paired, holm, mean_interval
+from ssr_mmseg.evaluation.statistics import compare_paired, holm, mean_interval
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=6)
 

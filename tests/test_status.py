@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ssr_mmseg import settings, status
+from ssr_mmseg import settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.jobs import Job, ablation_jobs, jobs
-from ssr_mmseg.progress import progress_path
+from ssr_mmseg.jobs import status
+from ssr_mmseg.jobs.job import Job, ablation_jobs, jobs
+from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.settings import paths
 
 NOW = time.time()
@@ -196,7 +197,7 @@ def test_the_command_shows_it_and_watching_ends_when_all_is_done(config, monkeyp
 
 
 def test_it_loads_nothing_heavy():
-    code = "import sys, ssr_mmseg.status; print({'torch', 'mmengine', 'altair', 'pandas'} & set(sys.modules))"
+    code = "import sys, ssr_mmseg.jobs.status; print({'torch', 'mmengine', 'altair', 'pandas'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.PROJECT)
     assert result.stdout.strip() == "set()"

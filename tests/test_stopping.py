@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from patience import PATIENCE
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
@@ -20,7 +20,7 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT]
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
     """It is the tests' own process that would be ended."""
-    monkeypatch.setattr(stopping, "GRACE", 3600.0)
+    monkeypatch.setattr(preemption, "GRACE", 3600.0)
 
 
 def tell(number: int = signal.SIGTERM) -> None:
@@ -29,12 +29,12 @@ def tell(number: int = signal.SIGTERM) -> None:
     time.sleep(0)
 
 
-def stop_of(block: Callable[[], None], budget: float | None = None) -> stopping.Stopped:
+def stop_of(block: Callable[[], None], budget: float | None = None) -> preemption.Stopped:
     """Run a block that must be stopped."""
-    with pytest.raises(stopping.Stopped) as stopped, stopping.stoppable(budget):
+    with pytest.raises(preemption.Stopped) as stopped, preemption.stoppable(budget):
         block()
     assert stopped.value.code == 75
-    assert stopping.requested() is None
+    assert preemption.requested() is None
     return stopped.value
 
 
@@ -47,7 +47,7 @@ def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
 
 LATE = """
 import os, signal
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 stopping.GRACE = 0.1
 with stopping.stoppable({budget}, last=True):
     {conclude}
@@ -61,7 +61,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 @pytest.mark.parametrize("budget", [None, 0.5])
 def test_who_has_written_all_results_is_stopped_no_more(budget):
     """Else Snakemake would delete the results of a training whose saved state is gone."""
-    for conclude, ended in (("stopping.conclude()", (0, "all written\n")), ("pass", (stopping.RESUMABLE, ""))):
+    for conclude, ended in (("stopping.conclude()", (0, "all written\n")), ("pass", (preemption.RESUMABLE, ""))):
         script = LATE.format(budget=budget, conclude=conclude)
         done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == ended, done.stderr
@@ -71,9 +71,9 @@ def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
     done = []
 
     def block():
-        with stopping.deferred():
+        with preemption.deferred():
             tell()
-            assert stopping.requested() == "SIGTERM"
+            assert preemption.requested() == "SIGTERM"
             tell(signal.SIGINT)
             done.append("saved")
         done.append("too far")
@@ -100,13 +100,13 @@ def test_a_wait_within_a_deferred_block_is_cut_short():
     done = []
 
     def block():
-        with stopping.deferred():
+        with preemption.deferred():
             try:
-                with stopping.interruptible():
+                with preemption.interruptible():
                     tell()
                     done.append("waited on")
             finally:
-                done.append(stopping.requested())
+                done.append(preemption.requested())
 
     stop_of(block)
     assert done == ["SIGTERM"]
@@ -116,9 +116,9 @@ def test_a_stop_that_came_before_a_wait_prevents_it():
     done = []
 
     def block():
-        with stopping.deferred():
+        with preemption.deferred():
             tell()
-            with stopping.interruptible():
+            with preemption.interruptible():
                 done.append("waited")
 
     stop_of(block)
@@ -126,9 +126,9 @@ def test_a_stop_that_came_before_a_wait_prevents_it():
 
 
 def test_inner_blocks_leave_the_handlers_alone():
-    with stopping.stoppable():
+    with preemption.stoppable():
         handler = signal.getsignal(signal.SIGTERM)
-        with stopping.stoppable():
+        with preemption.stoppable():
             assert signal.getsignal(signal.SIGTERM) is handler
         assert signal.getsignal(signal.SIGTERM) is handler
 
@@ -148,13 +148,13 @@ def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jum
 
 
 def test_a_block_within_its_budget_is_left_alone():
-    with stopping.stoppable(1e6):
-        assert stopping.requested() is None
+    with preemption.stoppable(1e6):
+        assert preemption.requested() is None
 
 
 HANG = """
 import signal, time
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 stopping.GRACE = 0.2
 with stopping.stoppable({budget}), stopping.deferred():
     print("ready", flush=True)
@@ -180,7 +180,7 @@ def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == stopping.RESUMABLE
+    assert process.returncode == preemption.RESUMABLE
     (line,) = error.splitlines()
     assert line.startswith("ssr-mmseg: stopped; ")
 
@@ -189,30 +189,30 @@ def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
     ("text", "expected"), [("90", 90), ("90s", 90), ("55m", 3300), ("2h", 7200), ("1.5h", 5400), ("1d", 86400)]
 )
 def test_durations(text, expected):
-    assert stopping.seconds(text, "x") == expected
+    assert preemption.seconds(text, "x") == expected
 
 
 @pytest.mark.parametrize("text", ["", "m", "-5m", "0", "1h30m", "inf", "nan", "1e3", "2 weeks"])
 def test_other_durations_are_one_line(text):
     with pytest.raises(UserError, match="--time-budget: expected a duration such as 90s, 55m, 2h or 1d, found"):
-        stopping.seconds(text, "--time-budget")
+        preemption.seconds(text, "--time-budget")
 
 
 def test_the_shortest_limit_counts(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    end = {stopping.SLURM_END: "1600"}
-    budget = {stopping.BUDGET: "5m"}
-    assert stopping.time_left(None, {}) is None
-    assert stopping.time_left(None, end) == 600
-    assert stopping.time_left(None, end | budget) == 300
-    assert stopping.time_left("60", end | budget) == 60
-    assert stopping.time_left("1h", end) == 600
+    end = {preemption.SLURM_END: "1600"}
+    budget = {preemption.BUDGET: "5m"}
+    assert preemption.time_left(None, {}) is None
+    assert preemption.time_left(None, end) == 600
+    assert preemption.time_left(None, end | budget) == 300
+    assert preemption.time_left("60", end | budget) == 60
+    assert preemption.time_left("1h", end) == 600
 
 
 @pytest.mark.parametrize("end", ["900", "", "soon"])
 def test_an_end_that_makes_no_sense_is_no_limit(monkeypatch, end):
     monkeypatch.setattr(time, "time", lambda: 1000.0)
-    assert stopping.time_left(None, {stopping.SLURM_END: end}) is None
+    assert preemption.time_left(None, {preemption.SLURM_END: end}) is None
 
 
 def test_a_command_that_is_still_starting_ends_at_once():
@@ -229,7 +229,7 @@ def test_a_command_that_is_still_starting_ends_at_once():
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == stopping.RESUMABLE
+    assert process.returncode == preemption.RESUMABLE
     assert error.splitlines() == ["ssr-mmseg: stopped by SIGTERM; run again to resume"]
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ssr_mmseg.deploy.runtime import ExportedNetwork
+from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype, choice_of
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.deploy.channels import rounded
+from ssr_mmseg.deploy.conv_rewrites import rounded
 from ssr_mmseg.latency.parts import BlockPart, Part, knots, measured_operators, pairs, random_parts, smallest
 from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.utils.errors import UserError

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.profiling.backend import Backend, register, require
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
@@ -31,7 +31,7 @@ class OnnxRuntime(Backend):
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device)
         self.precision = precision or "fp32"
-        self.runtime: Any = require("onnxruntime", f"backend {self.name}", onnx_graph.INSTALL)
+        self.runtime: Any = require("onnxruntime", f"backend {self.name}", onnx_export.INSTALL)
         self.provider = self.choose_provider()
         if self.precision in ("tf32", "fp16") and device.type != "cuda":
             raise UserError(f"backend {self.name} needs CUDA for {self.precision}; choose fp32 or int8 on the CPU")
@@ -69,14 +69,14 @@ class OnnxRuntime(Backend):
     def graph(self, images: Tensor) -> bytes:
         """The serialised graph for batches of the shape of `images`, quantised if need be."""
         model = self.model if self.dtype == torch.float32 else _half(self.model)
-        graph = onnx_graph.export(model, images.to(self.dtype), user=f"backend {self.name}")
+        graph = onnx_export.export(model, images.to(self.dtype), user=f"backend {self.name}")
         if self.precision == "int8":
-            from ssr_mmseg.profiling.quantise import quantise
+            from ssr_mmseg.deploy.quantize import quantise
 
             if self.calibration is None:
                 raise UserError(f"backend {self.name} needs calibration images for int8; call calibrate first")
             graph = quantise(graph, self.calibration)
-        self.nhwc = onnx_graph.channels_last_output(graph)
+        self.nhwc = onnx_export.channels_last_output(graph)
         return graph.SerializeToString()
 
     def prepare(self, images: Tensor) -> None:
@@ -102,8 +102,8 @@ class OnnxRuntime(Backend):
         self.logits = torch.empty(shape, dtype=self.dtype, device=self.device)
         self.binding = self.session.io_binding()
         bind = (self.device.type, 0, NUMPY[self.dtype])
-        self.binding.bind_input(onnx_graph.INPUT, *bind, list(self.images.shape), self.images.data_ptr())
-        self.binding.bind_output(onnx_graph.LOGITS, *bind, shape, self.logits.data_ptr())
+        self.binding.bind_input(onnx_export.INPUT, *bind, list(self.images.shape), self.images.data_ptr())
+        self.binding.bind_output(onnx_export.LOGITS, *bind, shape, self.logits.data_ptr())
 
     def load(self, images: Tensor) -> None:
         super().load(images)
@@ -111,7 +111,7 @@ class OnnxRuntime(Backend):
 
     def run(self) -> Tensor:
         self.session.run_with_iobinding(self.binding)
-        return self.logits.permute(onnx_graph.TO_NCHW) if self.nhwc else self.logits
+        return self.logits.permute(onnx_export.TO_NCHW) if self.nhwc else self.logits
 
 
 def _half(model: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.profiling.backend import Backend, register, require
 from ssr_mmseg.utils.errors import UserError
 
@@ -45,9 +45,9 @@ class OpenVino(Backend):
         self.calibration = images
 
     def prepare(self, images: Tensor) -> None:
-        graph = onnx_graph.export(self.model, images.cpu(), user="backend openvino")
+        graph = onnx_export.export(self.model, images.cpu(), user="backend openvino")
         if self.precision == "int8":
-            from ssr_mmseg.profiling.quantise import quantise
+            from ssr_mmseg.deploy.quantize import quantise
 
             if self.calibration is None:
                 raise UserError("backend openvino needs calibration images for int8; call calibrate first")
@@ -72,4 +72,4 @@ class OpenVino(Backend):
 
     def run(self) -> Tensor:
         self.request.infer()
-        return torch.from_numpy(self.output).permute(onnx_graph.TO_NCHW)
+        return torch.from_numpy(self.output).permute(onnx_export.TO_NCHW)

@@ -7,10 +7,10 @@ from typing import Any
 
 import altair as alt
 
+from ssr_mmseg.evaluation.statistics import mean_interval
 from ssr_mmseg.report import style
 from ssr_mmseg.report.results import number
 from ssr_mmseg.report.style import Chart, role
-from ssr_mmseg.statistics import mean_interval
 
 MEASURES = {
     "gap": "Gap",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.status import fate
+from ssr_mmseg.jobs.status import fate
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 

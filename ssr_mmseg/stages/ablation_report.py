@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ssr_mmseg.statistics import Comparison, Interval, compare_paired, holm, mean_interval
+from ssr_mmseg.evaluation.statistics import Comparison, Interval, compare_paired, holm, mean_interval
 
 OURS = "ssr"
 WITHOUT = "none"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.evaluation.miou import evaluate_model
+from ssr_mmseg.evaluation.visualization import side_by_side
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.pictures import side_by_side
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.state import load_state

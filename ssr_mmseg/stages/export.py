@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
-from ssr_mmseg.deploy.network import DeployedNetwork
-from ssr_mmseg.deploy.package import KEY, Package
+from ssr_mmseg.deploy import onnx_export
+from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.deploy.onnx_metadata import KEY, Package
 from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
-from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.backend import require
 from ssr_mmseg.profiling.precision import check_logits
 from ssr_mmseg.profiling.record import STRIDE
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for
@@ -114,14 +114,14 @@ def export_pair(
 
 def write(model: Logits, images: Tensor, form: Form, package: Package, out: Path) -> dict[str, float]:
     """Write the file whole, or not at all if its logits on `images` (N, 3, H, W) are not those of `model`."""
-    runtime = require("onnxruntime", "export", onnx_graph.INSTALL)
+    runtime = require("onnxruntime", "export", onnx_export.INSTALL)
     graph = build(model, images, form.dynamic)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    logits = torch.from_numpy(session.run(None, {onnx_graph.INPUT: images.numpy()})[0])
+    logits = torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
     with torch.inference_mode():
         compared = check_logits(logits, model(images), "fp32", f"the graph for {out}")
     if form.head == "labels":
-        onnx_graph.to_labels(graph)
+        onnx_export.to_labels(graph)
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, package.to_json()
     with atomic_path(out) as temporary:
@@ -134,7 +134,7 @@ def build(model: Logits, images: Tensor, dynamic: bool) -> "onnx.ModelProto":
     network: nn.Module = model
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
         network = DeployedNetwork(model.backbone, model.head, ALIGN, dynamic)
-    return onnx_graph.export(network, images, dynamic, user="export")
+    return onnx_export.export(network, images, dynamic, user="export")
 
 
 def _segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDecoder:

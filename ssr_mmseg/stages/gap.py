@@ -5,8 +5,8 @@ from typing import Any
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES
+from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.results import Result
 from ssr_mmseg.utils.files import write_json
 
 COPIED = (

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.report.peers import write_peers_figure
 from ssr_mmseg.settings import cost_targets, paths, project_files
-from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
 from ssr_mmseg.utils.files import atomic_path
 

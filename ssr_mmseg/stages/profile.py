@@ -7,16 +7,16 @@ import torch
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
-from ssr_mmseg.deploy.network import DeployedNetwork
-from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
+from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import create, profile_model
 from ssr_mmseg.profiling.backend import alignment, backend_type
-from ssr_mmseg.profiling.folding import fold_batch_norms
 from ssr_mmseg.profiling.precision import arithmetic
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
 from ssr_mmseg.stages.networks import genotype_for

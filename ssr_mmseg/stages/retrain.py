@@ -5,9 +5,9 @@ from pathlib import Path
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.jobs.progress import job_name, progress_path
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.progress import job_name, progress_path
-from ssr_mmseg.provenance import provenance
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.training.claims import claim

@@ -7,10 +7,10 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.structure import structure_of, structure_to_json
 from ssr_mmseg.cost import expected_macs
 from ssr_mmseg.costs.base import Cost
-from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.progress import job_name, progress_path
-from ssr_mmseg.provenance import provenance
+from ssr_mmseg.jobs.progress import job_name, progress_path
+from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.step import architecture_of, is_architecture
 from ssr_mmseg.search_cost import search_cost

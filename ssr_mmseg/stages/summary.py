@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.settings import cost_targets, paths
-from ssr_mmseg.stages.results import Result
 from ssr_mmseg.stages.table import network_rows
 from ssr_mmseg.utils.files import atomic_path
 

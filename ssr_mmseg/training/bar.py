@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ssr_mmseg.progress import duration
+from ssr_mmseg.jobs.progress import duration
 
 
 def terms(value: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ssr_mmseg.pictures import side_by_side
+from ssr_mmseg.evaluation.visualization import side_by_side
 from ssr_mmseg.utils.errors import UserError
 
 BOARD = "TensorboardVisBackend"  # mmengine's backend, which writes the event files

@@ -13,11 +13,11 @@ from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.errors import UserError
 
-FUNCTIONS.register_module(module=stopping.quiet_loader_process)
+FUNCTIONS.register_module(module=preemption.quiet_loader_process)
 
 
 def seed_everything(*key: int) -> None:

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.checkpoints import Checkpoints
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.tensors import state_needed
@@ -21,8 +21,8 @@ from ssr_mmseg.utils import distributed
 class StateHook(Hook):
     """Resume from `path` if it is there; save to it after every epoch, every `interval` seconds, and when stopped.
 
-    A stop lets the running iteration finish; see `ssr_mmseg.stopping` for what stops a process. A state that is not
-    finite is never saved.
+    A stop lets the running iteration finish; see `ssr_mmseg.jobs.preemption` for what stops a process. A state that is
+    not finite is never saved.
 
     Args:
         path: The state file; the state before it is kept beside it.
@@ -44,7 +44,7 @@ class StateHook(Hook):
             restore(runner, state)
             self.saved = runner.iter
             runner.logger.info(f"resumed at iteration {runner.iter}")
-        runner.train_loop.save = lambda: self._save(runner, runner.train_loop.iter, stopping.requested())
+        runner.train_loop.save = lambda: self._save(runner, runner.train_loop.iter, preemption.requested())
         self.saved_at = time.monotonic()
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
@@ -68,7 +68,7 @@ class StateHook(Hook):
             self.saved, self.saved_at = iteration, time.monotonic()
         if reason:
             runner.logger.warning(f"stopped by {reason} after iteration {iteration}; run again to resume")
-            raise stopping.Stopped(reason)
+            raise preemption.Stopped(reason)
 
     def _write(self, runner: Any, iteration: int) -> None:
         state = capture(runner, iteration)
@@ -139,7 +139,7 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
 
 def reason_to_stop(runner: Any) -> str | None:
     """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
-    reason = stopping.requested()
+    reason = preemption.requested()
     if distributed.count() == 1:
         return reason
     together = distributed.any_of(reason is not None, next(runner.model.parameters()).device)

@@ -12,7 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 from torch import Tensor
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.data import seed_everything
 from ssr_mmseg.training.resident import build_loader
 from ssr_mmseg.training.step import train_step
@@ -27,7 +27,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     The dataloader's sampler is a `PositionSampler`; before each iteration all generators are seeded from the seed and
     the iteration's number. `history` holds one record of mean losses per epoch and belongs to the state.
 
-    A stop (see `ssr_mmseg.stopping`) waits for the end of an iteration, or cuts short the wait for a batch.
+    A stop (see `ssr_mmseg.jobs.preemption`) waits for the end of an iteration, or cuts short the wait for a batch.
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **options: Any) -> None:
@@ -64,7 +64,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> Any:
         """Train from the current position to the last epoch, or until told to stop."""
-        with self.cleanup, stopping.stoppable(), stopping.deferred():
+        with self.cleanup, preemption.stoppable(), preemption.deferred():
             return super().run()
 
     def run_epoch(self) -> None:
@@ -100,7 +100,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         asked = time.monotonic()
         try:
-            with stopping.interruptible() if distributed.count() == 1 else nullcontext():
+            with preemption.interruptible() if distributed.count() == 1 else nullcontext():
                 return function(*arguments)
         except UserError as error:
             self.save()

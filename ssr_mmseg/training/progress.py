@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
-from ssr_mmseg.progress import begin, note, read
+from ssr_mmseg.jobs.progress import begin, note, read
 from ssr_mmseg.training.bar import Bar, line
 
 

@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ssr_mmseg.evaluation import evaluate_model
+from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.training.averaging import AverageHook
 
 

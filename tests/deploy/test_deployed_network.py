@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
-from ssr_mmseg.deploy.channels import OFF, convolution, padded, rounded, scale_and_shift
-from ssr_mmseg.deploy.grids import pooling_matrix, resizing_matrix
-from ssr_mmseg.deploy.network import DeployedGrids, DeployedHead, DeployedNetwork, DeployedReduction
+from ssr_mmseg.deploy.conv_rewrites import OFF, convolution, padded, rounded, scale_and_shift
+from ssr_mmseg.deploy.deployed_network import DeployedGrids, DeployedHead, DeployedNetwork, DeployedReduction
+from ssr_mmseg.deploy.pooling_matrices import pooling_matrix, resizing_matrix
 from ssr_mmseg.models.operators import ReductionBlock
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}

@@ -14,9 +14,9 @@ from torch import nn
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.cli import main
-from ssr_mmseg.deploy.package import KEY, Package
+from ssr_mmseg.deploy import onnx_export
+from ssr_mmseg.deploy.onnx_metadata import KEY, Package
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.profiling.precision import logits_error
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
@@ -42,7 +42,7 @@ def pair(tmp_path_factory):
 
 def run(graph: bytes | str, images: torch.Tensor) -> torch.Tensor:
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    return torch.from_numpy(session.run(None, {onnx_graph.INPUT: images.numpy()})[0])
+    return torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +68,14 @@ def test_a_fixed_graph_exports_cleanly_at_any_multiple_of_8(size):
     graph = export.build(network, images, dynamic=False)
     onnx.checker.check_model(graph, full_check=True)
     assert not {node.op_type for node in graph.graph.node} & {"BatchNormalization", "If", "Loop"}
-    assert onnx_graph.output_shape(graph) == [2, 5, *size]
+    assert onnx_export.output_shape(graph) == [2, 5, *size]
     with torch.inference_mode():
         expected = network(images)
     assert logits_error(run(graph.SerializeToString(), images), expected) < 1e-5
-    assert onnx_graph.channels_last_output(graph)
-    assert onnx_graph.output_shape(graph) == [2, *size, 5]
+    assert onnx_export.channels_last_output(graph)
+    assert onnx_export.output_shape(graph) == [2, *size, 5]
     last = run(graph.SerializeToString(), images)
-    assert logits_error(last.permute(onnx_graph.TO_NCHW), expected) < 1e-5
+    assert logits_error(last.permute(onnx_export.TO_NCHW), expected) < 1e-5
 
 
 def test_a_fixed_graph_at_even_eighths_resizes_by_constants_and_keeps_its_channels():
@@ -154,7 +154,7 @@ class Branching(nn.Module):
 @pytest.mark.parametrize(("network", "found"), [(Unsupported(), "bessel_j0"), (Branching(), "")])
 def test_what_onnx_cannot_express_is_one_line(network, found):
     with pytest.raises(UserError, match=f"the network cannot be exported to ONNX: .*{found}") as caught:
-        onnx_graph.export(network, torch.zeros(1, 3, 8, 8))
+        onnx_export.export(network, torch.zeros(1, 3, 8, 8))
     assert "\n" not in str(caught.value)
 
 

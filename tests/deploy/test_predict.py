@@ -17,10 +17,10 @@ from patience import PATIENCE
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.datasets.streets.renderer import render_scene
-from ssr_mmseg.deploy.package import KEY, Package
+from ssr_mmseg.deploy import onnx_export
+from ssr_mmseg.deploy.onnx_metadata import KEY, Package
+from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.predict import Progress
-from ssr_mmseg.deploy.runtime import ExportedNetwork
-from ssr_mmseg.profiling import onnx_graph
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
 from ssr_mmseg.training.state import save_state
@@ -174,7 +174,7 @@ def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd)
 
 
 def test_a_foreign_model_is_refused(tmp_path):
-    graph = onnx_graph.export(torch.nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8))
+    graph = onnx_export.export(torch.nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8))
     onnx.save(graph, tmp_path / "foreign.onnx")
     with pytest.raises(
         UserError, match=r"foreign\.onnx has no metadata 'ssr_mmseg'.*make the file with: ssr-mmseg export"
@@ -191,7 +191,7 @@ def brightest(folder: Path, head: str = "labels", size: tuple[int, int] = SIZE, 
     ]
     given = onnx.helper.make_tensor_value_info("images", kinds.FLOAT, [1, 3, *SIZE])
     made = onnx.helper.make_tensor_value_info("labels", kinds.UINT8, [1, *SIZE])
-    opset = onnx.helper.make_opsetid("", onnx_graph.OPSET)
+    opset = onnx.helper.make_opsetid("", onnx_export.OPSET)
     model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [given], [made]), opset_imports=[opset])
     model.ir_version = 10
     colours = ((1, 2, 3),) * classes

@@ -29,7 +29,7 @@ from mutations import ODD, as_json, as_yaml, damaged
 from PIL import Image
 from watch import watched
 
-from ssr_mmseg import settings, status
+from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.cost import genotype_macs
@@ -37,6 +37,7 @@ from ssr_mmseg.datasets.cityscapes import draw_label
 from ssr_mmseg.datasets.preparation.archive import extract
 from ssr_mmseg.datasets.preparation.manifest import class_weights, read_manifest
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair
+from ssr_mmseg.jobs import status
 from ssr_mmseg.report import charts, data, page
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import write_gap

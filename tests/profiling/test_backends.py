@@ -74,10 +74,10 @@ def test_int8_is_int8_and_needs_calibration(network):
             backend.prepare(frames(1))
     with pytest.raises(UserError, match="backend Eager does not quantise"):
         create("eager", network, CPU).calibrate(frames(1))
-    from ssr_mmseg.profiling import onnx_graph
-    from ssr_mmseg.profiling.quantise import quantise
+    from ssr_mmseg.deploy import onnx_export
+    from ssr_mmseg.deploy.quantize import quantise
 
-    graph = quantise(onnx_graph.export(network, frames(1)), frames(3, 4))
+    graph = quantise(onnx_export.export(network, frames(1)), frames(3, 4))
     kinds = [node.op_type for node in graph.graph.node]
     assert kinds.count("QuantizeLinear") >= 2
     assert {tensor.data_type for tensor in graph.graph.initializer} >= {3}  # int8 weights

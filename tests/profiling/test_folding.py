@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssr_mmseg.profiling.folding import NORMALISATION, fold_batch_norms
+from ssr_mmseg.deploy.fold_batch_norm import NORMALISATION, fold_batch_norms
 from ssr_mmseg.utils.errors import UserError
 
 

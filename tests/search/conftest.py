@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from tiny_experiment import DATASET, experiment, run_all
 
-from ssr_mmseg import settings, stopping
+from ssr_mmseg import settings
 from ssr_mmseg.datasets.preparation.prepare import prepare
+from ssr_mmseg.jobs import preemption
+from ssr_mmseg.jobs.preemption import RESUMABLE
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.claims import release
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
     """Stopped trainings may take their time: it is the tests' own process that would be ended."""
-    monkeypatch.setattr(stopping, "GRACE", 3600.0)
+    monkeypatch.setattr(preemption, "GRACE", 3600.0)
 
 
 @pytest.fixture(scope="session")

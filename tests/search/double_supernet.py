@@ -17,7 +17,7 @@ from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
 
 CLASSES, SIZE = 5, (48, 64)
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
-assert registration.supernet  # imported for the registries
+assert registration.forbid_unpickling  # imported for the registries
 
 
 def build_model(seed: int, dropout: bool = False, class_weight: list[float] | None = None) -> nn.Module:

@@ -14,14 +14,14 @@ import torch
 from patience import PATIENCE
 from tiny_experiment import DATASET, assert_same_state, experiment, metrics
 
-from ssr_mmseg import stopping
 from ssr_mmseg.cli import main
+from ssr_mmseg.jobs import preemption
+from ssr_mmseg.jobs.preemption import RESUMABLE
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.training.state import load_state
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -218,7 +218,7 @@ def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
 
 STOP_THE_GROUP = """
 import os, signal
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 stopping.GRACE = 3600.0
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
@@ -251,7 +251,7 @@ def test_a_time_budget_stops_and_resumes_a_training(finished, workplace, at_iter
 
     def let_the_time_pass(loop):
         monkeypatch.setattr(time, "monotonic", lambda: clock() + 3600)
-        while not stopping.requested():
+        while not preemption.requested():
             time.sleep(0.01)
 
     at_iteration(3, let_the_time_pass)

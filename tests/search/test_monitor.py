@@ -10,7 +10,7 @@ from tiny_experiment import DATASET, experiment
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.progress import read
+from ssr_mmseg.jobs.progress import read
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training import board

@@ -14,7 +14,7 @@ import yaml
 from cluster import cluster
 from patience import PATIENCE
 
-from ssr_mmseg.progress import job_name, progress_path, read
+from ssr_mmseg.jobs.progress import job_name, progress_path, read
 from ssr_mmseg.settings.paths import PROJECT
 
 CONFIG = {

@@ -11,9 +11,10 @@ import pytest
 import torch
 from spaces import SPACE
 
-from ssr_mmseg import settings, stopping
+from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
 from ssr_mmseg.datasets.preparation.prepare import prepare
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
@@ -85,7 +86,7 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(stopping, "GRACE", 3600.0)  # it is the tests' own process that would be ended
+    monkeypatch.setattr(preemption, "GRACE", 3600.0)  # it is the tests' own process that would be ended
 
     def enter(name: str) -> dict:
         shutil.copytree(prepared, tmp_path / name)
@@ -116,7 +117,7 @@ def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
         patch.setattr(loop, "run_iter", run_iter)
         with pytest.raises(SystemExit) as caught:
             stage(*arguments)
-    assert caught.value.code == stopping.RESUMABLE
+    assert caught.value.code == preemption.RESUMABLE
     for work in Path("results/work").iterdir():
         release(work)  # as the end of the process would
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.optim import OptimWrapper
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.hooks import StateHook
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
@@ -86,7 +86,7 @@ def test_short_epochs_can_share_a_save(tmp_path, monkeypatch, rest, expected):
         train_loop.epoch, train_loop.iter = epoch, 10 * (epoch + 1)
         hook.after_train_epoch(runner)
     assert saved == expected
-    monkeypatch.setattr(stopping, "requested", lambda: "SIGTERM")
+    monkeypatch.setattr(preemption, "requested", lambda: "SIGTERM")
     train_loop.epoch = 0
     hook.after_train_epoch(runner)
     assert len(saved) == len(expected) + 1

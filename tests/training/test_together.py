@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from ssr_mmseg import stopping
+from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.hooks import reason_to_stop
 from ssr_mmseg.utils import distributed
 
@@ -14,13 +14,13 @@ RUNNER = SimpleNamespace(model=nn.Linear(1, 1))
 
 def test_alone_a_process_stops_when_it_is_told_to(monkeypatch):
     assert reason_to_stop(RUNNER) is None
-    monkeypatch.setattr(stopping, "requested", lambda: "SIGTERM")
+    monkeypatch.setattr(preemption, "requested", lambda: "SIGTERM")
     assert reason_to_stop(RUNNER) == "SIGTERM"
 
 
 @pytest.mark.parametrize("own", [None, "SIGINT"])
 def test_a_process_stops_when_another_is_told_to(monkeypatch, own):
-    monkeypatch.setattr(stopping, "requested", lambda: own)
+    monkeypatch.setattr(preemption, "requested", lambda: own)
     monkeypatch.setattr(distributed, "count", lambda: 2)
     monkeypatch.setattr(distributed, "any_of", lambda fact, device: True)
     assert reason_to_stop(RUNNER) == (own or "another process's signal")

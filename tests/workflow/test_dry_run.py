@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from ssr_mmseg import allocator
+from ssr_mmseg.jobs import glibc_malloc
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
@@ -156,14 +156,14 @@ def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
 
 def test_a_training_starts_with_settings_for_memory_unless_the_user_has_some(checkout):
     call = plan(checkout, "--printshellcmds")
-    assignment = re.search(rf'{allocator.VARIABLE}="[^"]*"', call.output)[0]
+    assignment = re.search(rf'{glibc_malloc.VARIABLE}="[^"]*"', call.output)[0]
     for own, expected in (
-        ({}, allocator.TUNABLES),
-        ({allocator.VARIABLE: "glibc.malloc.check=0"}, "glibc.malloc.check=0"),
+        ({}, glibc_malloc.TUNABLES),
+        ({glibc_malloc.VARIABLE: "glibc.malloc.check=0"}, "glibc.malloc.check=0"),
     ):
         environment = {"PATH": os.environ["PATH"], **own}
         shell = subprocess.run(
-            ["sh", "-euc", f"{assignment} printenv {allocator.VARIABLE}"],
+            ["sh", "-euc", f"{assignment} printenv {glibc_malloc.VARIABLE}"],
             env=environment,
             capture_output=True,
             text=True,

@@ -13,7 +13,8 @@ PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg.settings import ablation, project_files, cost_targets, paths
-from ssr_mmseg import allocator, failures, settings
+from ssr_mmseg.jobs import glibc_malloc, failures
+from ssr_mmseg import settings
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.settings.cache import remember
@@ -75,7 +76,7 @@ shell.prefix("set -euo pipefail; trap : TERM; ")
 
 # A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.
 TOGETHER = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
-MEMORY = f'{allocator.VARIABLE}="${{{{{allocator.VARIABLE}:-{allocator.TUNABLES}}}}}"'
+MEMORY = f'{glibc_malloc.VARIABLE}="${{{{{glibc_malloc.VARIABLE}:-{glibc_malloc.TUNABLES}}}}}"'
 LAUNCH = f"{MEMORY} $([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
+from ssr_mmseg.jobs.preemption import RESUMABLE
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stopping import RESUMABLE
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json

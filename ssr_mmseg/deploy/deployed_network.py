@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ssr_mmseg.deploy.channels import convolution, diagonal, folded, padded, placed, rounded, scale_and_shift
-from ssr_mmseg.deploy.grids import pooling_matrix, resizing_matrix
+from ssr_mmseg.deploy.conv_rewrites import convolution, diagonal, folded, padded, placed, rounded, scale_and_shift
+from ssr_mmseg.deploy.pooling_matrices import pooling_matrix, resizing_matrix
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
 from ssr_mmseg.models.operators import POOL_GRIDS, PyramidPooling, ReductionBlock

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssr_mmseg.deploy.package import Package
+from ssr_mmseg.deploy.onnx_metadata import Package
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.pixel_grid import resize_labels
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from ssr_mmseg.profiling import onnx_graph
+from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.profiling.backend import require
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def quantise(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
     """
     import onnx
 
-    require("onnxruntime", "quantisation", onnx_graph.INSTALL)
+    require("onnxruntime", "quantisation", onnx_export.INSTALL)
     from onnxruntime import quantization
 
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value
@@ -41,7 +41,7 @@ def quantise(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
 
         def get_next(self) -> dict[str, Any] | None:
             found: np.ndarray | None = next(self.left, None)
-            return None if found is None else {onnx_graph.INPUT: found}
+            return None if found is None else {onnx_export.INPUT: found}
 
     level = logging.getLogger().level
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises on the root logger

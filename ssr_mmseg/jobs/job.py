@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssr_mmseg import settings
-from ssr_mmseg.progress import job_name
+from ssr_mmseg.jobs.progress import job_name
 from ssr_mmseg.settings import cost_targets, paths
 from ssr_mmseg.settings.ablation import cells
 

@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ssr_mmseg import progress
-from ssr_mmseg.jobs import Job, ablation_jobs, jobs
-from ssr_mmseg.progress import duration
+from ssr_mmseg.jobs import progress
+from ssr_mmseg.jobs.job import Job, ablation_jobs, jobs
+from ssr_mmseg.jobs.progress import duration
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import one_line
 

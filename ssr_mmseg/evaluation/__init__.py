@@ -1,0 +1,1 @@
+"""Accuracy of networks: mIoU, overlays of predictions, agreement of logits and statistics over seeds."""
