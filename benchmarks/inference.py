@@ -23,13 +23,14 @@ from torch import nn
 
 from ssr_mmseg import registration  # noqa: F401
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
+from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.machine import package_versions
-from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
-from ssr_mmseg.profiling.precision import arithmetic, check_logits
+from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.profile import Logits, draw_statistics
 from ssr_mmseg.utils.devices import resolve_device

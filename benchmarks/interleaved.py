@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg.profiling.protocol import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
+from ssr_mmseg.profiling.timing import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
 from ssr_mmseg.utils.errors import UserError
 
 REPEATS = 10

@@ -25,7 +25,7 @@ from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
 from ssr_mmseg.latency.model import LatencyModel
 from ssr_mmseg.latency.parts import NetworkPart, random_parts
 from ssr_mmseg.latency.table import LatencyTable
-from ssr_mmseg.latency.timing import against_reference
+from ssr_mmseg.profiling.interleaved import against_reference
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.files import read_json, write_json

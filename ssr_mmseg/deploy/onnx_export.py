@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backend import require
+from ssr_mmseg.profiling.backends.base import require
 from ssr_mmseg.utils.errors import UserError
 
 if TYPE_CHECKING:

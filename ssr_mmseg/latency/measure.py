@@ -10,7 +10,7 @@ from ssr_mmseg.latency.backends import Start
 from ssr_mmseg.latency.modules import input_of, module_of, runs_of
 from ssr_mmseg.latency.parts import Part, block_parts, frame_parts, random_parts
 from ssr_mmseg.latency.table import LatencyTable
-from ssr_mmseg.latency.timing import against_reference, interleave
+from ssr_mmseg.profiling.interleaved import against_reference, interleave
 
 GROUP = 8  # parts that are timed in turn with each other and with the reference
 

@@ -14,7 +14,7 @@ from ssr_mmseg.latency.measure import fill, parts_of
 from ssr_mmseg.latency.model import LatencyModel
 from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.profiling.backend import alignment, backend_type
+from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 

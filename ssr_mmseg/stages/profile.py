@@ -15,7 +15,7 @@ from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import create, profile_model
-from ssr_mmseg.profiling.backend import alignment, backend_type
+from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized

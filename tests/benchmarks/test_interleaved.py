@@ -3,7 +3,7 @@
 import pytest
 from interleaved import Repeats, measure_interleaved
 
-from ssr_mmseg.profiling.protocol import Timing
+from ssr_mmseg.profiling.timing import Timing
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -16,8 +16,8 @@ from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.cli import main
 from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.onnx_metadata import KEY, Package
+from ssr_mmseg.evaluation.logits_agreement import logits_error
 from ssr_mmseg.experiment import Experiment
-from ssr_mmseg.profiling.precision import logits_error
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
 from ssr_mmseg.stages.frames import real_frames

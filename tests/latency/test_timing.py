@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssr_mmseg.latency.timing import WARMUP_RUNS, against_reference, interleave
+from ssr_mmseg.profiling.interleaved import WARMUP_RUNS, against_reference, interleave
 
 
 class Machine:

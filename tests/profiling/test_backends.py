@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.profiling import BACKENDS, create, profile_model
-from ssr_mmseg.profiling.precision import check_logits
 from ssr_mmseg.utils.errors import UserError
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ssr_mmseg.profiling.eager import Eager
+from ssr_mmseg.profiling.backends.eager import Eager
 
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 

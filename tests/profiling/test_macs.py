@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ssr_mmseg.profiling.macs import count_macs, count_parameters
+from ssr_mmseg.profiling.model_size import count_macs, count_parameters
 
 
 @settings(max_examples=25)

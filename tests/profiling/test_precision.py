@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from ssr_mmseg.profiling.precision import TOLERANCES, arithmetic, check_logits, label_agreement, logits_error, tolerance
+from ssr_mmseg.evaluation.logits_agreement import TOLERANCES, check_logits, label_agreement, logits_error, tolerance
+from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.utils.errors import UserError
 
 

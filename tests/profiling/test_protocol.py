@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssr_mmseg.profiling.protocol import (
-    FEWEST_RUNS,
-    MIN_RUNS,
-    WARMUP_SECONDS,
-    WINDOW_RUNS,
-    Timing,
-    measure,
-)
+from ssr_mmseg.profiling.timing import FEWEST_RUNS, MIN_RUNS, WARMUP_SECONDS, WINDOW_RUNS, Timing, measure
 from ssr_mmseg.utils.errors import UserError
 
 

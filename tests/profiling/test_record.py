@@ -195,8 +195,8 @@ def test_too_little_memory_is_a_users_error():
 
 def test_a_new_file_is_a_new_backend(network, tmp_path, monkeypatch, scratch_backends):
     (tmp_path / "doubled.py").write_text(
-        "from ssr_mmseg.profiling.backend import register\n"
-        "from ssr_mmseg.profiling.eager import Eager\n"
+        "from ssr_mmseg.profiling.backends.base import register\n"
+        "from ssr_mmseg.profiling.backends.eager import Eager\n"
         "@register('doubled')\n"
         "class Doubled(Eager):\n"
         "    precision = 'fp32x2'\n"

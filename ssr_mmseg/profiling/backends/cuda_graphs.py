@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backend import needs_cuda, register
-from ssr_mmseg.profiling.channels_last import ChannelsLast
+from ssr_mmseg.profiling.backends.base import needs_cuda, register
+from ssr_mmseg.profiling.backends.channels_last import ChannelsLast
 
 WARM_RUNS = 3  # before the recording: libraries allocate and choose algorithms in them
 

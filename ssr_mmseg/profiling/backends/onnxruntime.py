@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backend import Backend, register, require
+from ssr_mmseg.profiling.backends.base import Backend, register, require
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
 

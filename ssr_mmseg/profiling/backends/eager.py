@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backend import Backend, register
+from ssr_mmseg.profiling.backends.base import Backend, register
 from ssr_mmseg.profiling.precision import DTYPES
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any, ClassVar
 
-from ssr_mmseg.profiling.backend import needs_cuda, register
-from ssr_mmseg.profiling.onnxruntime import OnnxRuntime
+from ssr_mmseg.profiling.backends.base import needs_cuda, register
+from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 
 
 @register("tensorrt")

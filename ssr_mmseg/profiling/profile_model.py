@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backend import Backend, backend_type, create
+from ssr_mmseg.evaluation.logits_agreement import check_logits
+from ssr_mmseg.profiling.backends.base import Backend, backend_type, create
 from ssr_mmseg.profiling.machine import environment, memory_of, package_versions
-from ssr_mmseg.profiling.macs import count_macs, count_parameters
-from ssr_mmseg.profiling.precision import arithmetic, check_logits
-from ssr_mmseg.profiling.protocol import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
+from ssr_mmseg.profiling.model_size import count_macs, count_parameters
+from ssr_mmseg.profiling.precision import arithmetic
+from ssr_mmseg.profiling.timing import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 

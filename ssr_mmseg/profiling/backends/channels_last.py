@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import torch
 
-from ssr_mmseg.profiling.backend import register
-from ssr_mmseg.profiling.eager import Eager
+from ssr_mmseg.profiling.backends.base import register
+from ssr_mmseg.profiling.backends.eager import Eager
 
 
 @register("channels_last")

@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backend import register
-from ssr_mmseg.profiling.channels_last import ChannelsLast
+from ssr_mmseg.profiling.backends.base import register
+from ssr_mmseg.profiling.backends.channels_last import ChannelsLast
 from ssr_mmseg.utils.devices import check_compiler
 from ssr_mmseg.utils.errors import UserError
 
