@@ -17,9 +17,9 @@ from mmengine.config import Config
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
-from ssr_mmseg.cost import expected_macs, reference_macs
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.costs.macs_formulas import expected_macs, reference_macs
 from ssr_mmseg.search.hooks import RegularizerRampHook
+from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.settings import paths
 
 SLOPE = 0.01  # of cross-entropy in a group, for each unit of probability

@@ -20,11 +20,11 @@ from scipy.stats import spearmanr
 from ssr_mmseg import cli, commands, settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.latency.backends import arithmetic, starter
-from ssr_mmseg.latency.measure import GROUP, parts_of, time_parts
-from ssr_mmseg.latency.model import LatencyModel
-from ssr_mmseg.latency.parts import NetworkPart, random_parts
-from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.costs.latency_table.backends import arithmetic, starter
+from ssr_mmseg.costs.latency_table.measure import GROUP, parts_of, time_parts
+from ssr_mmseg.costs.latency_table.parts import NetworkPart, random_parts
+from ssr_mmseg.costs.latency_table.predictor import LatencyModel
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.profiling.interleaved import against_reference
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device

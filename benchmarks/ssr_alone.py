@@ -10,7 +10,7 @@ from collections import Counter
 import torch
 
 from ssr_mmseg.architecture.gates import SCORES
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search.regularizers import build_regularizer
 
 GROUPS, OPTIONS = 130, 10
 WEIGHT = 15  # of the regularizer, which is a mean over the groups

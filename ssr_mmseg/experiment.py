@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 from ssr_mmseg import registration, settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import check_size
+from ssr_mmseg.costs.macs_formulas import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.jobs import preemption

@@ -4,8 +4,8 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import Cost
+from ssr_mmseg.costs.latency_table.table import LatencyTable, check_device
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.latency.table import LatencyTable, check_device
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from ssr_mmseg.architecture.genotype import Genotype, Stage
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.latency_table.measure import parts_of
+from ssr_mmseg.costs.latency_table.parts import BlockPart, NetworkPart
+from ssr_mmseg.costs.latency_table.table import LatencyTable
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.deploy.conv_rewrites import rounded
-from ssr_mmseg.latency.measure import parts_of
-from ssr_mmseg.latency.parts import BlockPart, NetworkPart
-from ssr_mmseg.latency.table import LatencyTable
 
 SIZE = (64, 96)
 CLASSES = 11

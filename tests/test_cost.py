@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
-from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
+from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.settings import paths

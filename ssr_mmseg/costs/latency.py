@@ -8,8 +8,8 @@ from torch import Tensor
 from ssr_mmseg.architecture.genotype import Genotype, genotype_of
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import Cost, reference_choice
-from ssr_mmseg.latency.model import LatencyModel
-from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.costs.latency_table.predictor import LatencyModel
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.utils.errors import UserError
 
 

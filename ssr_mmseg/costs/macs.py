@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.costs.base import Cost
+from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 
 
 class Macs(Cost):

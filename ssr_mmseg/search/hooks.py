@@ -8,8 +8,8 @@ from mmseg.registry import HOOKS
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
+from ssr_mmseg.search.cost_target import shrink_within_reach
 from ssr_mmseg.search.step import architecture_of
-from ssr_mmseg.search.target import shrink_within_reach
 from ssr_mmseg.training.board import BOARD
 from ssr_mmseg.utils import distributed
 

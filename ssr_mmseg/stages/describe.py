@@ -2,7 +2,7 @@
 
 from ssr_mmseg.architecture.genotype import Genotype, genotype_of
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
-from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import count_parameters

@@ -10,9 +10,9 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.search.target import towards_target
+from ssr_mmseg.search.cost_target import towards_target
 from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cost_targets import hold_of

@@ -7,12 +7,12 @@ import torch
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import check_size
+from ssr_mmseg.costs.latency_table.backends import arithmetic, starter
+from ssr_mmseg.costs.latency_table.measure import fill, parts_of
+from ssr_mmseg.costs.latency_table.predictor import LatencyModel
+from ssr_mmseg.costs.latency_table.table import LatencyTable, difference
+from ssr_mmseg.costs.macs_formulas import check_size
 from ssr_mmseg.datasets import read_manifest
-from ssr_mmseg.latency.backends import arithmetic, starter
-from ssr_mmseg.latency.measure import fill, parts_of
-from ssr_mmseg.latency.model import LatencyModel
-from ssr_mmseg.latency.table import LatencyTable, difference
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.settings import paths

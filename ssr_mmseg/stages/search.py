@@ -5,8 +5,8 @@ from mmengine.runner import Runner
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.structure import structure_of, structure_to_json
-from ssr_mmseg.cost import expected_macs
 from ssr_mmseg.costs.base import Cost
+from ssr_mmseg.costs.macs_formulas import expected_macs
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment import Experiment
 from ssr_mmseg.jobs.progress import job_name, progress_path

@@ -8,9 +8,9 @@ from spaces import SEARCH, SPACE
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import choice_of, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.cost import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import extremes
+from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.settings.cost_targets import TARGETS
 from ssr_mmseg.utils.errors import UserError
 

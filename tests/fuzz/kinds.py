@@ -32,7 +32,7 @@ from watch import watched
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets.cityscapes import draw_label
 from ssr_mmseg.datasets.preparation.archive import extract
 from ssr_mmseg.datasets.preparation.manifest import class_weights, read_manifest

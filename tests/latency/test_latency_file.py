@@ -4,7 +4,7 @@ import pytest
 from latency_tables import key, synthetic
 from spaces import SPACE
 
-from ssr_mmseg.latency.table import LatencyTable, check_device, difference
+from ssr_mmseg.costs.latency_table.table import LatencyTable, check_device, difference
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -10,11 +10,11 @@ from latency_tables import CLASSES, key
 from spaces import SPACE
 
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
-from ssr_mmseg.latency import measure
-from ssr_mmseg.latency.measure import GROUP, fill, parts_of
-from ssr_mmseg.latency.modules import chain_of, deployed, input_of, module_of, runs_of
-from ssr_mmseg.latency.parts import BlockPart, block_parts, knots
-from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.costs.latency_table import measure
+from ssr_mmseg.costs.latency_table.measure import GROUP, fill, parts_of
+from ssr_mmseg.costs.latency_table.modules import chain_of, deployed, input_of, module_of, runs_of
+from ssr_mmseg.costs.latency_table.parts import BlockPart, block_parts, knots
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from spaces import SEARCH, SPACE
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
-from ssr_mmseg.latency.model import LatencyModel
+from ssr_mmseg.costs.latency_table.predictor import LatencyModel
 from ssr_mmseg.utils.errors import UserError
 
 SEEDS = st.integers(0, 2**31 - 1)

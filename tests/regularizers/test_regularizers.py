@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SPACE
 
-from ssr_mmseg import regularizers
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search import regularizers
+from ssr_mmseg.search.regularizers import build_regularizer
 
 NAMES = sorted(module.name for module in pkgutil.iter_modules(regularizers.__path__) if module.name != "base")
 every_regularizer = pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, logsumexp
 from scipy.stats import entropy
 
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search.regularizers import build_regularizer
 
 
 def random_case(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -8,7 +8,7 @@ from spaces import SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import pytest
 import torch
 
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.settings.paths import PROJECT
 
 

@@ -6,10 +6,10 @@ from spaces import SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.cost import expected_macs, reference_macs
 from ssr_mmseg.costs import build_cost
-from ssr_mmseg.regularizers import build_regularizer
+from ssr_mmseg.costs.macs_formulas import expected_macs, reference_macs
 from ssr_mmseg.search.objective import ArchitectureObjective
+from ssr_mmseg.search.regularizers import build_regularizer
 
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
 CLASSES, SIZE, TARGET = 3, (64, 64), 0.6

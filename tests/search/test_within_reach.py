@@ -11,7 +11,7 @@ from ssr_mmseg.architecture.genotype import genotype_of
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.search.target import shrink_within_reach, towards_target, within_reach
+from ssr_mmseg.search.cost_target import shrink_within_reach, towards_target, within_reach
 
 
 def gates_of(seed: int, spread: float, space: SearchSpace = SPACE) -> ArchitectureParameters:

@@ -5,8 +5,8 @@ import yaml
 
 from ssr_mmseg import cli, settings
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.latency import measure
-from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.costs.latency_table import measure
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.utils.files import read_json
 
 CONFIG = {

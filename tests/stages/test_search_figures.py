@@ -10,7 +10,7 @@ from spaces import SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import genotype_of
-from ssr_mmseg.cost import genotype_macs
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.stages.search import dimensions_alive, macs_of
 
 EXPERIMENT = SimpleNamespace(classes=5, size=(32, 64))

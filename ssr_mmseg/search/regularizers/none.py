@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ssr_mmseg.regularizers.base import Regularizer
+from ssr_mmseg.search.regularizers.base import Regularizer
 
 
 class NoRegularizer(Regularizer):

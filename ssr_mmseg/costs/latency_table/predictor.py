@@ -18,9 +18,17 @@ from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype, choice_of
 from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.costs.latency_table.parts import (
+    BlockPart,
+    Part,
+    knots,
+    measured_operators,
+    pairs,
+    random_parts,
+    smallest,
+)
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.deploy.conv_rewrites import rounded
-from ssr_mmseg.latency.parts import BlockPart, Part, knots, measured_operators, pairs, random_parts, smallest
-from ssr_mmseg.latency.table import LatencyTable
 from ssr_mmseg.utils.errors import UserError
 
 PRIOR = (0.02 / 0.5) ** 2  # ridge towards factors of 1: times are known to 2 %, factors beforehand to a half

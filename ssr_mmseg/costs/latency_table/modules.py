@@ -5,9 +5,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.costs.latency_table.parts import BlockPart, Part, feature_size
 from ssr_mmseg.deploy.conv_rewrites import rounded
 from ssr_mmseg.deploy.deployed_network import DeployedBlock, DeployedNetwork
-from ssr_mmseg.latency.parts import BlockPart, Part, feature_size
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ssr_mmseg.regularizers.base import Regularizer, mean_over_groups
+from ssr_mmseg.search.regularizers.base import Regularizer, mean_over_groups
 
 
 class ZeroOne(Regularizer):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ssr_mmseg.regularizers.base import Regularizer, mean_over_groups
+from ssr_mmseg.search.regularizers.base import Regularizer, mean_over_groups
 
 SMALLEST = 1e-12  # a survivor below it is about to be removed; its logarithm must stay finite until then
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.latency.backends import Start
-from ssr_mmseg.latency.modules import input_of, module_of, runs_of
-from ssr_mmseg.latency.parts import Part, block_parts, frame_parts, random_parts
-from ssr_mmseg.latency.table import LatencyTable
+from ssr_mmseg.costs.latency_table.backends import Start
+from ssr_mmseg.costs.latency_table.modules import input_of, module_of, runs_of
+from ssr_mmseg.costs.latency_table.parts import Part, block_parts, frame_parts, random_parts
+from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.profiling.interleaved import against_reference, interleave
 
 GROUP = 8  # parts that are timed in turn with each other and with the reference

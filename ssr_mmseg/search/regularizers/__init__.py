@@ -6,7 +6,7 @@ To add one, put a file here that defines a `Regularizer`; its name in a configur
 import importlib
 import pkgutil
 
-from ssr_mmseg.regularizers.base import Regularizer
+from ssr_mmseg.search.regularizers.base import Regularizer
 from ssr_mmseg.utils.errors import UserError
 
 
