@@ -21,9 +21,9 @@ from peak import peak_steps
 from reference_clone import copied
 from torch import nn
 
-from ssr_mmseg import registration  # noqa: F401
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.evaluation.logits_agreement import check_logits
+from ssr_mmseg.experiment import register  # noqa: F401
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet

@@ -7,13 +7,12 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmseg.structures import SegDataSample
 
-from ssr_mmseg import registration, settings
+from ssr_mmseg import settings
 from ssr_mmseg.costs import build_cost
+from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
 from ssr_mmseg.settings import paths
-
-__all__ = ["OurStep", "registration"]
 
 CLASSES = 20
 SPACE = {

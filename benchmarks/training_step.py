@@ -22,10 +22,10 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg import settings
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 

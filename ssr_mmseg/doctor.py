@@ -16,8 +16,8 @@ import psutil
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.claims import NAME as CLAIM
-from ssr_mmseg.training.claims import holder
+from ssr_mmseg.training.checkpoint.work_lock import NAME as CLAIM
+from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 

@@ -8,11 +8,11 @@ import torch
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.preparation.prepare import prepare
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import draw_statistics
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
 
 NETWORK = "small"
 WEIGHTS = Path(paths.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))

@@ -9,7 +9,7 @@ import pytest
 
 from ssr_mmseg import doctor, settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.training.claims import holder
+from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.files import write_json, write_text
 
 TOWN = {"datasets": {"town": {"type": "streets", "size": [32, 64]}}, "device": "cpu"}

@@ -4,7 +4,7 @@ import yaml
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.datasets.preparation.prepare import prepare
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 

@@ -32,11 +32,11 @@ from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.datasets.transforms import AlignedResize
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.models.decode_heads import SearchHead
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.augmentation import build_transforms
-from ssr_mmseg.training.geometry import compose, resample
+from ssr_mmseg.training.data.batch_transform import build_transforms
+from ssr_mmseg.training.data.geometry import compose, resample
 from ssr_mmseg.utils.pixel_grid import center_indices, resize_labels
 
 FACTORS = (2, 3, 4, 5, 7, 8)

@@ -23,7 +23,7 @@ def data(tmp_path_factory) -> Path:
 
 CONFIG = """
 default_scope = 'mmseg'
-custom_imports = dict(imports=['ssr_mmseg.registration'])
+custom_imports = dict(imports=['ssr_mmseg.experiment.register'])
 data_preprocessor = dict(type='SegDataPreProcessor', size=(32, 64), seg_pad_val=255)
 head_loss = dict(type='CrossEntropyLoss')
 train = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='RandomShift', pixels=2),

@@ -14,8 +14,9 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from mmengine.runner.checkpoint import _load_checkpoint_with_prefix
 
-from ssr_mmseg import checkpoints, registration
+from ssr_mmseg.experiment import register
 from ssr_mmseg.settings import paths
+from ssr_mmseg.training.checkpoint import mmengine_loader
 from ssr_mmseg.utils.errors import UserError
 
 KINDS = ["legacy.pth", "plain.pkl", "plain.pth", "reaching.pth", "zipped.pth"]
@@ -90,8 +91,8 @@ def test_sound_checkpoints_load(tmp_path):
     torch.save({"state_dict": source.state_dict(), "meta": {"epoch": 3}}, tmp_path / "own.pth")
     assert load_checkpoint(target, str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
     assert torch.equal(source.weight, target.weight)
-    assert checkpoints.load_from_file(str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
-    assert registration.forbid_unpickling is checkpoints.forbid_unpickling
+    assert mmengine_loader.load_from_file(str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
+    assert register.forbid_unpickling is mmengine_loader.forbid_unpickling
 
 
 def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
@@ -105,7 +106,7 @@ def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
 
 def test_nothing_else_in_the_package_unpickles():
     """`pickletools` names what a pickle holds and builds nothing."""
-    for path in Path(checkpoints.__file__).parent.rglob("*.py"):
+    for path in Path(mmengine_loader.__file__).parent.rglob("*.py"):
         words = path.read_text(encoding="utf-8").replace("pickletools", "").replace("`", "")
         assert "import pickle" not in words, path
         assert words.count("torch.load(") == words.count("weights_only=True)"), path

@@ -10,7 +10,7 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.search.cost_target import shrink_within_reach
 from ssr_mmseg.search.step import architecture_of
-from ssr_mmseg.training.board import BOARD
+from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
 from ssr_mmseg.utils import distributed
 
 

@@ -11,8 +11,8 @@ from torch import nn
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
+from ssr_mmseg.training.data.device_loader import build_loader
 from ssr_mmseg.training.loop import ResumableTrainLoop, device_of
-from ssr_mmseg.training.resident import build_loader
 
 
 @LOOPS.register_module()

@@ -12,12 +12,12 @@ from ssr_mmseg.architecture.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets import read_manifest
+from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.search.cost_target import towards_target
-from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cost_targets import hold_of
-from ssr_mmseg.training.state import load_state
-from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 

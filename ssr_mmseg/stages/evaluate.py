@@ -7,11 +7,11 @@ import numpy as np
 
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.evaluation.visualization import side_by_side
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.networks import genotype_for
-from ssr_mmseg.training.state import load_state
-from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.files import atomic_path, sha256, write_json
 
 

@@ -19,7 +19,8 @@ from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.onnx_metadata import KEY, Package
 from ssr_mmseg.evaluation.logits_agreement import check_logits
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
@@ -27,9 +28,8 @@ from ssr_mmseg.profiling.backends.base import require
 from ssr_mmseg.profiling.profile_model import STRIDE
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import real_frames, resized
-from ssr_mmseg.stages.networks import genotype_for
 from ssr_mmseg.stages.profile import Logits
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 

@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.architecture.structure import structure_of, structure_to_json
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.profiling import Backend
 
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
 from ssr_mmseg.evaluation.miou import evaluate_model
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
@@ -19,8 +20,7 @@ from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
-from ssr_mmseg.stages.networks import genotype_for
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 

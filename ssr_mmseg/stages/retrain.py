@@ -4,14 +4,14 @@ from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.progress import job_name, progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.settings import paths, project_files
-from ssr_mmseg.stages.networks import genotype_for
-from ssr_mmseg.training.claims import claim
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
+from ssr_mmseg.training.checkpoint.work_lock import claim
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.files import write_json

@@ -8,18 +8,18 @@ from ssr_mmseg.architecture.structure import structure_of, structure_to_json
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.costs.macs_formulas import expected_macs
 from ssr_mmseg.evaluation.miou import evaluate_model
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.cost import search_cost
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.progress import job_name, progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.step import architecture_of, is_architecture
-from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoints import Checkpoints
-from ssr_mmseg.training.claims import claim
-from ssr_mmseg.training.hooks import capture
-from ssr_mmseg.training.state import load_state, save_state
-from ssr_mmseg.training.tensors import state_needed
+from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
+from ssr_mmseg.training.checkpoint.work_lock import claim
+from ssr_mmseg.training.hooks.state_hook import capture
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError

@@ -13,8 +13,8 @@ from mmseg.registry import LOOPS
 from torch import Tensor
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.training.data import seed_everything
-from ssr_mmseg.training.resident import build_loader
+from ssr_mmseg.training.data.device_loader import build_loader
+from ssr_mmseg.training.data.seeded_dataset import seed_everything
 from ssr_mmseg.training.step import train_step
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.errors import UserError

@@ -17,12 +17,12 @@ from ssr_mmseg.cli import main
 from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.onnx_metadata import KEY, Package
 from ssr_mmseg.evaluation.logits_agreement import logits_error
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits
-from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)

@@ -23,7 +23,7 @@ from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages import export
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)

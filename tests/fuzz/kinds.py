@@ -43,7 +43,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary
 from ssr_mmseg.stages.table import write_table
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 
 TABLE = np.full(256, INVALID)

@@ -13,7 +13,7 @@ from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.preemption import RESUMABLE
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.claims import release
+from ssr_mmseg.training.checkpoint.work_lock import release
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,15 @@ from mmseg.structures import SegDataSample
 from spaces import SEARCH, SPACE
 from torch import nn
 
-from ssr_mmseg import registration
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.datasets.transforms import IGNORED
+from ssr_mmseg.experiment import register
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
 
 CLASSES, SIZE = 5, (48, 64)
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
-assert registration.forbid_unpickling  # imported for the registries
+assert register.forbid_unpickling  # imported for the registries
 
 
 def build_model(seed: int, dropout: bool = False, class_weight: list[float] | None = None) -> nn.Module:

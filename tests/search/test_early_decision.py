@@ -9,13 +9,13 @@ from tiny_experiment import DATASET, experiment
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, genotype_of
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.step import architecture_of
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.checkpoints import Checkpoints
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.files import read_json
 
 STAGES = 2  # of shrinking, after the first

@@ -22,7 +22,7 @@ from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json

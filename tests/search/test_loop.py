@@ -9,12 +9,12 @@ from mmseg.registry import DATASETS
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import settings
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 
 RESIDENT = "config/mmseg/schedules/search_resident.py"
 

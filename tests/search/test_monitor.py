@@ -9,12 +9,12 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.progress import read
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training import board
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.hooks import tensorboard_hook
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -80,6 +80,6 @@ def test_switching_it_reruns_nothing(watched):
 
 def test_without_tensorboard_it_says_how_to_get_it(watched, workplace, monkeypatch):
     workplace("bare")
-    monkeypatch.setattr(board.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(tensorboard_hook.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"monitor.tensorboard is true but .*install it with: python -m pip install"):
         Experiment(watched, DATASET, 0).retrain_runner("fast_scnn", None, Path("work"))

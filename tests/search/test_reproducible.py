@@ -11,8 +11,8 @@ from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.loop import ResumableTrainLoop
-from ssr_mmseg.training.state import load_state
 
 
 def test_two_runs_with_one_seed_give_the_same_bytes(finished, workplace):

@@ -7,7 +7,7 @@ from spaces import SEARCH, SPACE, random_supernet, random_survivors
 from ssr_mmseg.architecture.structure import structure_of, structure_to_json
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.compaction import compact_weights
-from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 
 
 def compacted(supernet: SSRSupernet) -> SSRSupernet:

@@ -9,8 +9,8 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import TOLERANCE
 from ssr_mmseg.costs.latency_table.table import LatencyTable
+from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize, sample
 from ssr_mmseg.stages.search import search

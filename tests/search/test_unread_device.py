@@ -9,7 +9,7 @@ from unread_device import DEVICE, begin, pretended, steps, unread
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import architecture_of
 

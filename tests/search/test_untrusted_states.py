@@ -11,10 +11,10 @@ from tiny_experiment import DATASET, EXPERIMENT, experiment
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.files import write_json
 
 NAMES = {"dataset": DATASET, "seed": 0, "network": "paper_cityscapes"}

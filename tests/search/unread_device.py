@@ -14,8 +14,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ssr_mmseg import experiment
-from ssr_mmseg.training.progress import ProgressHook
+from ssr_mmseg.experiment import experiment
+from ssr_mmseg.training.hooks.progress_hook import ProgressHook
 
 DEVICE = torch.device("meta")
 MAKERS = (torch.tensor, torch.asarray, torch.as_tensor, torch.Tensor.new_tensor)

@@ -11,11 +11,11 @@ from ssr_mmseg.architecture.genotype import Genotype, genotype_of, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import TOLERANCE
 from ssr_mmseg.costs.macs_formulas import genotype_macs
+from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.search.cost_target import towards_target
-from ssr_mmseg.search_cost import search_cost
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize, random_genotype_like
-from ssr_mmseg.training.state import save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
 

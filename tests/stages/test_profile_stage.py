@@ -8,7 +8,7 @@ from small_experiment import NETWORK, build, configuration, make
 
 from ssr_mmseg import settings
 from ssr_mmseg.deploy.fold_batch_norm import NORMALISATION
-from ssr_mmseg.experiment import Experiment
+from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.frames import real_frames
 from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants

@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = """
 import logging, sys
-from ssr_mmseg.training.bar import Bar
+from ssr_mmseg.training.hooks.progress_bar import Bar
 
 logger = logging.getLogger("bar")
 logger.setLevel(logging.INFO)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssr_mmseg.datasets.transforms import IGNORED, _shift
-from ssr_mmseg.training.augmentation import build_transforms
-from ssr_mmseg.training.colour import GREY, ColourJitter, colour_map
-from ssr_mmseg.training.geometry import IDENTITY, BatchFlip, BatchShift, RandomScaleCrop, compose, resample
-from ssr_mmseg.training.mixing import CutMix
+from ssr_mmseg.training.data.batch_transform import build_transforms
+from ssr_mmseg.training.data.color_jitter import GREY, ColourJitter, colour_map
+from ssr_mmseg.training.data.cutmix import CutMix
+from ssr_mmseg.training.data.geometry import IDENTITY, BatchFlip, BatchShift, RandomScaleCrop, compose, resample
 from ssr_mmseg.utils.errors import UserError
 
 SIZE = (12, 16)

@@ -8,9 +8,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssr_mmseg.training import checkpoints as module
-from ssr_mmseg.training.checkpoints import Checkpoints
-from ssr_mmseg.training.state import DamagedStateError, load_state, save_state
+from ssr_mmseg.training.checkpoint import rotation as module
+from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.state_file import DamagedStateError, load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.training.claims import claim, holder, release
+from ssr_mmseg.training.checkpoint.work_lock import claim, holder, release
 from ssr_mmseg.utils.errors import UserError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from ssr_mmseg.training.claims import claim
+from ssr_mmseg.training.checkpoint.work_lock import claim
 claim(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)
@@ -58,7 +58,8 @@ def test_the_same_process_may_claim_again_and_keeps_the_claim(work):
     claim(work)
     claim(work)
     code = (
-        "import sys; from pathlib import Path; from ssr_mmseg.training.claims import claim; claim(Path(sys.argv[1]), 0)"
+        "import sys; from pathlib import Path; from ssr_mmseg.training.checkpoint.work_lock import claim; "
+        "claim(Path(sys.argv[1]), 0)"
     )
     call = subprocess.run([sys.executable, "-c", code, str(work)], cwd=PROJECT, capture_output=True, text=True)
     assert "UserError: process" in call.stderr

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ssr_mmseg.training.data import PositionSampler, SeededDataset, seed_everything
+from ssr_mmseg.training.data.seeded_dataset import PositionSampler, SeededDataset, seed_everything
 from ssr_mmseg.utils import distributed
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ssr_mmseg.training.bar import line
-from ssr_mmseg.training.progress import ProgressHook
+from ssr_mmseg.training.hooks.progress_bar import line
+from ssr_mmseg.training.hooks.progress_hook import ProgressHook
 
 GATES = {"options_alive": 23, "cost_ratio": 0.5}
 

@@ -14,10 +14,10 @@ from ssr_mmseg.architecture.genotype import genotype_of, random_choice
 from ssr_mmseg.models.decode_heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.models.losses import HardPixelCrossEntropy
-from ssr_mmseg.training import validation
-from ssr_mmseg.training.averaging import AverageHook
-from ssr_mmseg.training.precision import BFloat16OptimWrapper
-from ssr_mmseg.training.speed import ChannelsLastHook, CompileHook
+from ssr_mmseg.training.bfloat16 import BFloat16OptimWrapper
+from ssr_mmseg.training.hooks import validation_hook
+from ssr_mmseg.training.hooks.compile_hook import ChannelsLastHook, CompileHook
+from ssr_mmseg.training.hooks.ema_hook import AverageHook
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -72,14 +72,16 @@ def test_val_is_measured_with_the_average_and_a_curve_belongs_to_the_history(mon
     model, average = network(), AverageHook()
     average.before_train(runner_of(model))
     average.average["0.bias"][:] = 7.0
-    monkeypatch.setattr(validation.Runner, "build_dataloader", lambda config: config)
+    monkeypatch.setattr(validation_hook.Runner, "build_dataloader", lambda config: config)
     monkeypatch.setattr(
-        validation, "evaluate_model", lambda model, loader, classes: {"miou": float(model.state_dict()["0.bias"][0])}
+        validation_hook,
+        "evaluate_model",
+        lambda model, loader, classes: {"miou": float(model.state_dict()["0.bias"][0])},
     )
     loop = SimpleNamespace(max_epochs=4, iter=0, seconds=1e9, miou=None, history=[])
     visualizer = SimpleNamespace(add_scalar=lambda *arguments, **options: None)
     runner = SimpleNamespace(model=model, train_loop=loop, hooks=[average], visualizer=visualizer)
-    hook, seen = validation.ValidationHook({}, [], share=1.0, interval=interval), []
+    hook, seen = validation_hook.ValidationHook({}, [], share=1.0, interval=interval), []
     for epoch in range(4):
         loop.epoch, loop.miou = epoch, None
         loop.history.append({"epoch": epoch + 1})

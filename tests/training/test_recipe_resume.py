@@ -19,9 +19,9 @@ from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
-from ssr_mmseg.training.claims import release
+from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
-from ssr_mmseg.training.state import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 

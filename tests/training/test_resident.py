@@ -7,9 +7,9 @@ from mmengine.registry import init_default_scope
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from PIL import Image
 
-from ssr_mmseg import registration  # noqa: F401 - fills the registries
-from ssr_mmseg.training.preprocessing import BatchPreProcessor
-from ssr_mmseg.training.resident import ResidentLoader, build_loader
+from ssr_mmseg.experiment import register  # noqa: F401 - fills the registries
+from ssr_mmseg.training.data.device_loader import ResidentLoader, build_loader
+from ssr_mmseg.training.data.preprocessor import BatchPreProcessor
 
 CPU = torch.device("cpu")
 FULL = [

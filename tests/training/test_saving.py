@@ -8,7 +8,7 @@ import torch
 from mmengine.optim import OptimWrapper
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.training.hooks import StateHook
+from ssr_mmseg.training.hooks.state_hook import StateHook
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
 

@@ -3,7 +3,7 @@ import errno
 import pytest
 import torch
 
-from ssr_mmseg.training.state import load_state, save_state
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from malicious import zipped
 
-from ssr_mmseg.training.state import load_state, save_state
-from ssr_mmseg.training.tensors import NotTensorsError, check_values, state_needed
+from ssr_mmseg.training.checkpoint.safe_load import NotTensorsError, check_values, state_needed
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -45,7 +45,7 @@ def test_a_pickle_that_would_grow_is_refused(tmp_path, pickled, match):
 
 
 def test_a_huge_pickle_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("ssr_mmseg.training.tensors.MAX_PICKLE", 1000)
+    monkeypatch.setattr("ssr_mmseg.training.checkpoint.safe_load.MAX_PICKLE", 1000)
     save_state(tmp_path / "s.pth", {"history": [float(n) for n in range(1000)]})
     refused(tmp_path / "s.pth", "is larger than 1000 bytes")
 

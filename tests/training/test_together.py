@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.training.hooks import reason_to_stop
+from ssr_mmseg.training.hooks.state_hook import reason_to_stop
 from ssr_mmseg.utils import distributed
 
 RUNNER = SimpleNamespace(model=nn.Linear(1, 1))

@@ -1,7 +1,7 @@
 # What every run shares. The size of the input, the classes and their weights, the length of the training and the
 # seed come from the experiment's YAML; everything else about a training stands in these files.
 default_scope = 'mmseg'
-custom_imports = dict(imports=['ssr_mmseg.registration'])
+custom_imports = dict(imports=['ssr_mmseg.experiment.register'])
 log_level = 'INFO'
 env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
 default_hooks = dict(logger=dict(type='LoggerHook', interval=20), checkpoint=None, sampler_seed=None)

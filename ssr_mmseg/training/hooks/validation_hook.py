@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.evaluation.miou import evaluate_model
-from ssr_mmseg.training.averaging import AverageHook
+from ssr_mmseg.training.hooks.ema_hook import AverageHook
 
 
 @HOOKS.register_module()

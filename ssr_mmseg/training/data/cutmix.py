@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ssr_mmseg.training.augmentation import BATCH_TRANSFORMS, BatchTransform
+from ssr_mmseg.training.data.batch_transform import BATCH_TRANSFORMS, BatchTransform
 
 
 @BATCH_TRANSFORMS.register_module()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssr_mmseg.training.board import check_tensorboard
+from ssr_mmseg.training.hooks.tensorboard_hook import check_tensorboard
 
 
 def monitors(settings: dict, manifest: dict, loader: dict, progress: Path, curve: dict) -> list[dict]:

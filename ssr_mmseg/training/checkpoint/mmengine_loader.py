@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.fileio.handlers import file_handlers
 from mmengine.runner import CheckpointLoader
 
-from ssr_mmseg.training.state import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 
 PICKLES = ("pickle", "pkl")  # endings of files that `mmengine.load` would unpickle

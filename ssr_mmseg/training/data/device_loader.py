@@ -16,13 +16,11 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ssr_mmseg.training import colour, mixing
-from ssr_mmseg.training.augmentation import build_transforms
-from ssr_mmseg.training.data import PositionSampler
-from ssr_mmseg.training.geometry import GeometricTransform, compose, resample
+from ssr_mmseg.training.data import color_jitter, cutmix  # noqa: F401  # they register themselves
+from ssr_mmseg.training.data.batch_transform import build_transforms
+from ssr_mmseg.training.data.geometry import GeometricTransform, compose, resample
+from ssr_mmseg.training.data.seeded_dataset import PositionSampler
 from ssr_mmseg.utils.errors import UserError
-
-__all__ = ["ResidentLoader", "build_loader", "colour", "mixing"]
 
 DECODERS = 8  # threads that read the files once, at the start
 

@@ -20,27 +20,26 @@ from mmseg.registry import DATASETS, MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ssr_mmseg import registration, settings
+from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.macs_formulas import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.datasets.transforms import IGNORED
+from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.models.derived_network import SSRNet
-from ssr_mmseg.search_cost import cost_arguments
 from ssr_mmseg.settings import paths, project_files
-from ssr_mmseg.training.augmentation import check_single
-from ssr_mmseg.training.board import BOARD
-from ssr_mmseg.training.claims import release
-from ssr_mmseg.training.monitors import monitors
-from ssr_mmseg.training.resident import resident_config
+from ssr_mmseg.training.checkpoint.work_lock import release
+from ssr_mmseg.training.data.batch_transform import check_single
+from ssr_mmseg.training.data.device_loader import resident_config
+from ssr_mmseg.training.hooks.monitors import monitors
+from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
-
-__all__ = ["Experiment", "registration"]
 
 SEEDS_PER_STREAM = 2**32  # a configuration's seeds are smaller
 

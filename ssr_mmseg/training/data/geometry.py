@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssr_mmseg.datasets.transforms import IGNORED
-from ssr_mmseg.training.augmentation import BATCH_TRANSFORMS, BatchTransform
+from ssr_mmseg.training.data.batch_transform import BATCH_TRANSFORMS, BatchTransform
 
 IDENTITY = np.array([1.0, 0.0, 1.0, 0.0])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ssr_mmseg.training.tensors import check_archive, check_values
+from ssr_mmseg.training.checkpoint.safe_load import check_archive, check_values
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.training.state import DamagedStateError, load_state, save_state
+from ssr_mmseg.training.checkpoint.state_file import DamagedStateError, load_state, save_state
 
 
 class Checkpoints:

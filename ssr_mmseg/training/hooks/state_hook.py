@@ -11,9 +11,9 @@ from mmengine.optim import OptimWrapperDict
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.training.checkpoints import Checkpoints
+from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.loop import ResumableTrainLoop
-from ssr_mmseg.training.tensors import state_needed
 from ssr_mmseg.utils import distributed
 
 

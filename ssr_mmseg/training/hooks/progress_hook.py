@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.jobs.progress import begin, note, read
-from ssr_mmseg.training.bar import Bar, line
+from ssr_mmseg.training.hooks.progress_bar import Bar, line
 
 
 @HOOKS.register_module()

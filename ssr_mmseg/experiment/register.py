@@ -1,0 +1,24 @@
+"""Import this to have every component in mmsegmentation's registries (`custom_imports` in an mmengine config)."""
+# ruff: noqa: F401
+
+import ssr_mmseg.datasets
+import ssr_mmseg.datasets.transforms
+import ssr_mmseg.models.decode_heads
+import ssr_mmseg.models.derived_network
+import ssr_mmseg.models.losses
+import ssr_mmseg.models.supernet
+import ssr_mmseg.search.hooks
+import ssr_mmseg.search.loop
+import ssr_mmseg.training.bfloat16
+import ssr_mmseg.training.data.preprocessor
+import ssr_mmseg.training.data.seeded_dataset
+import ssr_mmseg.training.hooks.compile_hook
+import ssr_mmseg.training.hooks.ema_hook
+import ssr_mmseg.training.hooks.progress_hook
+import ssr_mmseg.training.hooks.state_hook
+import ssr_mmseg.training.hooks.tensorboard_hook
+import ssr_mmseg.training.hooks.validation_hook
+import ssr_mmseg.training.loop
+from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
+
+forbid_unpickling()

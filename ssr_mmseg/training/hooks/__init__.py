@@ -1,0 +1,1 @@
+"""Hooks of a training: state, history, averages, compilation, validation and progress."""
