@@ -118,7 +118,7 @@ def status(arguments: argparse.Namespace, config: dict) -> None:
 
 
 def doctor(_: argparse.Namespace, config: dict) -> None:
-    from ssr_mmseg.doctor import show
+    from ssr_mmseg.stages.doctor import show
 
     if not show(config):
         raise SystemExit(1)

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ssr_mmseg import doctor, settings
+from ssr_mmseg import settings
 from ssr_mmseg.cli import main
+from ssr_mmseg.stages import doctor
 from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.files import write_json, write_text
 

@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 
 from ssr_mmseg.report import style
-from ssr_mmseg.report.data import Dataset, accuracy
+from ssr_mmseg.report.collect import Dataset, accuracy
 from ssr_mmseg.report.style import Chart, role
 
 PUBLISHED = "published, on its own hardware"

@@ -9,7 +9,7 @@ import altair as alt
 
 from ssr_mmseg.evaluation.statistics import mean_interval
 from ssr_mmseg.report import style
-from ssr_mmseg.report.results import number
+from ssr_mmseg.report.readers import number
 from ssr_mmseg.report.style import Chart, role
 
 MEASURES = {

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import vl_convert
 
-from ssr_mmseg.report import charts, comparison, drawing, gate_charts, page, predictions, search_charts
-from ssr_mmseg.report.data import Dataset, Search, collect
+from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, page, predictions, search_charts
+from ssr_mmseg.report.collect import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
@@ -37,7 +37,7 @@ def write_figures(config: dict) -> None:
         paper = page.paper_genotype()
         if paper is not None:
             title = "The paper's genotype"
-            _write(folder / "genotype-paper", drawing.genotype_svg(title, paper, [0, 0]))
+            _write(folder / "genotype-paper", genotype_drawing.genotype_svg(title, paper, [0, 0]))
             index["genotype-paper"] = title
         for dataset in found.datasets:
             for name, title, svg in drawings(dataset):
@@ -75,7 +75,7 @@ def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
         depths = [stage.blocks for stage in search.space.stages]
         for name, genotype in search.genotypes.items():
             title = f"{name.capitalize()} genotype"
-            yield f"{prefix}-genotype-{name}", title, drawing.genotype_svg(title, genotype, depths)
+            yield f"{prefix}-genotype-{name}", title, genotype_drawing.genotype_svg(title, genotype, depths)
         for chart in search_figures(dataset, search):
             yield drawn(prefix, chart)
 

@@ -3,7 +3,7 @@
 import altair as alt
 
 from ssr_mmseg.report import style
-from ssr_mmseg.report.data import Search
+from ssr_mmseg.report.collect import Search
 from ssr_mmseg.report.search_charts import GATE_NAMES, history
 from ssr_mmseg.report.style import Chart, role
 

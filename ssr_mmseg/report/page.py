@@ -12,8 +12,8 @@ import yaml
 
 from ssr_mmseg import __version__, settings
 from ssr_mmseg.architecture.genotype import Genotype
-from ssr_mmseg.report import charts, comparison, drawing, gate_charts, predictions, search_charts
-from ssr_mmseg.report.data import PAPER, Dataset, Results, Search, collect, provenance
+from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, search_charts
+from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart
 from ssr_mmseg.settings import cost_targets, paths
 from ssr_mmseg.utils.errors import UserError
@@ -135,12 +135,12 @@ def genotypes(search: Search) -> list[dict]:
     depths = [stage.blocks for stage in search.space.stages]
     titles = {"searched": "Searched", "random": "Random, of about the same cost"}
     drawn = [
-        {"name": name, "title": titles[name], "stages": drawing.stage_blocks(genotype, depths)}
+        {"name": name, "title": titles[name], "stages": genotype_drawing.stage_blocks(genotype, depths)}
         for name, genotype in search.genotypes.items()
     ]
     paper = paper_genotype()
     if paper is not None and drawn:
-        stages = drawing.stage_blocks(paper, [0, 0])
+        stages = genotype_drawing.stage_blocks(paper, [0, 0])
         drawn.append({"name": "paper", "title": "The paper's, found on Cityscapes", "stages": stages})
     return drawn
 

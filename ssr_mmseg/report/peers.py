@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.report import charts, figures
-from ssr_mmseg.report.data import collect_dataset
+from ssr_mmseg.report.collect import collect_dataset
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils.files import write_text
 

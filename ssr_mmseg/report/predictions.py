@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ssr_mmseg.report.data import Dataset
+from ssr_mmseg.report.collect import Dataset
 from ssr_mmseg.report.style import ROLES
 from ssr_mmseg.utils.files import atomic_path
 

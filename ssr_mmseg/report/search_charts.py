@@ -7,7 +7,7 @@ import altair as alt
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.report import style
 from ssr_mmseg.report.charts import lines
-from ssr_mmseg.report.data import Search
+from ssr_mmseg.report.collect import Search
 from ssr_mmseg.report.style import Chart, role
 
 GATE_NAMES = {"depth": "depth", "operator": "operator", "mid_width": "mid width", "out_width": "out width"}

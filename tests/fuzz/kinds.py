@@ -38,7 +38,7 @@ from ssr_mmseg.datasets.preparation.archive import extract
 from ssr_mmseg.datasets.preparation.manifest import class_weights, read_manifest
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair
 from ssr_mmseg.jobs import status
-from ssr_mmseg.report import charts, data, page
+from ssr_mmseg.report import charts, collect, page
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary
@@ -211,10 +211,10 @@ def _results(document: tuple[str, bytes], _: Path) -> None:
     for other, value in RESULTS.items():
         _file(compact(value), other.format(**NAMES))
     path = _file(content, pattern.format(**NAMES))
-    found = data.collect(CONFIG)
+    found = collect.collect(CONFIG)
     assert len(found.missing) <= found.expected
     assert isinstance(found.rows, list)
-    data.provenance(found)
+    collect.provenance(found)
     for dataset in found.datasets:
         list(page.highlights(dataset))
         page.iou_table(dataset)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from report_files import CLASSES, EPOCHS
 
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
-from ssr_mmseg.report import charts, drawing, figures, gate_charts, page, search_charts, style
-from ssr_mmseg.report.data import collect
+from ssr_mmseg.report import charts, figures, gate_charts, genotype_drawing, page, search_charts, style
+from ssr_mmseg.report.collect import collect
 from ssr_mmseg.settings.paths import PROJECT
 
 
@@ -162,7 +162,7 @@ GENOTYPE = Genotype(
 
 
 def test_a_drawing_tells_every_block_and_what_was_dropped():
-    first, second = drawing.stage_blocks(GENOTYPE, [3, 2])
+    first, second = genotype_drawing.stage_blocks(GENOTYPE, [3, 2])
     assert "1 of 3 blocks kept" in first["heading"]
     assert [block["text"] for block in first["blocks"]] == [
         "Block 1: dilation 1, full resolution, mid width 32 and out width 16 of 32",
@@ -175,24 +175,24 @@ def test_a_drawing_tells_every_block_and_what_was_dropped():
 
 def test_bars_are_as_high_as_the_widths_and_crosses_as_wide_as_the_dilation():
     def bars(block):
-        svg = drawing.block_drawing(block, 64)
+        svg = genotype_drawing.block_drawing(block, 64)
         return [
             float(height)
             for height in re.findall(r'width="26" height="([\d.]+)" rx="2" fill="var\(--(?:blue|verm)', svg)
         ]
 
-    assert bars(Block(1, 1, 32, 64)) == [drawing.BAR / 2, drawing.BAR]
+    assert bars(Block(1, 1, 32, 64)) == [genotype_drawing.BAR / 2, genotype_drawing.BAR]
     reach = [
-        float(re.search(r"h([\d.]+)M", drawing.block_drawing(Block(dilation, 1, 64, 64), 64))[1])
+        float(re.search(r"h([\d.]+)M", genotype_drawing.block_drawing(Block(dilation, 1, 64, 64), 64))[1])
         for dilation in (1, 2, 4, 8, 16)
     ]
     assert reach == sorted(set(reach))
-    assert reach[-1] < drawing.WIDTH
+    assert reach[-1] < genotype_drawing.WIDTH
 
 
 def test_the_papers_genotype_is_a_well_formed_picture():
     paper = Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json")
-    svg = drawing.genotype_svg("The paper's", paper, [0, 0])
+    svg = genotype_drawing.genotype_svg("The paper's", paper, [0, 0])
     assert len(ElementTree.fromstring(svg).findall("{http://www.w3.org/2000/svg}g")) == 4 + 9
     assert vl_convert.svg_to_png(svg).startswith(b"\x89PNG")
 

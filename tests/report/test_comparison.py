@@ -9,7 +9,7 @@ from report_files import write_comparisons
 from ssr_mmseg.evaluation.statistics import mean_interval
 from ssr_mmseg.report import comparison, figures
 from ssr_mmseg.report import page as page_module
-from ssr_mmseg.report.data import collect
+from ssr_mmseg.report.collect import collect
 from ssr_mmseg.settings import paths
 
 

@@ -13,7 +13,7 @@ from report_files import NASTY, write_results
 from ssr_mmseg.cli import main
 from ssr_mmseg.report import page as page_module
 from ssr_mmseg.report import predictions, write_figures, write_report
-from ssr_mmseg.report.data import collect
+from ssr_mmseg.report.collect import collect
 from ssr_mmseg.settings import paths
 
 CONFIG_PATH = "my <b>experiments</b>/town.yaml"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from report_files import PROVENANCE
 
-from ssr_mmseg.report.data import collect, provenance, published
+from ssr_mmseg.report.collect import collect, provenance, published
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.table import COLUMNS, network_rows
 

@@ -7,7 +7,7 @@ import time
 import pytest
 from patience import PATIENCE
 
-from ssr_mmseg import doctor
+from ssr_mmseg.stages import doctor
 
 ARGUMENTS = ("--config", "networks=[erfnet]", "threads={search: 2}")
 

@@ -13,9 +13,9 @@ from typing import Any
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.report import comparison, results
+from ssr_mmseg.report import comparison, readers
 from ssr_mmseg.report.comparison import Ablation
-from ssr_mmseg.report.results import Missing
+from ssr_mmseg.report.readers import Missing
 from ssr_mmseg.settings import cost_targets, paths
 
 PAPER = "paper_cityscapes"
@@ -94,7 +94,7 @@ class Results:
         """What `reader` makes of a result file, or None and a note."""
         self.expected += 1
         if not path.is_file():
-            self.missing.append(results.absent(what, path, stage, job))
+            self.missing.append(readers.absent(what, path, stage, job))
             return None
         return self.parsed(what, path, reader)
 
@@ -102,7 +102,7 @@ class Results:
         """What `reader` makes of a file that is there, or None and a note."""
         try:
             return reader(path)
-        except results.FAULTS as error:
+        except readers.FAULTS as error:
             reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
             self.missing.append(Missing(what, f"{path} is not as expected: {reason}"))
             return None
@@ -130,7 +130,7 @@ def collect(config: dict) -> Results:
     for name in settings.dataset_names(config):
         own = settings.for_dataset(config, name)
         manifest_path = Path(paths.MANIFEST.format(dataset=name))
-        manifest = found.read(f"dataset {name}", "prepare", name, manifest_path, results.read_manifest)
+        manifest = found.read(f"dataset {name}", "prepare", name, manifest_path, readers.read_manifest)
         dataset = Dataset(name, tuple(own["dataset"]["size"]), manifest)
         searched = {"searched", "random"} & set(config["networks"])
         for seed in config["seeds"]:
@@ -162,7 +162,7 @@ def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Sea
         job = f"{dataset}-seed{seed}" + (f"-{stage}" if stage else "")
         path = paths.stage_metrics_path(dataset, seed, stage)
         what = f"{title} of {dataset}, seed {seed}"
-        metrics = found.read(what, title.split()[0], job, path, results.read_stage)
+        metrics = found.read(what, title.split()[0], job, path, readers.read_stage)
         if metrics is not None:
             stages.append({**metrics, "name": title})
     names = {"dataset": dataset, "seed": seed}
@@ -179,7 +179,7 @@ def _search(found: Results, name: str, target: str, seed: int, own: dict) -> Sea
             genotypes[network] = genotype
     path = Path(paths.DISCRETIZATION.format(**names))
     what = f"discretization of {dataset}, seed {seed}"
-    discretization = found.read(what, "discretize", job, path, results.read_discretization)
+    discretization = found.read(what, "discretize", job, path, readers.read_discretization)
     space = SearchSpace.from_settings(own["search"])
     return Search(seed, target, space, stages, genotypes, discretization)
 
@@ -188,9 +188,9 @@ def _network(found: Results, dataset: str, seed: int, network: str) -> Network:
     place, name = cost_targets.place_of(dataset, network)
     names = {"dataset": place, "seed": seed, "network": name}
     read = partial(_read_stage_of, found, names)
-    training = read("retrain", "training", paths.TRAINING, results.read_training)
-    evaluation = read("evaluate", "evaluation", paths.EVALUATION, results.read_evaluation)
-    profile = read("profile", "profile", paths.PROFILE, results.read_profile)
+    training = read("retrain", "training", paths.TRAINING, readers.read_training)
+    evaluation = read("evaluate", "evaluation", paths.EVALUATION, readers.read_evaluation)
+    profile = read("profile", "profile", paths.PROFILE, readers.read_profile)
     folder = Path(paths.PREDICTIONS.format(**names))
     return Network(network, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
 
