@@ -1,12 +1,9 @@
 """Shared by all tests: one thread and no deadline, so that results and timings do not depend on what else runs."""
 
 import os
-import sys
-from pathlib import Path
 
 import hypothesis
 
 os.environ["OMP_NUM_THREADS"] = "1"
-sys.path.insert(0, str(Path(__file__).parent))
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")

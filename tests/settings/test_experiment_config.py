@@ -294,7 +294,7 @@ def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
 
 
 def test_every_key_is_explained():
-    schema = json.loads((Path(settings.__file__).parent / "schemas/config.schema.json").read_text())
+    schema = json.loads((Path(settings.__file__).parent.parent / "schemas/config.schema.json").read_text())
     text = (paths.PROJECT / "config/README.md").read_text(encoding="utf-8")
 
     def keys(node):

@@ -4,7 +4,6 @@ import contextlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import mmengine
 import pytest
@@ -106,7 +105,7 @@ def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
 
 def test_nothing_else_in_the_package_unpickles():
     """`pickletools` names what a pickle holds and builds nothing."""
-    for path in Path(mmengine_loader.__file__).parent.rglob("*.py"):
+    for path in paths.PACKAGE.rglob("*.py"):
         words = path.read_text(encoding="utf-8").replace("pickletools", "").replace("`", "")
         assert "import pickle" not in words, path
         assert words.count("torch.load(") == words.count("weights_only=True)"), path
