@@ -22,9 +22,11 @@ from reference_clone import copied
 from torch import nn
 
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network
 from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.experiment import register  # noqa: F401
 from ssr_mmseg.jobs.provenance import provenance
+from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
@@ -32,7 +34,6 @@ from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages.profile import Logits, draw_statistics
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_text
@@ -53,7 +54,7 @@ Step = tuple[Callable[[], object], Callable[[], None]]
 
 
 class Parts(nn.Module):
-    """The parts of a segmentor that `Logits` takes."""
+    """The parts of a segmentor that `LogitsNetwork` takes."""
 
     with_neck = False
 
@@ -87,7 +88,7 @@ def reference_network(clone: Path) -> nn.Module:
     return network.eval()
 
 
-def backend_steps(names: list[str], model: Logits, images: torch.Tensor, device: torch.device, rewrites: bool):
+def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, device: torch.device, rewrites: bool):
     """Prepared backends as steps, facts about each, and why the others cannot run."""
     aligned = DeployedNetwork(model.backbone, model.head, 16)
     unpadded = DeployedNetwork(model.backbone, model.head)
@@ -210,7 +211,7 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
     torch.manual_seed(0)
     parts = Parts().eval()
     draw_statistics(parts, 0)
-    model = Logits(parts).eval()
+    model = logits_network(parts).eval()
     theirs = reference_network(arguments.reference).to(device)
     placed = images.to(device)
 

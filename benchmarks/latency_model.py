@@ -20,12 +20,12 @@ from scipy.stats import spearmanr
 from ssr_mmseg import cli, commands, settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.latency_table.backends import arithmetic, starter
 from ssr_mmseg.costs.latency_table.measure import GROUP, parts_of, time_parts
 from ssr_mmseg.costs.latency_table.parts import NetworkPart, random_parts
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
 from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.profiling.interleaved import against_reference
+from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.files import read_json, write_json
@@ -35,12 +35,12 @@ SEED = 1  # the table's own networks are drawn with seed 0
 
 def measured(parts: list[NetworkPart], table: LatencyTable, space: SearchSpace, device: torch.device) -> np.ndarray:
     """Median ms of whole networks, relative to the table's reference: (3, networks), of all, odd and even rounds."""
-    start = starter(table.key["backend"], table.key["precision"], device)
+
     reference = parts_of(space, table)[0]
     times = []
     for first in range(0, len(parts), GROUP):
         with arithmetic(table.key["precision"]):
-            samples = time_parts([reference, *parts[first : first + GROUP]], table, start)
+            samples = time_parts([reference, *parts[first : first + GROUP]], table, device)
         halves = (samples, samples[:, 1::2], samples[:, ::2])
         times.append([against_reference(half, table.reference_ms) for half in halves])
         done = min(first + GROUP, len(parts))

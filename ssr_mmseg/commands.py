@@ -149,16 +149,17 @@ def forecast(arguments: argparse.Namespace, config: dict) -> None:
 
 
 def export(arguments: argparse.Namespace, config: dict) -> None:
-    from ssr_mmseg.stages import export
+    from ssr_mmseg.deploy.export import ExportOptions
+    from ssr_mmseg.stages.export import export_network, export_pair
 
-    form = export.Form(arguments.head, arguments.size, arguments.dynamic, arguments.batch)
+    options = ExportOptions(arguments.head, arguments.size, arguments.dynamic, arguments.batch)
     if arguments.genotype or arguments.weights:
         if not (arguments.genotype and arguments.weights) or arguments.network:
             raise UserError("expected --genotype and --weights together and no --network; see ssr-mmseg export --help")
         names = arguments.classes.split(",") if arguments.classes else None
-        found = export.export_pair(config, arguments.genotype, arguments.weights, arguments.out, form, names)
+        found = export_pair(config, arguments.genotype, arguments.weights, arguments.out, options, names)
     elif arguments.network and arguments.dataset:
-        found = export.export_network(config, arguments.dataset, arguments.seed, arguments.network, arguments.out, form)
+        found = export_network(config, arguments.dataset, arguments.seed, arguments.network, arguments.out, options)
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
     print(f"{arguments.out}: relative error of the logits {found['logits_error']:.1e}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg.architecture.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.search_space import GATES, STEM_CHANNELS, SearchSpace
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_text
@@ -55,6 +55,11 @@ class Genotype:
 
     stages: tuple[Stage, ...]
     comment: str = ""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of the features of stem and stages, at 1/2, 1/4 and 1/8 of the input."""
+        return (STEM_CHANNELS, *(stage.blocks[-1].out for stage in self.stages))
 
     @classmethod
     def from_dict(cls, value: Any, origin: str = "genotype") -> "Genotype":

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import GATES, STEM_CHANNELS, SearchSpace
 from ssr_mmseg.models.operators import POOL_GRIDS
 from ssr_mmseg.utils.devices import constant
-from ssr_mmseg.utils.errors import UserError
 
 Count = TypeVar("Count", int, Tensor)  # of a genotype, or its expectation, which carries gradients
 
@@ -50,9 +50,9 @@ def expected_macs(
         head: `search` for the search head, `aggregation` for the derived network's.
 
     Raises:
-        UserError: height or width is no multiple of 8.
+        UserError: height or width is not a multiple of 8.
     """
-    check_size(size)
+    check_input_size(size)
     p_operator = probabilities["operator"]  # (blocks, operators)
     total = p_operator.new_full((), float(_stem_macs(space.stages[0].channels, size)))
     stage_widths = []
@@ -88,9 +88,9 @@ def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head:
     """Multiply-adds of one image of `size` (height, width) through the network of a genotype, counted block by block.
 
     Raises:
-        UserError: height or width is no multiple of 8.
+        UserError: height or width is not a multiple of 8.
     """
-    check_size(size)
+    check_input_size(size)
     total = _stem_macs(genotype.stages[0].channels, size)
     widths = []
     for index, stage in enumerate(genotype.stages):
@@ -116,12 +116,6 @@ def reference_macs(space: SearchSpace, classes: int, size: tuple[int, int]) -> f
     probabilities["mid_width"][..., -1] = 1
     probabilities["out_width"][..., -1] = 1
     return float(expected_macs(space, probabilities, classes, size))
-
-
-def check_size(size: tuple[int, int]) -> None:
-    """Raise `UserError` unless height and width are positive multiples of 8, the stride of stage 2."""
-    if any(side <= 0 or side % 8 for side in size):
-        raise UserError(f"input size {size[0]}x{size[1]}: expected a height and a width that are multiples of 8")
 
 
 def _pixels(size: tuple[int, int], stride: int) -> int:

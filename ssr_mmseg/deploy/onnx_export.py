@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backends.base import require
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.optional_import import require
 
 if TYPE_CHECKING:
     import onnx

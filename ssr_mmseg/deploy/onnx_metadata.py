@@ -18,7 +18,7 @@ MAX_SIDE = 2**14  # pixels; more than any network is fed
 
 
 @dataclass(frozen=True)
-class Package:
+class OnnxMetadata:
     """How to feed an exported network and read its answer.
 
     Attributes:
@@ -45,7 +45,7 @@ class Package:
         return json.dumps({"format": FORMAT, "channels": "RGB", **asdict(self)})
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str], origin: str) -> "Package":
+    def from_metadata(cls, metadata: dict[str, str], origin: str) -> "OnnxMetadata":
         """Read and check the metadata of an ONNX file.
 
         Raises:

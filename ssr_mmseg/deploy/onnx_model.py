@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ssr_mmseg.deploy.onnx_metadata import Package
+from ssr_mmseg.deploy.onnx_metadata import OnnxMetadata
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.pixel_grid import resize_labels
 
@@ -47,7 +47,7 @@ class ExportedNetwork:
             problem = " ".join(str(error).split())[:200]
             raise UserError(f"{path} is no ONNX model that ONNX Runtime takes ({problem}); export it anew") from error
         self.path = path
-        self.package = Package.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
+        self.package = OnnxMetadata.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
         self.batch = self._fixed_batch()
 
     def _fixed_batch(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import require
+from ssr_mmseg.utils.optional_import import require
 
 if TYPE_CHECKING:
     import onnx

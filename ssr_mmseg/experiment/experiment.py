@@ -22,14 +22,13 @@ from torch.utils.data import DataLoader
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.macs_formulas import check_size
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.data.batch_transform import check_single
@@ -65,7 +64,7 @@ class Experiment:
         self.device = resolve_device(self.settings["device"])
         self.manifest = read_manifest(settings.manifest_path(config, dataset))
         self.size: tuple[int, int] = tuple(self.settings["dataset"]["size"])
-        check_size(self.size)
+        check_input_size(self.size)
         self.classes = len(self.manifest["classes"])
         self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
 
@@ -114,7 +113,7 @@ class Experiment:
         else:
             model = _read(settings.DERIVED)["model"]
             model["backbone"]["genotype"] = genotype.to_dict()
-            model["decode_head"]["in_channels"] = list(SSRNet(genotype.to_dict()).widths)
+            model["decode_head"]["in_channels"] = list(genotype.widths)
         weights = class_weights(self.manifest, "full", self.train_splits)
         return self._complete(model, weights, self.settings["retrain"]["schedule"])
 

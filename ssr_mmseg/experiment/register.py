@@ -14,6 +14,7 @@ import ssr_mmseg.training.data.preprocessor
 import ssr_mmseg.training.data.seeded_dataset
 import ssr_mmseg.training.hooks.compile_hook
 import ssr_mmseg.training.hooks.ema_hook
+import ssr_mmseg.training.hooks.history_hook
 import ssr_mmseg.training.hooks.progress_hook
 import ssr_mmseg.training.hooks.state_hook
 import ssr_mmseg.training.hooks.tensorboard_hook

@@ -56,7 +56,7 @@ class SSRNet(BaseModule):
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of the three features."""
-        return (STEM_CHANNELS, *(stage.blocks[-1].out for stage in self.genotype.stages))
+        return self.genotype.widths
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         features = [self.stem(images)]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.profiling.backends.base import Backend, backend_type, create
 from ssr_mmseg.profiling.machine import environment, memory_of, package_versions
@@ -15,8 +16,6 @@ from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.profiling.timing import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
-
-STRIDE = 8  # the networks compute at 1/8 of the input, so a size must divide by it
 
 
 def profile_model(
@@ -67,7 +66,7 @@ def profile_model(
     if not sizes:
         raise UserError("expected at least one input size to profile, found none; add one such as [512, 1024]")
     for size in sizes:
-        _check_size(size)
+        check_input_size(size)
 
     records = []
     for number, (height, width) in enumerate(sizes):
@@ -163,15 +162,6 @@ def _logits_of(model: nn.Module, images: Tensor) -> Any:
     network = copy.deepcopy(model).float().eval()
     parameter = next(network.parameters(), torch.empty(0))
     return network(images.to(parameter.device, torch.float32))
-
-
-def _check_size(size: Sequence[int]) -> None:
-    """Refuse a size that is not two positive multiples of `STRIDE`."""
-    if len(size) != 2 or any(type(side) is not int or side <= 0 or side % STRIDE for side in size):
-        raise UserError(
-            f"expected an input size of height and width, both positive multiples of {STRIDE}, found {list(size)}; "
-            "correct the sizes to profile"
-        )
 
 
 def _check_logits(logits: Any, images: Tensor) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 import torch
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.latency_table.backends import arithmetic, starter
 from ssr_mmseg.costs.latency_table.measure import fill, parts_of
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
 from ssr_mmseg.costs.latency_table.table import LatencyTable, difference
-from ssr_mmseg.costs.macs_formulas import check_size
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
+from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
 
@@ -38,14 +38,14 @@ def latency_table(
     """
     own = settings.for_dataset(config, dataset)
     size = size or tuple(own["dataset"]["size"])
-    check_size(size)
+    check_input_size(size)
     if classes is None:
         classes = len(read_manifest(settings.manifest_path(config, dataset))["classes"])
     options = own["latency"]
     if options["threads"]:
         torch.set_num_threads(options["threads"])
     device = resolve_device(own["device"])
-    start = starter(options["backend"], options["precision"], device)
+    backend_type(options["backend"], options["precision"])  # refuses an unknown name before anything is measured
     key = circumstances(options, device, classes, size)
     path = Path(out or paths.LATENCY_TABLE.format(dataset=dataset))
     partial = path.with_suffix(".partial.json")
@@ -56,7 +56,7 @@ def latency_table(
             take_over(table, LatencyTable.read(kept), kept)
     if any(part.name(size) not in table.entries for part in parts_of(space, table)):
         with arithmetic(options["precision"]):
-            fill(table, space, start, lambda grown: grown.write(partial), _tell)
+            fill(table, space, device, lambda grown: grown.write(partial), _tell)
     LatencyModel(space, table)  # raises before anything is written, if the figures make no model
     table.write(path)
     partial.unlink(missing_ok=True)

@@ -7,49 +7,22 @@ import torch
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
-from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
+from ssr_mmseg.deploy.logits import LogitsNetwork, deployed, logits_network
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
+from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.jobs.provenance import provenance
-from ssr_mmseg.models.decode_heads import AggregationHead
-from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.profiling import create, profile_model
+from ssr_mmseg.profiling.backend_segmentor import BackendSegmentor
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.frames import BackendSegmentor, real_frames, resized
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
-
-
-class Logits(nn.Module):
-    """A segmentor from normalised images (B, 3, H, W) to logits (B, classes, H, W): what is counted and timed.
-
-    Heads that only serve training are left out.
-    """
-
-    def __init__(self, segmentor: EncoderDecoder) -> None:
-        super().__init__()
-        self.backbone = segmentor.backbone
-        self.neck = segmentor.neck if segmentor.with_neck else nn.Identity()
-        self.head = segmentor.decode_head
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.head(self.neck(self.backbone(images)))
-        return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
-
-
-def deployed(model: Logits, images: Tensor, align: int = 1) -> nn.Module:
-    """The network in the form that is shipped, for batches of the shape of `images` (N, 3, H, W).
-
-    A derived network is rewritten; of any other the batch normalisations are folded into the convolutions.
-    """
-    if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
-        return DeployedNetwork(model.backbone, model.head, align)
-    return fold_batch_norms(model, images)
 
 
 def variants(options: dict) -> list[dict[str, str]]:
@@ -102,14 +75,16 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
 def _records(
     experiment: Experiment, segmentor: EncoderDecoder, variant: dict, batch: int, size: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    options, model = experiment.settings["profile"], Logits(segmentor)
+    options, model = experiment.settings["profile"], logits_network(segmentor)
     name, precision, graph = variant["name"], variant["precision"], variant["graph"]
     trained = options["weights"] == "trained"
     images = calibration = None
     if trained:
-        images = resized(real_frames(experiment, segmentor, "val", batch), size)
+        images = resize_images(sample_images(experiment, segmentor, "val", batch), size)
     if precision == "int8":
-        calibration = resized(real_frames(experiment, segmentor, "train", max(options["calibration"], batch)), size)
+        calibration = resize_images(
+            sample_images(experiment, segmentor, "train", max(options["calibration"], batch)), size
+        )
     timed = _graph(model, graph, torch.zeros(batch, 3, *size), alignment(name, precision))
     records = profile_model(
         model,
@@ -137,7 +112,7 @@ def measured_miou(
     """mIoU on val, in percent, of the network as a backend runs it at the dataset's own size."""
     images = torch.zeros(1, 3, *experiment.size)
     name, precision = variant["name"], variant["precision"]
-    timed = _graph(Logits(segmentor), variant["graph"], images, alignment(name, precision))
+    timed = _graph(logits_network(segmentor), variant["graph"], images, alignment(name, precision))
     with arithmetic(precision):
         backend = create(name, timed, experiment.device, precision)
         if calibration is not None:
@@ -149,21 +124,7 @@ def measured_miou(
     return found["miou"]
 
 
-def draw_statistics(network: nn.Module, seed: int) -> None:
-    """Give every batch normalisation values as a training leaves them, drawn by the seed; in place.
-
-    A fresh one scales by 1 and shifts by 0: a graph that forgot it would pass for the network.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is not None:
-                assert module.running_var is not None
-                module.running_mean.normal_(0, 0.1, generator=generator)
-                module.running_var.uniform_(0.8, 1.25, generator=generator)
-
-
-def _graph(model: Logits, graph: str, images: Tensor, align: int) -> nn.Module:
+def _graph(model: LogitsNetwork, graph: str, images: Tensor, align: int) -> nn.Module:
     if graph == "deployed":
         return deployed(model, images, align)
     return fold_batch_norms(model, images) if graph == "folded" else model

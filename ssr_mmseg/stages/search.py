@@ -16,10 +16,10 @@ from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.step import architecture_of, is_architecture
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.runner_state import capture
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
-from ssr_mmseg.training.hooks.state_hook import capture
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError

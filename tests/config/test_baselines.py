@@ -6,9 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
+from ssr_mmseg.deploy.logits import logits_network
 from ssr_mmseg.profiling import count_parameters
 from ssr_mmseg.settings import paths, project_files
-from ssr_mmseg.stages.profile import Logits
 
 # millions of parameters without the heads that serve training alone; published figures, but where mmseg's differs
 PARAMETERS = {
@@ -43,7 +43,7 @@ def test_every_baseline_is_listed():
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_a_baseline_maps_images_to_logits_and_is_as_large_as_published(name):
-    network = Logits(segmentor(name)).eval()
+    network = logits_network(segmentor(name)).eval()
     assert count_parameters(network) / 1e6 == pytest.approx(PARAMETERS[name], rel=0.08)
     with torch.no_grad():
         assert network(torch.zeros(1, 3, 128, 192)).shape == (1, 19, 128, 192)

@@ -15,13 +15,14 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.cli import main
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.deploy.onnx_metadata import KEY, Package
+from ssr_mmseg.deploy.export import ExportOptions, build_graph, write_onnx
+from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network
+from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.evaluation.logits_agreement import logits_error
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.sample_images import sample_images
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages import export
-from ssr_mmseg.stages.frames import real_frames
-from ssr_mmseg.stages.profile import Logits
+from ssr_mmseg.stages.export import derived_segmentor, export_network, export_pair
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
@@ -34,10 +35,10 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     genotype = small_genotype()
     genotype.write(folder / "small.json")
-    segmentor = export._segmentor(CONFIG, genotype, 5).eval()
+    segmentor = derived_segmentor(CONFIG, genotype, 5).eval()
     randomise(segmentor, 2)
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
-    return folder / "small.json", folder / "weights.pth", Logits(segmentor).eval()
+    return folder / "small.json", folder / "weights.pth", logits_network(segmentor).eval()
 
 
 def run(graph: bytes | str, images: torch.Tensor) -> torch.Tensor:
@@ -49,7 +50,7 @@ def run(graph: bytes | str, images: torch.Tensor) -> torch.Tensor:
 def dynamic() -> tuple[nn.Module, bytes]:
     """A network, and its graph of open size as bytes."""
     network = random_network(11, small_genotype())
-    return network, export.build(network, frames(0, 1, 3, 64, 96), dynamic=True).SerializeToString()
+    return network, build_graph(network, frames(0, 1, 3, 64, 96), dynamic=True).SerializeToString()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 72), (72, 40), (64, 96), (88, 104)])
@@ -65,7 +66,7 @@ def test_a_graph_of_open_size_is_the_network_at_every_multiple_of_8(dynamic, siz
 def test_a_fixed_graph_exports_cleanly_at_any_multiple_of_8(size):
     network = random_network(12, small_genotype())
     images = frames(2, 2, 3, *size)
-    graph = export.build(network, images, dynamic=False)
+    graph = build_graph(network, images, dynamic=False)
     onnx.checker.check_model(graph, full_check=True)
     assert not {node.op_type for node in graph.graph.node} & {"BatchNormalization", "If", "Loop"}
     assert onnx_export.output_shape(graph) == [2, 5, *size]
@@ -80,7 +81,7 @@ def test_a_fixed_graph_exports_cleanly_at_any_multiple_of_8(size):
 
 def test_a_fixed_graph_at_even_eighths_resizes_by_constants_and_keeps_its_channels():
     narrowing = Stage(20, (Block(1, 2, 18, 17), Block(1, 1, 18, 20))), Stage(48, (Block(2, 1, 20, 34),))
-    graph = export.build(random_network(13, Genotype(narrowing)), frames(0, 1, 3, 64, 96), dynamic=False).graph
+    graph = build_graph(random_network(13, Genotype(narrowing)), frames(0, 1, 3, 64, 96), dynamic=False).graph
     assert not {node.op_type for node in graph.node} & {"Shape", "Gather", "Pad", "Slice"}
     resizes = [node for node in graph.node if node.op_type == "Resize"]
     assert resizes
@@ -90,7 +91,7 @@ def test_a_fixed_graph_at_even_eighths_resizes_by_constants_and_keeps_its_channe
 def test_labels_are_the_largest_logits(pair, tmp_path):
     genotype, weights, network = pair
     out = tmp_path / "net.onnx"
-    export.export_pair(CONFIG, genotype, weights, out, export.Form(size=(40, 64), batch=2))
+    export_pair(CONFIG, genotype, weights, out, ExportOptions(size=(40, 64), batch=2))
     images = frames(5, 2, 3, 40, 64)
     labels = run(str(out), images)
     assert labels.dtype == torch.uint8
@@ -103,11 +104,11 @@ def test_labels_are_the_largest_logits(pair, tmp_path):
 def test_the_file_says_how_to_feed_it(pair, tmp_path):
     genotype, weights, _ = pair
     out = tmp_path / "net.onnx"
-    form = export.Form(head="logits", size=(40, 64))
+    form = ExportOptions(head="logits", size=(40, 64))
     names = ["sky", "road", "car", "tree", "post"]
-    export.export_pair(CONFIG, genotype, weights, out, form, names)
+    export_pair(CONFIG, genotype, weights, out, form, names)
     metadata = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
-    package = Package.from_metadata(metadata, "net.onnx")
+    package = OnnxMetadata.from_metadata(metadata, "net.onnx")
     assert (package.network, package.head, package.size) == ("small", "logits", (40, 64))
     assert package.classes == tuple(names)
     assert len(set(package.palette)) == 5
@@ -116,7 +117,7 @@ def test_the_file_says_how_to_feed_it(pair, tmp_path):
     assert package.provenance["versions"]["torch"]
 
 
-class Wrong(Logits):
+class Wrong(LogitsNetwork):
     """Says one thing when it is traced and another when it is run."""
 
     def forward(self, images):
@@ -127,9 +128,9 @@ def test_a_file_that_would_differ_is_not_written(pair, tmp_path):
     network = random_network(14)
     network.__class__ = Wrong
     network.backbone = nn.Sequential(network.backbone)  # not a network that is rewritten
-    package = Package("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
+    package = OnnxMetadata("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
     with pytest.raises(UserError, match=r"the graph for .*net.onnx differs from the network: relative error"):
-        export.write(network, frames(0, 1, 3, 32, 32), export.Form("logits"), package, tmp_path / "net.onnx")
+        write_onnx(network, frames(0, 1, 3, 32, 32), ExportOptions("logits"), package, tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -137,7 +138,7 @@ def test_a_missing_runtime_is_named_with_the_line_that_installs_it(pair, tmp_pat
     genotype, weights, _ = pair
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"^export needs onnxruntime, which is not installed; run: pip install"):
-        export.export_pair(CONFIG, genotype, weights, tmp_path / "net.onnx", export.Form(size=(40, 64)))
+        export_pair(CONFIG, genotype, weights, tmp_path / "net.onnx", ExportOptions(size=(40, 64)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,16 +164,16 @@ def test_a_network_of_an_experiment_is_compared_on_its_frames(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     config = small_experiment.configuration()
     out = tmp_path / "net.onnx"
-    found = export.export_network(config, "town", 0, small_experiment.NETWORK, out, export.Form("logits", batch=2))
+    found = export_network(config, "town", 0, small_experiment.NETWORK, out, ExportOptions("logits", batch=2))
     assert found["logits_error"] < 1e-5
     experiment = Experiment(config, "town", 0)
     segmentor = small_experiment.build(experiment)
     segmentor.load_state_dict(load_state(small_experiment.WEIGHTS)["model"])
-    images = real_frames(experiment, segmentor, "val", 2)
+    images = sample_images(experiment, segmentor, "val", 2)
     with torch.inference_mode():
-        assert logits_error(run(str(out), images), Logits(segmentor)(images)) < 1e-5
+        assert logits_error(run(str(out), images), logits_network(segmentor)(images)) < 1e-5
     metadata = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
-    package = Package.from_metadata(metadata, "net.onnx")
+    package = OnnxMetadata.from_metadata(metadata, "net.onnx")
     assert (package.network, package.size) == ("small", (32, 64))
     assert package.classes == tuple(experiment.manifest["classes"])
     assert [list(colour) for colour in package.palette] == experiment.manifest["palette"]
@@ -215,14 +216,14 @@ def test_mistakes_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
 )
 def test_metadata_that_are_not_ours_are_refused(metadata, problem):
     with pytest.raises(UserError, match=f"some.onnx.*{problem}.*ssr-mmseg export"):
-        Package.from_metadata(metadata, "some.onnx")
+        OnnxMetadata.from_metadata(metadata, "some.onnx")
 
 
 def test_metadata_survive_the_round_trip():
-    package = Package(
+    package = OnnxMetadata(
         "n", "labels", (8, 16), ("a", "ü"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {"commit": ""}
     )
-    assert Package.from_metadata({KEY: package.to_json()}, "file") == package
+    assert OnnxMetadata.from_metadata({KEY: package.to_json()}, "file") == package
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,9 @@ def test_metadata_survive_the_round_trip():
     ],
 )
 def test_metadata_that_nothing_can_be_fed_by_are_refused(old, new, problem):
-    text = Package("n", "labels", (8, 16), ("a", "b"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {}).to_json()
+    text = OnnxMetadata(
+        "n", "labels", (8, 16), ("a", "b"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {}
+    ).to_json()
     assert old in text
     with pytest.raises(UserError, match=f"file: its metadata 'ssr_mmseg' .*{problem}"):
-        Package.from_metadata({KEY: text.replace(old, new)}, "file")
+        OnnxMetadata.from_metadata({KEY: text.replace(old, new)}, "file")

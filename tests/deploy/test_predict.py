@@ -18,11 +18,12 @@ from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.deploy.onnx_metadata import KEY, Package
+from ssr_mmseg.deploy.export import ExportOptions
+from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages import export
+from ssr_mmseg.stages.export import derived_segmentor, export_pair
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 
@@ -42,7 +43,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def segmentor():
-    network = export._segmentor(CONFIG, small_genotype(), 5).eval()
+    network = derived_segmentor(CONFIG, small_genotype(), 5).eval()
     randomise(network, 2)
     decide(network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)]))
     return network
@@ -53,8 +54,8 @@ def model(request, segmentor, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     small_genotype().write(folder / "net.json")
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
-    form = export.Form(request.param, SIZE)
-    export.export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
+    form = ExportOptions(request.param, SIZE)
+    export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
     return folder / "net.onnx"
 
 
@@ -195,7 +196,7 @@ def brightest(folder: Path, head: str = "labels", size: tuple[int, int] = SIZE, 
     model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [given], [made]), opset_imports=[opset])
     model.ir_version = 10
     colours = ((1, 2, 3),) * classes
-    package = Package("n", head, size, ("c",) * classes, colours, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), {})
+    package = OnnxMetadata("n", head, size, ("c",) * classes, colours, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), {})
     onnx.helper.set_model_props(model, {KEY: package.to_json()})
     onnx.save(model, folder / "brightest.onnx")
     return folder / "brightest.onnx"

@@ -48,8 +48,8 @@ def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
 LATE = """
 import os, signal
 from ssr_mmseg.jobs import preemption
-stopping.GRACE = 0.1
-with stopping.stoppable({budget}, last=True):
+preemption.GRACE = 0.1
+with preemption.stoppable({budget}, last=True):
     {conclude}
     os.kill(os.getpid(), signal.SIGTERM)
     __import__("time").sleep(1.5)
@@ -61,7 +61,7 @@ os.kill(os.getpid(), signal.SIGTERM)
 @pytest.mark.parametrize("budget", [None, 0.5])
 def test_who_has_written_all_results_is_stopped_no_more(budget):
     """Else Snakemake would delete the results of a training whose saved state is gone."""
-    for conclude, ended in (("stopping.conclude()", (0, "all written\n")), ("pass", (preemption.RESUMABLE, ""))):
+    for conclude, ended in (("preemption.conclude()", (0, "all written\n")), ("pass", (preemption.RESUMABLE, ""))):
         script = LATE.format(budget=budget, conclude=conclude)
         done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == ended, done.stderr
@@ -155,8 +155,8 @@ def test_a_block_within_its_budget_is_left_alone():
 HANG = """
 import signal, time
 from ssr_mmseg.jobs import preemption
-stopping.GRACE = 0.2
-with stopping.stoppable({budget}), stopping.deferred():
+preemption.GRACE = 0.2
+with preemption.stoppable({budget}), preemption.deferred():
     print("ready", flush=True)
     while True:
         try:

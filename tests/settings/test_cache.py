@@ -4,6 +4,7 @@ import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings.cache import forget, remember, remembered
+from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_configurations_are_told_apart_even_when_one_is_gone(remembering):
 def test_errors_are_raised_again(remembering):
     config = settings.complete({"datasets": {"town": {"type": "streets", "size": [64, 64]}}})
     for _ in range(2):
-        with pytest.raises(settings.UserError, match="dataset mars is not configured"):
+        with pytest.raises(UserError, match="dataset mars is not configured"):
             settings.for_dataset(config, "mars")
 
 

@@ -63,11 +63,11 @@ def test_it_is_measured_once_and_anew_when_a_circumstance_changes(run, tmp_path,
 def test_a_stopped_measurement_goes_on(run, tmp_path, monkeypatch):
     time_parts, calls = measure.time_parts, []
 
-    def stop(parts, table, start):
+    def stop(parts, table, device):
         calls.append(parts)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return time_parts(parts, table, start)
+        return time_parts(parts, table, device)
 
     monkeypatch.setattr(measure, "time_parts", stop)
     with pytest.raises(KeyboardInterrupt):
@@ -87,7 +87,7 @@ def test_a_stopped_measurement_goes_on(run, tmp_path, monkeypatch):
         (("--backend", "abacus"), "unknown profiling backend 'abacus'; choose one of: "),
         (("--precision", "int3"), "backend eager does not offer precision 'int3'; choose one of: fp32"),
         (("--points", "1"), "latency.points: 1 is less than the minimum of 2"),
-        (("--size", "30x64"), "expected a height and a width that are multiples of 8"),
+        (("--size", "30x64"), "expected a height and a width that are positive multiples of 8"),
     ],
 )
 def test_a_bad_option_is_one_line(run, options, message):

@@ -8,10 +8,12 @@ from small_experiment import NETWORK, build, configuration, make
 
 from ssr_mmseg import settings
 from ssr_mmseg.deploy.fold_batch_norm import NORMALISATION
+from ssr_mmseg.deploy.logits import deployed, logits_network
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.sample_images import sample_images
+from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.frames import real_frames
-from ssr_mmseg.stages.profile import Logits, deployed, draw_statistics, profile, variants
+from ssr_mmseg.stages.profile import profile, variants
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -84,7 +86,7 @@ def test_int8_without_trained_weights_is_refused_before_anything_runs(here):
 
 def test_frames_are_normalised_and_start_over(here):
     experiment = Experiment(configuration(), "town", 0)
-    images = real_frames(experiment, build(experiment), "val", 5)
+    images = sample_images(experiment, build(experiment), "val", 5)
     assert images.shape == (5, 3, 32, 64)
     assert torch.equal(images[0], images[2])
     assert not torch.equal(images[0], images[1])
@@ -96,7 +98,7 @@ def test_a_baseline_is_deployed_with_its_normalisations_folded(here):
     experiment = Experiment({**config, "networks": ["fast_scnn"]}, "town", 0)
     segmentor = build(experiment, "fast_scnn")
     draw_statistics(segmentor, 1)
-    model, images = Logits(segmentor), torch.randn(1, 3, 64, 64)
+    model, images = logits_network(segmentor), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(deployed(model, images)(images), model(images), rtol=1e-3, atol=1e-4)
     assert NORMALISATION not in [node.target for node in deployed(model, images).graph.nodes]

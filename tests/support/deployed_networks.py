@@ -5,15 +5,15 @@ import torch
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
+from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
-from ssr_mmseg.stages.profile import Logits
 
 BLOCKS = ((1, 1), (2, 2), (4, 1), (1, 2))  # (dilation, resolution)
 
 
 class Segmentor(nn.Module):
-    """What `Logits` takes of an mmseg segmentor."""
+    """What `LogitsNetwork` takes of an mmseg segmentor."""
 
     with_neck = False
 
@@ -36,13 +36,13 @@ def random_genotype(seed: int) -> Genotype:
     return Genotype((stage(24, 10), stage(40, 18)))
 
 
-def random_network(seed: int = 0, genotype: Genotype | None = None, classes: int = 5) -> Logits:
+def random_network(seed: int = 0, genotype: Genotype | None = None, classes: int = 5) -> LogitsNetwork:
     """Images to logits, in eval mode, every parameter and statistic drawn."""
     torch.manual_seed(seed)
     backbone = SSRNet((genotype or random_genotype(seed)).to_dict())
     options = {"channels": 20, "skip_channels": 12, "branch_channels": 6}
     head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False, **options)
-    network = Logits(Segmentor(backbone, head)).eval()
+    network = logits_network(Segmentor(backbone, head)).eval()
     randomise(network, seed)
     return network
 

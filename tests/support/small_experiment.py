@@ -10,8 +10,8 @@ from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
+from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.profile import draw_statistics
 from ssr_mmseg.training.checkpoint.state_file import save_state
 
 NETWORK = "small"

@@ -13,21 +13,6 @@ from patience import PATIENCE
 
 from ssr_mmseg.settings.paths import PROJECT
 
-LIGHT = (
-    "__init__",
-    "ablation",
-    "definitions",
-    "errors",
-    "failures",
-    "family",
-    "files",
-    "layout",
-    "parsing",
-    "remembered",
-    "schema",
-    "settings",
-    "stopping",
-)  # all that the Snakefile may import
 CONFIG = """\
 networks: [searched, random, erfnet]
 threads: {search: 2}
@@ -110,9 +95,7 @@ def make_checkout(folder: Path) -> Checkout:
     for name in ("Snakefile", "environment.yaml"):
         shutil.copy(PROJECT / name, folder)
     package = folder / "ssr_mmseg"
-    shutil.copytree(PROJECT / "ssr_mmseg/schemas", package / "schemas")
-    for module in LIGHT:
-        shutil.copy(PROJECT / f"ssr_mmseg/{module}.py", package)
+    shutil.copytree(PROJECT / "ssr_mmseg", package, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(Path(__file__).parent / "pretend.py", package / "__main__.py")
     (folder / "config/two.yaml").write_text(CONFIG)
     return Checkout(folder)

@@ -49,10 +49,12 @@ FOUND = sorted({(str(page.relative_to(PROJECT)), command) for page in PAGES for 
 
 
 def words_of(command: str) -> list[str]:
-    """A command's words, without the settings of its environment and without `python -m` before a program of ours."""
+    """A command's words without its environment, without `timeout` and without `python -m` before a program of ours."""
     words = shlex.split(command, comments=True)
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words.pop(0)
+    if words[0] == "timeout":  # its options and the duration
+        words = words[next(place for place, word in enumerate(words) if re.fullmatch(r"\d+[smh]", word)) + 1 :]
     if words[:2] in (["python", "-m"], ["python3", "-m"]):
         words = words[2:]
     return ["ssr-mmseg" if words[0] == "ssr_mmseg" else Path(words[0]).name, *words[1:]]

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.latency_table.backends import Start
 from ssr_mmseg.costs.latency_table.modules import input_of, module_of, runs_of
 from ssr_mmseg.costs.latency_table.parts import Part, block_parts, frame_parts, random_parts
 from ssr_mmseg.costs.latency_table.table import LatencyTable
+from ssr_mmseg.profiling.backends.base import prepared
 from ssr_mmseg.profiling.interleaved import against_reference, interleave
 
 GROUP = 8  # parts that are timed in turn with each other and with the reference
@@ -27,7 +27,7 @@ def parts_of(space: SearchSpace, table: LatencyTable) -> list[Part]:
 def fill(
     table: LatencyTable,
     space: SearchSpace,
-    start: Start,
+    device: torch.device,
     keep: Callable[[LatencyTable], None],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
@@ -35,7 +35,7 @@ def fill(
 
     Args:
         table: Is filled in place. Of a finished one nothing is measured.
-        start: As `starter` makes it.
+        device: Where to measure.
         keep: Called with the table after every group of parts, so that an interrupted measurement loses one group.
         progress: Called with the parts that are done and their total.
     """
@@ -45,7 +45,7 @@ def fill(
     progress(len(parts) - len(missing), len(parts))
     for first in range(0, len(missing), GROUP):
         group = missing[first : first + GROUP]
-        times = time_parts([reference, *group], table, start)
+        times = time_parts([reference, *group], table, device)
         if table.reference_ms is None:
             table.reference_ms = float(np.median(times[0]))
         for part, time in zip(group, against_reference(times, table.reference_ms), strict=True):
@@ -54,14 +54,15 @@ def fill(
         progress(len(parts) - len(missing) + first + len(group), len(parts))
 
 
-def time_parts(parts: list[Part], table: LatencyTable, start: Start) -> np.ndarray:
+def time_parts(parts: list[Part], table: LatencyTable, device: torch.device) -> np.ndarray:
     """ms of every run of the modules of some parts, timed in turn: (parts, rounds)."""
     size = _size(table)
     classes, graph, align = (table.key[name] for name in ("classes", "graph", "align"))
     backends = []
     for part in parts:
         torch.manual_seed(0)
-        backends.append(start(module_of(part, classes, graph, align), input_of(part, size, align)))
+        module, batch = module_of(part, classes, graph, align), input_of(part, size, align)
+        backends.append(prepared(table.key["backend"], table.key["precision"], module, batch, device))
     return interleave([backend.run for backend in backends], backends[0].synchronise, table.key["rounds"])
 
 

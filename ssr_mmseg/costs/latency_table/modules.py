@@ -1,30 +1,24 @@
 """The parts of a latency table as torch modules, ready for any profiling backend."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.costs.latency_table.parts import BlockPart, Part, feature_size
 from ssr_mmseg.deploy.conv_rewrites import rounded
 from ssr_mmseg.deploy.deployed_network import DeployedBlock, DeployedNetwork
+from ssr_mmseg.deploy.logits import LogitsNetwork
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
 
 REPEATS = 2  # pairs of blocks in a chain: entering and leaving it weighs less than in a single block
 
 
-class Network(nn.Module):
-    """The network of a genotype, from images (B, 3, H, W) to logits (B, classes, H, W), as it is profiled."""
-
-    def __init__(self, genotype: Genotype, classes: int) -> None:
-        super().__init__()
-        self.backbone = SSRNet(genotype.to_dict())
-        self.head = AggregationHead(list(self.backbone.widths), num_classes=classes, align_corners=False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.head(self.backbone(images))
-        return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
+def network_of(genotype: Genotype, classes: int) -> LogitsNetwork:
+    """The network of a genotype as it is profiled."""
+    backbone = SSRNet(genotype.to_dict())
+    head = AggregationHead(list(genotype.widths), num_classes=classes, align_corners=False)
+    return LogitsNetwork(backbone, head)
 
 
 def chain_of(part: BlockPart) -> nn.Sequential:
@@ -53,7 +47,7 @@ def module_of(part: Part, classes: int, graph: str, align: int) -> nn.Module:
     if isinstance(part, BlockPart):
         chain = chain_of(part).eval()
         return deployed(chain, part.narrow, align) if graph == "deployed" else chain
-    network = Network(part.genotype, classes).eval()
+    network = network_of(part.genotype, classes).eval()
     return DeployedNetwork(network.backbone, network.head, align) if graph == "deployed" else network
 
 

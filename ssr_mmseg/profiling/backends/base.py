@@ -1,9 +1,7 @@
 """What a profiling backend is, and the table of those there are."""
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from types import ModuleType
 from typing import ClassVar
 
 import torch
@@ -117,17 +115,17 @@ def create(name: str, model: nn.Module, device: torch.device, precision: str | N
     return kind(model, device, precision) if several and precision else kind(model, device)
 
 
-def require(module: str, user: str, install: str) -> ModuleType:
-    """Import a library that only `user` needs, a backend or a command.
+def prepared(name: str, precision: str, module: nn.Module, batch: Tensor, device: torch.device) -> Backend:
+    """A backend that is ready to run `module` on `batch` (N, C, H, W); int8 takes its ranges from the batch.
 
     Raises:
-        UserError: it is not installed; the message has the line that installs it.
+        UserError: as `create` does.
     """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        raise UserError(f"{user} needs {package}, which is not installed; run: {install}") from error
+    backend = create(name, module, device, precision)
+    if backend.precision == "int8":
+        backend.calibrate(batch)
+    backend.prepare(batch)
+    return backend
 
 
 def needs_cuda(backend: str, device: torch.device) -> None:

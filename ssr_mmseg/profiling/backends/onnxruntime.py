@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import Backend, register, require
+from ssr_mmseg.profiling.backends.base import Backend, register
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.optional_import import require
 
 NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import Backend, register, require
+from ssr_mmseg.profiling.backends.base import Backend, register
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.optional_import import require
 
 INSTALL = "pip install 'ssr-mmseg[deploy,openvino]'"
 # Left to itself OpenVINO computes in bf16 where the processor can: fp32 must be asked for.

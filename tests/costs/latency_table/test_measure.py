@@ -22,7 +22,7 @@ def clockwork(monkeypatch):
     """Every part takes one ms per run of it, the machine is twice as slow in every other group."""
     groups = []
 
-    def time_parts(parts, table, start):
+    def time_parts(parts, table, device):
         groups.append(parts)
         slowness = 1 + len(groups) % 2
         return np.array([[slowness * runs_of(part)] * 3 for part in parts], dtype=float)
@@ -37,7 +37,7 @@ def empty() -> LatencyTable:
 
 def test_every_part_is_measured_against_the_same_reference(clockwork):
     table = empty()
-    fill(table, SPACE, start=None, keep=lambda grown: None)
+    fill(table, SPACE, device=None, keep=lambda grown: None)
     assert set(table.entries) == {part.name((64, 96)) for part in parts_of(SPACE, table)}
     assert len({group[0] for group in clockwork}) == 1
     assert max(len(group) for group in clockwork) == 1 + GROUP
@@ -53,16 +53,16 @@ def test_a_stopped_measurement_goes_on_where_it_stopped(clockwork):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fill(empty(), SPACE, start=None, keep=stop)
+        fill(empty(), SPACE, device=None, keep=stop)
     table = LatencyTable.from_dict(kept[-1].to_dict())
     assert len(table.entries) == 2 * GROUP
     before = {part for group in clockwork for part in group[1:]}
     clockwork.clear()
-    fill(table, SPACE, start=None, keep=lambda grown: None)
+    fill(table, SPACE, device=None, keep=lambda grown: None)
     assert not before & {part for group in clockwork for part in group[1:]}
     assert set(table.entries.values()) == {2.0}
     clockwork.clear()
-    fill(table, SPACE, start=None, keep=lambda grown: None)
+    fill(table, SPACE, device=None, keep=lambda grown: None)
     assert clockwork == []
 
 

@@ -1,0 +1,103 @@
+"""Export of a network to an ONNX file with the metadata that `predict` needs to feed it."""
+
+import colorsys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from mmseg.models import EncoderDecoder
+from torch import Tensor, nn
+
+from ssr_mmseg.architecture.input_size import STRIDE, check_input_size
+from ssr_mmseg.deploy import onnx_export
+from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.deploy.logits import LogitsNetwork
+from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
+from ssr_mmseg.evaluation.logits_agreement import check_logits
+from ssr_mmseg.jobs.provenance import provenance
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import atomic_path
+from ssr_mmseg.utils.optional_import import require
+
+if TYPE_CHECKING:
+    import onnx
+
+ALIGN = 16  # channels that ONNX Runtime takes at once with AVX-512; a multiple of what it takes elsewhere
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the file shall take and give.
+
+    Attributes:
+        head: `labels` (argmax at input resolution) or `logits`.
+        size: height and width, multiples of 8; the dataset's own if None.
+        dynamic: leave batch, height and width open; `size` is then what `predict` feeds.
+        batch: images per run of a fixed graph.
+    """
+
+    head: str = "labels"
+    size: tuple[int, int] | None = None
+    dynamic: bool = False
+    batch: int = 1
+
+
+def write_onnx(
+    model: LogitsNetwork, images: Tensor, options: ExportOptions, package: OnnxMetadata, out: Path
+) -> dict[str, float]:
+    """Write the file whole, or not at all if its logits on `images` (N, 3, H, W) are not those of `model`."""
+    runtime = require("onnxruntime", "export", onnx_export.INSTALL)
+    graph = build_graph(model, images, options.dynamic)
+    session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    logits = torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
+    with torch.inference_mode():
+        compared = check_logits(logits, model(images), "fp32", f"the graph for {out}")
+    if options.head == "labels":
+        onnx_export.to_labels(graph)
+    entry = graph.metadata_props.add()
+    entry.key, entry.value = KEY, package.to_json()
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(graph.SerializeToString())
+    return compared
+
+
+def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.ModelProto":
+    """The graph from images to logits: a derived network rewritten, any other as it is."""
+    network: nn.Module = model
+    if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
+        network = DeployedNetwork(model.backbone, model.head, ALIGN, dynamic)
+    return onnx_export.export(network, images, dynamic, user="export")
+
+
+def distinct_colors(count: int) -> list[list[int]]:
+    """Colours that tell `count` classes apart, red, green and blue: the hue turns by the golden angle."""
+    wheel = [colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.75, 0.95) for number in range(count)]
+    return [[round(255 * channel) for channel in colour] for colour in wheel]
+
+
+def check_options(size: tuple[int, int], options: ExportOptions) -> None:
+    """Raise `UserError` unless the size fits the network and the batch has an image."""
+    check_input_size(size, least=4 * STRIDE)
+    if options.batch < 1:
+        raise UserError(f"expected a batch of at least 1 image, found {options.batch}")
+
+
+def make_metadata(
+    segmentor: EncoderDecoder, network: str, options: ExportOptions, size: tuple[int, int], manifest: dict
+) -> OnnxMetadata:
+    """The metadata of an export; `manifest` gives class names and palette."""
+    preprocessor: Any = segmentor.data_preprocessor
+    mean, std = (values.flatten().tolist() for values in (preprocessor.mean, preprocessor.std))
+    return OnnxMetadata(
+        network=network,
+        head=options.head,
+        size=size,
+        classes=tuple(manifest["classes"]),
+        palette=tuple((red, green, blue) for red, green, blue in manifest["palette"]),
+        mean=(mean[0], mean[1], mean[2]),
+        std=(std[0], std[1], std[2]),
+        provenance=provenance(),
+    )

@@ -1,0 +1,40 @@
+"""The network from normalized images to logits, without parts that only serve training."""
+
+from typing import Any
+
+from mmseg.models import EncoderDecoder
+from torch import Tensor, nn
+
+from ssr_mmseg.deploy.deployed_network import DeployedNetwork
+from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
+from ssr_mmseg.models.decode_heads import AggregationHead
+from ssr_mmseg.models.derived_network import SSRNet
+
+
+class LogitsNetwork(nn.Module):
+    """Normalized images (B, 3, H, W) to logits (B, classes, H, W), at the resolution of the images."""
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, neck: nn.Module | None = None) -> None:
+        super().__init__()
+        self.backbone: Any = backbone
+        self.neck = nn.Identity() if neck is None else neck
+        self.head: Any = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.head(self.neck(self.backbone(images)))
+        return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
+
+
+def logits_network(segmentor: EncoderDecoder) -> LogitsNetwork:
+    """The modules of a segmentor that its logits depend on: heads that only serve training are left out."""
+    return LogitsNetwork(segmentor.backbone, segmentor.decode_head, segmentor.neck if segmentor.with_neck else None)
+
+
+def deployed(model: LogitsNetwork, images: Tensor, align: int = 1) -> nn.Module:
+    """The network in the form that is shipped, for batches of the shape of `images` (N, 3, H, W).
+
+    A derived network is rewritten; of any other the batch normalisations are folded into the convolutions.
+    """
+    if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
+        return DeployedNetwork(model.backbone, model.head, align)
+    return fold_batch_norms(model, images)

@@ -1,0 +1,30 @@
+"""Sample images of a dataset, preprocessed as its networks see them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ssr_mmseg.experiment.experiment import Experiment
+
+
+def sample_images(experiment: Experiment, segmentor: BaseModel, split: str, count: int) -> Tensor:
+    """`count` images of a split, spread evenly over it, resize_images and normalised: (count, 3, H, W), on the CPU.
+
+    They start over where the split has fewer.
+    """
+    dataset: Any = experiment.evaluation_loader(split).dataset
+    places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int).tolist()
+    samples = [dataset[place] for place in places]
+    data = {"inputs": [sample["inputs"] for sample in samples], "data_samples": [s["data_samples"] for s in samples]}
+    images = segmentor.data_preprocessor(data, False)["inputs"].cpu()
+    return images[torch.arange(count) % len(images)]
+
+
+def resize_images(images: Tensor, size: Sequence[int]) -> Tensor:
+    """Images (N, 3, H, W) at another size (height, width)."""
+    return F.interpolate(images, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)

@@ -1,0 +1,82 @@
+"""State of a runner: capture everything that the rest of a training depends on, and restore it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from mmengine.optim import OptimWrapperDict
+
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
+from ssr_mmseg.training.loop import ResumableTrainLoop
+
+
+def capture(runner: Any, iteration: int) -> dict[str, Any]:
+    """Everything that the rest of a training depends on, after `iteration` finished iterations."""
+    loop: ResumableTrainLoop = runner.train_loop
+    hooks = {type(hook).__name__: hook.training_state() for hook in _hooks_with_state(runner)}
+    return {
+        "iteration": iteration,
+        "model": runner.model.state_dict(),
+        "optimizers": runner.optim_wrapper.state_dict(),
+        "parameters": _parameter_names(runner),
+        "schedulers": {
+            name: [scheduler.state_dict() for scheduler in schedulers]
+            for name, schedulers in _schedulers(runner).items()
+        },
+        "history": loop.history,
+        "sums": dict(loop.sums),
+        "count": loop.count,
+        "seconds": loop.seconds,
+        "waited": loop.waited,
+        **({"hooks": hooks} if hooks else {}),
+    }
+
+
+@state_needed("the state to resume from")
+def restore(runner: Any, state: dict[str, Any]) -> None:
+    """Put a runner where `capture` found it.
+
+    Raises:
+        UserError: it is the state of another training.
+    """
+    loop: ResumableTrainLoop = runner.train_loop
+    runner.model.load_state_dict(state["model"])
+    runner.optim_wrapper.load_state_dict(state["optimizers"])
+    for name, schedulers in _schedulers(runner).items():
+        for scheduler, saved in zip(schedulers, state["schedulers"][name], strict=True):
+            scheduler.load_state_dict(saved)
+    loop.start_at(state["iteration"])
+    loop.history = list(state["history"])
+    loop.sums.update(state["sums"])
+    loop.count = state["count"]
+    loop.seconds, loop.waited = state["seconds"], state.get("waited", 0.0)
+    for hook in _hooks_with_state(runner):
+        hook.load_training_state(state["hooks"][type(hook).__name__])
+
+
+def not_finite(value: Any, name: str = "") -> Iterator[str]:
+    """Names of the tensors in nested dictionaries and lists that hold a NaN or an infinity."""
+    if torch.is_tensor(value):
+        if not bool(torch.isfinite(value).all()):
+            yield name
+    elif isinstance(value, dict | list | tuple):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from not_finite(inner, f"{name}.{key}" if name else str(key))
+
+
+def _schedulers(runner: Any) -> dict[str, list]:
+    schedulers = runner.param_schedulers or {}
+    return schedulers if isinstance(schedulers, dict) else {"all": schedulers}
+
+
+def _hooks_with_state(runner: Any) -> list[Any]:
+    """Hooks whose doing the rest of a training depends on."""
+    return [hook for hook in runner.hooks if hasattr(hook, "training_state")]
+
+
+def _parameter_names(runner: Any) -> dict[str, list[str]]:
+    """Names of the parameters of each optimizer, in its order: its state refers to them by position."""
+    names = {id(parameter): name for name, parameter in runner.model.named_parameters()}
+    wrapper = runner.optim_wrapper
+    parts = wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [("all", wrapper)]
+    return {part: [names[id(p)] for group in inner.param_groups for p in group["params"]] for part, inner in parts}

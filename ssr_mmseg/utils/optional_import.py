@@ -1,0 +1,19 @@
+"""Import of optional dependencies, with the command that installs a missing one in the error."""
+
+import importlib
+from types import ModuleType
+
+from ssr_mmseg.utils.errors import UserError
+
+
+def require(module: str, user: str, install: str) -> ModuleType:
+    """Import a library that only `user` needs, a backend or a command.
+
+    Raises:
+        UserError: it is not installed; the message has the line that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise UserError(f"{user} needs {package}, which is not installed; run: {install}") from error
