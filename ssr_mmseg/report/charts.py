@@ -114,7 +114,7 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
     base = alt.Chart(style.data(points)).encode(x=x, y=y)
     layers.append(
         base.mark_point(filled=True, size=130, opacity=1).encode(
-            color=alt.Color("network:N", scale=style.colours(dataset.labels), legend=None),
+            color=alt.Color("network:N", scale=style.colors(dataset.labels), legend=None),
             shape=alt.Shape("network:N", scale=style.shapes(dataset.labels), legend=None),
             tooltip=tip,
         )
@@ -163,7 +163,7 @@ def class_iou(dataset: Dataset) -> Chart | None:
             y=alt.Y(
                 "class:N", sort=classes, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink"))
             ),
-            color=alt.Color("network:N", scale=style.colours(dataset.labels), legend=style.legend(names)),
+            color=alt.Color("network:N", scale=style.colors(dataset.labels), legend=style.legend(names)),
             shape=alt.Shape("network:N", scale=style.shapes(dataset.labels), legend=style.legend(names)),
             tooltip=[alt.Tooltip("network:N"), alt.Tooltip("class:N"), alt.Tooltip("IoU:Q", format=".2f")],
         )
@@ -223,7 +223,7 @@ def lines(
     encoding: dict[str, Any] = {
         "x": x,
         "y": alt.Y("value:Q", title=y_title, scale=alt.Scale(**y)),
-        "color": alt.Color("series:N", scale=style.colours(series), legend=legend),
+        "color": alt.Color("series:N", scale=style.colors(series), legend=legend),
         "tooltip": [alt.Tooltip("series:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("value:Q", format=".4~g")],
     }
     base = alt.Chart(style.data(rows)).encode(**encoding)

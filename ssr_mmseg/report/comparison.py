@@ -130,7 +130,7 @@ def ablation_gaps(ablation: Ablation) -> Chart | None:
     names = [name for name in SHRINKING.values() if any(row["shrinking"] == name for row in rows)]
     y = alt.Y("cell:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink")))
     offset = alt.YOffset("shrinking:N", sort=names)
-    colour = alt.Color("shrinking:N", scale=style.colours(list(SHRINKING.values())), legend=style.legend(names))
+    colour = alt.Color("shrinking:N", scale=style.colors(list(SHRINKING.values())), legend=style.legend(names))
     shape = alt.Shape("shrinking:N", scale=style.shapes(list(SHRINKING.values())), legend=style.legend(names))
     tip = [alt.Tooltip("cell:N"), alt.Tooltip("shrinking:N"), alt.Tooltip("seeds:Q")]
     tip += [alt.Tooltip(f"{key}:Q", format=".2f") for key in ("gap", "low", "high")]

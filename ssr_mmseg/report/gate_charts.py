@@ -1,4 +1,4 @@
-"""Heat maps of one search's gates: the probability of options, group by group, over the epochs."""
+"""Heat maps of the gate probabilities of one search: options and groups over the epochs."""
 
 import altair as alt
 
@@ -8,8 +8,8 @@ from ssr_mmseg.report.search_charts import GATE_NAMES, history
 from ssr_mmseg.report.style import Chart, role
 
 
-def groups_of(search: Search) -> dict[str, list[tuple[str, list[str]]]]:
-    """Per gate, the name of each recorded group and of its options."""
+def gate_groups(search: Search) -> dict[str, list[tuple[str, list[str]]]]:
+    """Return, for each gate, the name of every recorded group and the names of its options."""
     space = search.space
     depths = [
         (f"stage {n}", [f"{k + 1}" for k in range(stage.blocks)]) for n, stage in enumerate(space.stages, start=1)
@@ -26,9 +26,9 @@ def groups_of(search: Search) -> dict[str, list[tuple[str, list[str]]]]:
     }
 
 
-def recorded(search: Search, gate: str) -> list[tuple[int, list[list[float]]]]:
-    """Epochs and probabilities of a gate, where they were kept and fit the space."""
-    groups = groups_of(search)[gate]
+def recorded_probabilities(search: Search, gate: str) -> list[tuple[int, list[list[float]]]]:
+    """Return the epochs and probabilities of a gate, skipping records that do not fit the search space."""
+    groups = gate_groups(search)[gate]
 
     def fits(values: list[list[float]]) -> bool:
         return len(values) == len(groups) and all(
@@ -40,10 +40,10 @@ def recorded(search: Search, gate: str) -> list[tuple[int, list[list[float]]]]:
 
 
 def leading_option(search: Search, gate: str) -> Chart | None:
-    """Probability of each group's leading option over the epochs: how sure the gates were, and since when."""
+    """Chart the probability of each group's most probable option over the epochs."""
     rows = []
-    for epoch, values in recorded(search, gate):
-        for (name, options), group in zip(groups_of(search)[gate], values, strict=True):
+    for epoch, values in recorded_probabilities(search, gate):
+        for (name, options), group in zip(gate_groups(search)[gate], values, strict=True):
             if group:
                 best = max(group)
                 rows.append(
@@ -52,22 +52,22 @@ def leading_option(search: Search, gate: str) -> Chart | None:
                 )  # fmt: skip
     if not rows:
         return None
-    order = [name for name, _ in groups_of(search)[gate]]
+    order = [name for name, _ in gate_groups(search)[gate]]
     title = GATE_NAMES[gate].capitalize()
     what = "stage" if gate == "depth" else "block"
     alternative = (
-        f"Heat map of {len(order)} {what}s over the epochs; fuller colour means a surer {GATE_NAMES[gate]} gate."
+        f"Heat map of the {GATE_NAMES[gate]} gates of {len(order)} {what}s; stronger color means more certain."
     )
     caption = {
-        "depth": "How many blocks each stage keeps.",
+        "depth": "Number of blocks kept in each stage.",
         "operator": "Dilation and resolution of each block (stage.block).",
-        "mid_width": "Mid width of each block's leading operator.",
-        "out_width": "Out width of each block's leading operator.",
+        "mid_width": "Mid width of each block's most probable operator.",
+        "out_width": "Out width of each block's most probable operator.",
     }[gate]
     tips = ["group:N", "epoch:O", "leading:N", "options alive:Q"]
     spec = _heat(
         rows,
-        [epoch for epoch, _ in recorded(search, gate)],
+        [epoch for epoch, _ in recorded_probabilities(search, gate)],
         order,
         None if gate == "depth" else what,
         [*map(alt.Tooltip, tips), alt.Tooltip("probability:Q", format=".3f")],
@@ -77,16 +77,16 @@ def leading_option(search: Search, gate: str) -> Chart | None:
 
 
 def operator_probabilities(search: Search) -> list[Chart]:
-    """One chart per block: the probability of each of its operators over the epochs."""
+    """Chart the probability of every operator over the epochs, one chart per block."""
     tips = [
         alt.Tooltip("group:N", title="operator"),
         alt.Tooltip("epoch:O"),
         alt.Tooltip("probability:Q", format=".3f"),
     ]
-    epochs = [epoch for epoch, _ in recorded(search, "operator")]
-    found = []
-    for index, (name, options) in enumerate(groups_of(search)["operator"]):
-        kept = [(epoch, values[index]) for epoch, values in recorded(search, "operator") if values[index]]
+    epochs = [epoch for epoch, _ in recorded_probabilities(search, "operator")]
+    charts = []
+    for index, (name, options) in enumerate(gate_groups(search)["operator"]):
+        kept = [(epoch, values[index]) for epoch, values in recorded_probabilities(search, "operator") if values[index]]
         if not kept:
             continue
         rows = [
@@ -97,11 +97,11 @@ def operator_probabilities(search: Search) -> list[Chart]:
         last, group = kept[-1]
         leader = options[group.index(max(group))]
         removed = last < history(search)[-1]["epoch"]
-        caption = f"Dropped with its stage's depth after epoch {last}." if removed else f"Ends at {leader}."
-        alternative = f"Heat map of the operators of block {name} over the epochs: {leader} ends with {max(group):.2f}."
+        caption = f"Dropped after epoch {last}, when its stage lost depth." if removed else f"Final operator: {leader}."
+        alternative = f"Heat map of the operators of block {name} over the epochs: {leader} ends at {max(group):.2f}."
         spec = _heat(rows, epochs, options, None, tips, alternative, cell=13)
-        found.append(Chart(f"operators-{name.replace('.', '-')}", f"Block {name}", caption, alternative, spec))
-    return found
+        charts.append(Chart(f"operators-{name.replace('.', '-')}", f"Block {name}", caption, alternative, spec))
+    return charts
 
 
 def _heat(
@@ -113,7 +113,7 @@ def _heat(
     alternative: str,
     cell: int = 18,
 ) -> dict:
-    before = dict(zip(epochs, [0, *epochs], strict=False))  # not every epoch of a long search is recorded
+    before = dict(zip(epochs, [0, *epochs], strict=False))  # a long search does not record every epoch
     rows = [{"since": before[row["epoch"]], **row} for row in rows]
     x = alt.X(
         "since:Q",

@@ -1,4 +1,4 @@
-"""Charts of one search: how its gates decided, what discretization cost, what the stages took."""
+"""Charts of one search: its gates, its discretization gap, and the time and memory of its stages."""
 
 from collections.abc import Callable
 
@@ -15,12 +15,12 @@ TERMS = {"loss_cross_entropy": "architecture step", "loss_weights": "weight step
 
 
 def history(search: Search) -> list[dict]:
-    """Records of all epochs, over the stages."""
+    """Return the records of all epochs of all stages."""
     return [record for stage in search.stages for record in stage["history"]]
 
 
 def stage_ends(search: Search) -> list[dict]:
-    """Last epoch of every stage that trained, and its name without the word shrink, to fit above its line."""
+    """Return the last epoch and a short label of every stage that trained; the label has to fit above a line."""
     return [
         {"epoch": stage["history"][-1]["epoch"], "name": stage["name"].removeprefix("shrink ")}
         for stage in search.stages
@@ -32,30 +32,30 @@ def _gate_lines(
     search: Search, name: str, title: str, caption: str, y_title: str, value: Callable[[dict, str], float | None]
 ) -> Chart | None:
     rows = [
-        {"epoch": record["epoch"], "series": GATE_NAMES[gate], "value": found}
+        {"epoch": record["epoch"], "series": GATE_NAMES[gate], "value": gate_value}
         for record in history(search)
         for gate in GATES
-        if (found := value(record, gate)) is not None
+        if (gate_value := value(record, gate)) is not None
     ]
     series = [GATE_NAMES[gate] for gate in GATES if any(row["series"] == GATE_NAMES[gate] for row in rows)]
     return lines(name, title, caption, rows, y_title, series, stage_ends(search), zero=True)
 
 
 def options_alive(search: Search) -> Chart | None:
-    """Share of the options of each gate that are alive after every epoch."""
+    """Chart the share of each gate's options that are alive after every epoch."""
     total = {gate: int(search.space.allowed(gate).sum()) for gate in GATES}
 
     def share(record: dict, gate: str) -> float | None:
         alive = record.get("options_alive", {}).get(gate)
         return None if alive is None else 100 * alive / total[gate]
 
-    caption = "Options still alive after each epoch, as a share of those the space offers. Vertical lines end a stage."
+    caption = "Options still alive after each epoch, as a share of all options. Vertical lines mark the ends of stages."
     return _gate_lines(search, "options-alive", "Options alive", caption, "options alive, %", share)
 
 
 def entropy(search: Search) -> Chart | None:
-    """Mean entropy of each gate's groups."""
-    caption = "Mean entropy of the surviving gate groups: high when a group wavers, 0 when one option is left."
+    """Chart the mean entropy of each gate's groups."""
+    caption = "Mean entropy of the surviving gate groups: high while a group is undecided, 0 when one option is left."
     return _gate_lines(
         search,
         "entropy",
@@ -67,7 +67,7 @@ def entropy(search: Search) -> Chart | None:
 
 
 def expected_cost(search: Search) -> Chart | None:
-    """Expected cost over the epochs, beside the target."""
+    """Chart the expected cost and its target over the epochs."""
     rows = [
         {"epoch": record["epoch"], "series": label, "value": value}
         for record in history(search)
@@ -75,7 +75,7 @@ def expected_cost(search: Search) -> Chart | None:
         for label, value in (("expected", record["cost_ratio"]), ("target", record.get("cost_target")))
         if value is not None
     ]
-    caption = "Cost expected under the gates, as a share of the space's reference cost, and the target."
+    caption = "Cost expected under the gate probabilities, and its target, as shares of the space's reference cost."
     return lines(
         "expected-cost", "Expected cost", caption, rows, "share of reference", ["expected", "target"],
         stage_ends(search), zero=False,
@@ -83,7 +83,7 @@ def expected_cost(search: Search) -> Chart | None:
 
 
 def search_losses(search: Search) -> list[Chart | None]:
-    """Cross-entropy of both steps, and the terms that make the gates decide."""
+    """Chart the cross-entropy of both steps and the regularizer of each gate."""
     records = history(search)
     cross = [
         {"epoch": record["epoch"], "series": label, "value": record[key]}
@@ -98,9 +98,11 @@ def search_losses(search: Search) -> list[Chart | None]:
         if record.get(f"loss_{gate}") is not None
     ]
     ends = stage_ends(search)
-    caption = "Mean cross-entropy per epoch. Weights and architecture learn on different images if the split is halves."
+    caption = (
+        "Mean cross-entropy per epoch. With split set to halves, weights and architecture train on different images."
+    )
     caption_terms = (
-        "Regularizer per gate, before weighing: it falls while options lose and returns to 0 when groups are decided."
+        "Regularizer of each gate, unweighted: falls as options lose probability, returns to 0 when groups are decided."
     )
     gates = [name for name in GATE_NAMES.values() if any(row["series"] == name for row in terms)]
     return [
@@ -110,7 +112,7 @@ def search_losses(search: Search) -> list[Chart | None]:
 
 
 def discretization_gap(search: Search, retrained: float | None = None) -> Chart | None:
-    """mIoU of the relaxed supernet and of its most probable network, by stage, and after retraining."""
+    """Chart the mIoU of the relaxed supernet and of its most probable network after each stage and after retraining."""
     kinds = {"relaxed_miou": "relaxed", "one_hot_miou": "discrete"}
     stages = [s for s in search.stages if None not in (s["relaxed_miou"], s["one_hot_miou"])]
     if not stages:
@@ -124,8 +126,8 @@ def discretization_gap(search: Search, retrained: float | None = None) -> Chart 
     last = gaps[-1]["gap"]
     alternative = f"Relaxed and discrete mIoU after {len(gaps)} stages; at the end the gap is {last:.2f} points."
     caption = (
-        "mIoU on val of the relaxed supernet and of its discrete network. The number is the gap: what is lost when "
-        "every gate keeps its best option only."
+        "mIoU on val of the relaxed supernet and of its discrete network, in which every gate keeps only its best "
+        "option. The number is the gap between the two, in points."
     )
     if retrained is not None:
         rows.append({"stage": "retrained", "kind": "retrained", "mIoU": retrained})
@@ -152,7 +154,7 @@ def discretization_gap(search: Search, retrained: float | None = None) -> Chart 
         .encode(
             x=x,
             y=alt.Y("mIoU:Q", scale=scale),
-            color=alt.Color("kind:N", scale=style.colours(names), legend=present),
+            color=alt.Color("kind:N", scale=style.colors(names), legend=present),
             shape=alt.Shape("kind:N", scale=style.shapes(names), legend=present),
             tooltip=[alt.Tooltip("stage:N"), alt.Tooltip("kind:N"), alt.Tooltip("mIoU:Q", format=".2f")],
         )
@@ -162,13 +164,13 @@ def discretization_gap(search: Search, retrained: float | None = None) -> Chart 
 
 
 def search_cost(search: Search) -> list[Chart]:
-    """Hours, peak memory and parameters of every stage."""
+    """Chart the time, peak memory and parameters of every stage."""
     hours = max((stage["hours"] or 0 for stage in search.stages), default=0)
     unit, factor = ("hours", 1.0) if hours >= 1 else ("minutes", 60.0) if hours * 60 >= 1 else ("seconds", 3600.0)
     measures = (
-        ("hours", unit, "Time", factor, "Spent on training steps."),
-        ("peak_gb", "GB", "Peak memory", 1.0, "Largest memory in use, in 10⁹ bytes."),
-        ("parameters", "million", "Parameters", 1e-6, "Of the supernet; compaction cuts them between stages."),
+        ("hours", unit, "Time", factor, "Training time."),
+        ("peak_gb", "GB", "Peak memory", 1.0, "Peak memory in use; 1 GB is 10⁹ bytes."),
+        ("parameters", "million", "Parameters", 1e-6, "Of the supernet; compaction removes some between stages."),
     )
     charts = []
     for key, unit, title, factor, caption in measures:

@@ -56,7 +56,7 @@ def repeat(values: tuple, count: int) -> list:
     return [values[index % len(values)] for index in range(count)]
 
 
-def colours(names: list[str]) -> alt.Scale:
+def colors(names: list[str]) -> alt.Scale:
     """Colour scale of named series."""
     return alt.Scale(domain=names, range=[role(name) for name in repeat(SERIES, len(names))])
 
