@@ -1,98 +1,92 @@
-"""One process at a time in a training's work folder.
+"""Lock of a training's work folder, which one process holds at a time.
 
-The claim is a lock of the operating system, which ends with its process however that ends, and which child processes
-do not inherit. It also holds between machines where their shared file system has locks.
+`filelock` locks through the operating system: the lock ends with its process, however that ends, and child processes
+do not inherit it. It also works between machines whose shared file system supports locks.
 """
 
-import errno
-import fcntl
 import os
 import platform
 import time
 from pathlib import Path
-from typing import TextIO
+
+from filelock import FileLock, Timeout
 
 from ssr_mmseg.utils.errors import UserError
 
 NAME = "lock"
-PATIENCE = 12.0  # seconds: longer than a process that was told to stop may take
-_held: dict[Path, TextIO] = {}
+PATIENCE = 12.0  # seconds: longer than a process needs to save its state and stop
+_held: dict[Path, tuple[FileLock, os.stat_result]] = {}  # by folder: the lock, and the identity of its file
 
 
 def claim(work: Path, patience: float = PATIENCE) -> None:
-    """Make `work` this process's until it ends or calls `release`, and remove half-written files from it.
+    """Lock `work` for this process until it exits or calls `release`, and remove half-written files from it.
 
-    Waits `patience` seconds for another process to go: one that is being stopped saves its state first.
+    Waits up to `patience` seconds for another process, which may be saving its state before it stops.
 
     Raises:
-        UserError: another process trains there, or the folder cannot be written.
+        UserError: Another process trains there, or the folder cannot be written.
     """
-    path = work / NAME
-    held = _held.get(work.absolute())
-    if held and _is_file(held, path):
+    if _is_held(work):
         return
     release(work)
-    until = time.monotonic() + patience
-    while True:
-        file = _open(path)
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EACCES, errno.EAGAIN):
-                break  # a file system without locks: the workflow's own lock must do
-            file.seek(0)
-            owner = file.read().strip() or "another process"
-            file.close()
-            if time.monotonic() >= until:
+    path, until = work / NAME, time.monotonic() + patience
+    lock = _lock(path)
+    try:
+        while not lock.is_locked:
+            work.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            try:
+                lock.acquire(timeout=max(0.0, until - time.monotonic()))
+            except Timeout as error:
                 raise UserError(
-                    f"{owner} is training in {work} already; wait until it is done, or stop it and run again"
+                    f"{_owner(path)} is training in {work} already; wait until it is done, or stop it and run again"
                 ) from error
-            time.sleep(0.2)
-            continue
-        if _is_file(file, path):
-            break
-        file.close()  # who held it has finished, and removed the folder
-    file.seek(0)
-    file.truncate()
-    file.write(f"process {os.getpid()} on {platform.node()}\n")
-    file.flush()
-    _held[work.absolute()] = file
-    for left in work.glob(".*"):  # what a killed process was writing
-        if left.is_file():
-            left.unlink()
+            except FileNotFoundError:
+                continue  # the other process has finished and removed the folder
+            except OSError:
+                break  # a file system without locks: Snakemake's own lock must suffice
+        path.write_text(f"process {os.getpid()} on {platform.node()}\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"could not write {path}: {error.strerror}; free space or choose a writable folder") from error
+    _held[work.absolute()] = lock, path.stat()
+    for file in work.glob(".*"):  # left half-written by a killed process
+        if file.is_file():
+            file.unlink()
 
 
 def release(work: Path) -> None:
-    """Let go of a work folder."""
-    file = _held.pop(work.absolute(), None)
-    if file is not None:
-        file.close()
+    """Release the lock of a work folder, if this process holds it."""
+    if work.absolute() in _held:
+        _held.pop(work.absolute())[0].release()
 
 
 def holder(path: Path) -> str:
-    """Which process holds the claim whose file is `path`; empty if none does."""
+    """Return which process holds the lock whose file is `path`, or an empty string if none does."""
     try:
-        with open(path, "r+", encoding="utf-8") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return file.read().strip() or "another process"
+        if path.exists():
+            with _lock(path).acquire(blocking=False):
+                pass
+    except Timeout:
+        return _owner(path)
     except OSError:
         pass
     return ""
 
 
-def _is_file(file: TextIO, path: Path) -> bool:
-    """Whether the open `file` is what stands at `path`."""
+def _lock(path: Path) -> FileLock:
+    return FileLock(path, poll_interval=0.2, thread_local=False, fallback_to_soft=False)
+
+
+def _is_held(work: Path) -> bool:
+    """Return whether this process has locked the file that is in the folder now, not one deleted since."""
     try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
+        return os.path.samestat(_held[work.absolute()][1], (work / NAME).stat())
+    except (KeyError, FileNotFoundError):
         return False
 
 
-def _open(path: Path) -> TextIO:
+def _owner(path: Path) -> str:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "a+", encoding="utf-8")  # open as long as the claim holds
-    except OSError as error:
-        raise UserError(f"could not write {path}: {error.strerror}; free space or choose a writable folder") from error
+        return path.read_text(encoding="utf-8").strip() or "another process"
+    except OSError:
+        return "another process"
