@@ -1,6 +1,6 @@
-"""What an experiment found, to look at: one self-contained page, and the same figures as files.
+"""Report of an experiment: one self-contained HTML page, and its figures as files.
 
-Everything is read from the stages' results on disk; nothing is computed here that needs a network or its data.
+Everything is read from the stages' result files; no network or dataset is loaded.
 """
 
 from ssr_mmseg.report.figures import write_figures

@@ -1,4 +1,4 @@
-"""Charts of what the networks of one dataset reach: accuracy against latency, IoU by class, training losses."""
+"""Charts of the networks of one dataset: accuracy against latency, IoU by class, training losses."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ PUBLISHED = "published, on its own hardware"
 
 
 def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The (latency, accuracy) pairs that no other pair beats in one without losing in the other, by latency."""
+    """Return the (latency, accuracy) pairs that no other pair dominates, sorted by latency."""
     front: list[tuple[float, float]] = []
     for latency, value in sorted(set(points), key=lambda point: (point[0], -point[1])):
         if not front or value > front[-1][1]:
@@ -23,7 +23,7 @@ def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def measured_points(dataset: Dataset) -> list[dict]:
-    """One point per network that has been both evaluated and profiled at the dataset's own size."""
+    """Return one point per network that was both evaluated and profiled at the dataset's own size."""
     points = []
     for network in dataset.networks:
         miou = accuracy(network, dataset.split, "miou")
@@ -36,15 +36,15 @@ def measured_points(dataset: Dataset) -> list[dict]:
 
 
 def place_names(points: list[dict], others: Sequence[dict] = ()) -> None:
-    """Note for each point the `side` of its name: `above`, `below`, or `none` where it would cover something.
+    """Set each point's `side`, the position of its name: `above`, `below`, or `none` if it would overlap something.
 
-    Points come before `others`, and always get a name. Sizes are shares of the chart, at the width of a printed page.
+    `points` are placed before `others` and always get a name. Sizes are fractions of the chart at printed page width.
     """
     everything = [*points, *others]
     places = [(math.log(point["latency"]), point["mIoU"]) for point in everything]
     spans = [(min(values), max(values) - min(values) or 1.0) for values in zip(*places, strict=True)]
     places = [((x - spans[0][0]) / spans[0][1], (y - spans[1][0]) / spans[1][1]) for x, y in places]
-    taken = [(x, y, 0.01, 0.02) for x, y in places]  # centre, half a width and half a height
+    taken = [(x, y, 0.01, 0.02) for x, y in places]  # center, half the width and half the height
     for index, (point, (x, y)) in enumerate(zip(everything, places, strict=True)):
         half = 0.008 * len(point["network"])
         boxes = {"above": (x, y + 0.05, half, 0.022), "below": (x, y - 0.05, half, 0.022)}
@@ -59,7 +59,7 @@ def _overlap(first: tuple[float, float, float, float], second: tuple[float, floa
 
 
 def _labels(points: list[dict], x: alt.X, y: alt.Y, **mark: Any) -> list[alt.Chart]:
-    """The points' names, above or below them."""
+    """Return the layers of the points' names, above or below them."""
     return [
         alt.Chart(style.data([point for point in points if point["side"] == side]))
         .mark_text(dy=offset, **mark)
@@ -70,25 +70,25 @@ def _labels(points: list[dict], x: alt.X, y: alt.Y, **mark: Any) -> list[alt.Cha
 
 
 def accuracy_latency(dataset: Dataset) -> Chart | None:
-    """mIoU against latency: measured networks with their Pareto front, and published ones marked as such."""
+    """Chart mIoU against latency: measured networks with their Pareto front, and published results."""
     points = measured_points(dataset)
     if not points:
         return None
-    foreign = [
+    published = [
         {"network": row["model"], "latency": row["latency_ms"], "mIoU": row["miou"], "kind": PUBLISHED,
-         "device": row["testbed"] or "not told", "input size": row["input_size"], "source": row["source"]}
+         "device": row["testbed"] or "unknown", "input size": row["input_size"], "source": row["source"]}
         for row in dataset.published
         if row["latency_ms"] and row["miou"] is not None
     ]  # fmt: skip
-    place_names(points, foreign)
-    latencies = [point["latency"] for point in (*points, *foreign)]
+    place_names(points, published)
+    latencies = [point["latency"] for point in (*points, *published)]
     x = alt.X(
         "latency:Q",
-        title="latency per image, ms (median)",
+        title="median latency per image, ms",
         scale=alt.Scale(type="log", domain=[min(latencies) / 1.3, max(latencies) * 1.5]),
         axis=alt.Axis(grid=False, tickCount=6, format="~g"),
     )
-    heights = [point["mIoU"] for point in (*points, *foreign)]
+    heights = [point["mIoU"] for point in (*points, *published)]
     room = max(0.12 * (max(heights) - min(heights)), 1.0)  # for the names above and below the points
     domain = [max(min(heights) - room, 0), min(max(heights) + room, 100)]
     y = alt.Y("mIoU:Q", title=f"mIoU on {dataset.split}, %", scale=alt.Scale(domain=domain, nice=False))
@@ -103,14 +103,14 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
         .mark_line(interpolate="step-after", color=role("muted"), strokeDash=[4, 3], strokeWidth=1.5)
         .encode(x=x, y=y)
     ]
-    if foreign:
-        base = alt.Chart(style.data(foreign)).encode(x=x, y=y)
+    if published:
+        base = alt.Chart(style.data(published)).encode(x=x, y=y)
         layers.append(
             base.mark_point(shape="diamond", filled=False, size=55, stroke=role("muted"), strokeWidth=1.5).encode(
                 tooltip=[*tip, alt.Tooltip("source:N")]
             )
         )
-        layers += _labels(foreign, x, y, fontSize=10, fill=role("muted"), opacity=alt.expr("width < 420 ? 0 : 1"))
+        layers += _labels(published, x, y, fontSize=10, fill=role("muted"), opacity=alt.expr("width < 420 ? 0 : 1"))
     base = alt.Chart(style.data(points)).encode(x=x, y=y)
     layers.append(
         base.mark_point(filled=True, size=130, opacity=1).encode(
@@ -128,17 +128,17 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
         f"and {fastest['mIoU']:.2f} %."
     )
     caption = "Up and to the left is better. The dashed line is the Pareto front of the networks measured here."
-    if foreign:
+    if published:
         caption += (
-            f" Hollow grey diamonds are {len(foreign)} published results on the test set: other machines, input sizes "
-            "and training recipes, so not comparable point by point."
+            f" Hollow gray diamonds are {len(published)} published results on the test set. They come from other "
+            "machines, input sizes and training recipes, so they are not directly comparable."
         )
     spec = style.finish(alt.layer(*layers), alternative, 380)
     return Chart("accuracy-latency", "Accuracy against latency", caption, alternative, spec)
 
 
 def class_iou(dataset: Dataset) -> Chart | None:
-    """IoU of every class by network."""
+    """Chart the IoU of every class and network."""
     rows = [
         {"network": network.label, "class": name, "IoU": value}
         for network in dataset.networks
@@ -168,12 +168,8 @@ def class_iou(dataset: Dataset) -> Chart | None:
             tooltip=[alt.Tooltip("network:N"), alt.Tooltip("class:N"), alt.Tooltip("IoU:Q", format=".2f")],
         )
     )
-    alternative = (
-        f"Dot plot of the IoU of {len(classes)} classes by {', '.join(names)}; the numbers stand in the table."
-    )
-    caption = (
-        "Each dot is a network; the line spans the worst to the best of them. Classes that never occur are left out."
-    )
+    alternative = f"Dot plot of the IoU of {len(classes)} classes by {', '.join(names)}. The table has the numbers."
+    caption = "Each dot is a network; the line spans the worst to the best. Classes that never occur are left out."
     spec = style.finish(alt.layer(ranges, points), alternative, 30 * len(classes))
     return Chart("class-iou", "IoU by class", caption, alternative, spec)
 
@@ -188,13 +184,13 @@ def lines(
     marks: Sequence[dict] = (),
     **y: Any,
 ) -> Chart | None:
-    """Lines over epochs.
+    """Chart series as lines over epochs.
 
     Args:
-        rows: `epoch`, `series`, `value`.
-        series: Names of all series there may be: a series keeps its colour when another one is missing.
-        marks: `epoch` and `name` of the moments to mark, such as the ends of stages.
-        y: Further settings of the y axis' scale.
+        rows: One dict per point with `epoch`, `series` and `value`.
+        series: Names of all possible series, so that a series keeps its color when another one is missing.
+        marks: Epochs to mark, such as the ends of stages, each a dict with `epoch` and `name`.
+        y: Further settings of the y axis scale.
     """
     if not rows:
         return None
@@ -243,7 +239,7 @@ def lines(
 
 
 def retraining_losses(dataset: Dataset) -> Chart | None:
-    """Training loss of every network over its epochs."""
+    """Chart the training loss of every network over its epochs."""
     rows = [
         {"epoch": record["epoch"], "series": network.label, "value": record["loss"]}
         for network in dataset.networks
@@ -251,5 +247,5 @@ def retraining_losses(dataset: Dataset) -> Chart | None:
         for record in network.training["history"]
         if record.get("loss") is not None
     ]
-    caption = "Mean training loss per epoch of every network trained from scratch."
+    caption = "Mean training loss per epoch of each network."
     return lines("retraining-loss", "Training from scratch", caption, rows, "loss", dataset.labels, zero=False)

@@ -1,4 +1,4 @@
-"""What several searches say together: the ablation's cells, and the seeds of the table."""
+"""Results over several searches: the cells of the ablation, and means over seeds."""
 
 import csv
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ SHRINKING = {"on": "with shrinking", "off": "without shrinking"}
 
 @dataclass(frozen=True)
 class Cell:
-    """The searches of one cell of the ablation: mean and 95 % interval of each measure over the seeds."""
+    """One cell of the ablation: mean and 95 % confidence interval of each measure over the seeds."""
 
     regularizer: str
     shrink: str
@@ -37,7 +37,7 @@ class Cell:
 
 @dataclass
 class Ablation:
-    """The ablation, and its answer in words."""
+    """The ablation's cells and the sentences of its conclusion."""
 
     dataset: str
     cells: list[Cell]
@@ -45,17 +45,17 @@ class Ablation:
 
     @property
     def measures(self) -> dict[str, str]:
-        """Names and headings of the measures that any cell has."""
+        """Names and headings of the measures that at least one cell has."""
         return {
             name: title for name, title in MEASURES.items() if any(cell.means[name] is not None for cell in self.cells)
         }
 
 
 def read_ablation(path: Path) -> Ablation:
-    """The cells of `results/ablation.csv`, in the file's order.
+    """Read the cells of `results/ablation.csv`, in file order.
 
     Raises:
-        OSError, KeyError, TypeError or ValueError: the file cannot be read, or is no ablation.
+        OSError, KeyError, TypeError or ValueError: The file cannot be read or is not an ablation table.
     """
     rows = _rows(path)
     groups: dict[tuple[str, str, str], list[dict]] = {}
@@ -63,32 +63,32 @@ def read_ablation(path: Path) -> Ablation:
         groups.setdefault((row["regularizer"], row["shrink"], row["dimensions"]), []).append(row)
     cells = []
     for key, members in groups.items():
-        found = {measure: [float(row[measure]) for row in members if row[measure]] for measure in MEASURES}
-        known = {measure: mean_interval(values) for measure, values in found.items() if values}
-        means = {measure: number(known[measure][0]) if measure in known else None for measure in MEASURES}
-        intervals = {measure: known[measure][1] if measure in known else None for measure in MEASURES}
+        values = {measure: [float(row[measure]) for row in members if row[measure]] for measure in MEASURES}
+        statistics = {measure: mean_interval(numbers) for measure, numbers in values.items() if numbers}
+        means = {measure: number(statistics[measure][0]) if measure in statistics else None for measure in MEASURES}
+        intervals = {measure: statistics[measure][1] if measure in statistics else None for measure in MEASURES}
         cells.append(Cell(*key, len(members), means, intervals))
     return Ablation(", ".join(dict.fromkeys(row["dataset"] for row in rows)), cells)
 
 
 def read_answer(path: Path) -> list[str]:
-    """The sentences of `results/ablation.md` that answer its question: the first, and one for each setting.
+    """Read the conclusion in `results/ablation.md`: its first sentence, then one per setting.
 
     Raises:
-        OSError or ValueError: the file cannot be read, or has no answer.
+        OSError or ValueError: The file cannot be read or has no conclusion.
     """
-    _, found, rest = path.read_text(encoding="utf-8").partition("\n## Is SSR's gap smaller than without it?\n")
-    if not found:
-        raise ValueError("no answer in it")
+    _, heading, rest = path.read_text(encoding="utf-8").partition("\n## Is SSR's gap smaller than without it?\n")
+    if not heading:
+        raise ValueError("it has no section on SSR's gap")
     lines = [line.strip().removeprefix("- ") for line in rest.partition("\n## ")[0].splitlines()]
     return [line.replace("`", "") for line in lines if line]
 
 
 def read_summary(path: Path) -> list[dict[str, Any]]:
-    """The rows of `results/summary.csv`: mIoU over the seeds, in percent.
+    """Read the rows of `results/summary.csv`: mIoU in percent over the seeds.
 
     Raises:
-        OSError, KeyError, TypeError or ValueError: the file cannot be read, or is no summary.
+        OSError, KeyError, TypeError or ValueError: The file cannot be read or is not a summary table.
     """
     figures = [f"miou_{split}_{statistic}" for split in ("val", "test") for statistic in ("mean", "std")]
     return [
@@ -104,16 +104,16 @@ def read_summary(path: Path) -> list[dict[str, Any]]:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; at least one."""
+    """Return the rows of a CSV file, which must have at least one."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if not rows or any(None in row or None in row.values() for row in rows):
-        raise ValueError("no complete rows in it")
+        raise ValueError("it has no rows or incomplete ones")
     return rows
 
 
 def ablation_gaps(ablation: Ablation) -> Chart | None:
-    """The discretization gap of every cell: mean and 95 % interval, a row per regularizer and set of dimensions."""
+    """Chart the discretization gap (mean and 95 % interval) by regularizer and set of dimensions."""
     rows: list[dict[str, Any]] = []
     for cell in ablation.cells:
         mean, interval = cell.means["gap"], cell.intervals["gap"]
@@ -130,11 +130,11 @@ def ablation_gaps(ablation: Ablation) -> Chart | None:
     names = [name for name in SHRINKING.values() if any(row["shrinking"] == name for row in rows)]
     y = alt.Y("cell:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=role("ink")))
     offset = alt.YOffset("shrinking:N", sort=names)
-    colour = alt.Color("shrinking:N", scale=style.colors(list(SHRINKING.values())), legend=style.legend(names))
+    color = alt.Color("shrinking:N", scale=style.colors(list(SHRINKING.values())), legend=style.legend(names))
     shape = alt.Shape("shrinking:N", scale=style.shapes(list(SHRINKING.values())), legend=style.legend(names))
     tip = [alt.Tooltip("cell:N"), alt.Tooltip("shrinking:N"), alt.Tooltip("seeds:Q")]
     tip += [alt.Tooltip(f"{key}:Q", format=".2f") for key in ("gap", "low", "high")]
-    base = alt.Chart(style.data(rows)).encode(y=y, yOffset=offset, color=colour)
+    base = alt.Chart(style.data(rows)).encode(y=y, yOffset=offset, color=color)
     x = alt.X("gap:Q", title="discretization gap, points of mIoU", scale=alt.Scale(zero=True))
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q"),
@@ -142,12 +142,12 @@ def ablation_gaps(ablation: Ablation) -> Chart | None:
     ]
     smallest = min(rows, key=lambda row: row["gap"])
     alternative = (
-        f"Discretization gap of {len(rows)} kinds of search with 95 % intervals. Smallest: {smallest['cell']} "
-        f"{smallest['shrinking']} with {smallest['gap']:.2f} points; the numbers stand in the table."
+        f"Discretization gap of {len(rows)} search settings with 95 % intervals. Smallest: {smallest['cell']} "
+        f"{smallest['shrinking']} with {smallest['gap']:.2f} points. The table has the numbers."
     )
     caption = (
-        "mIoU that the relaxed supernet loses when every gate keeps its best option only: mean over the seeds and "
-        "95 % t-interval, by regularizer and searched dimensions. Left is better."
+        "mIoU that the relaxed supernet loses when every gate keeps only its best option: mean over the seeds and "
+        "95 % t-interval, by regularizer and searched dimensions. Smaller is better."
     )
     spec = style.finish(alt.layer(*layers), alternative, 34 * len(order))
-    return Chart("ablation-gap", "Discretization gap by kind of search", caption, alternative, spec)
+    return Chart("ablation-gap", "Discretization gap by search setting", caption, alternative, spec)

@@ -1,4 +1,4 @@
-"""The page's figures as files for papers: every chart and drawing as SVG and PNG on white paper."""
+"""Export of every chart and drawing of the report as SVG and PNG on a white background."""
 
 import json
 import os
@@ -20,12 +20,12 @@ SCALE = 2.0  # PNG pixels per SVG unit
 
 
 def write_figures(config: dict) -> None:
-    """Write `results/figures` anew: SVG and PNG of each figure, contact sheets, and `index.json` with their titles.
+    """Replace `results/figures`: SVG and PNG of each figure, contact sheets, and `index.json` with the titles.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: The folder cannot be written.
     """
-    found = collect(config)
+    results = collect(config)
     target = Path(paths.FIGURES)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,20 +39,20 @@ def write_figures(config: dict) -> None:
             title = "The paper's genotype"
             _write(folder / "genotype-paper", genotype_drawing.genotype_svg(title, paper, [0, 0]))
             index["genotype-paper"] = title
-        for dataset in found.datasets:
+        for dataset in results.datasets:
             for name, title, svg in drawings(dataset):
                 _write(folder / name, svg)
                 index[name] = title
             if any(network.frames for network in dataset.networks):
                 predictions.write_sheet([dataset], folder / f"{dataset.name}-predictions.png")
                 index[f"{dataset.name}-predictions"] = f"Predictions on {dataset.name}"
-        gaps = comparison.ablation_gaps(found.ablation) if found.ablation else None
+        gaps = comparison.ablation_gaps(results.ablation) if results.ablation else None
         if gaps:
             index["ablation-gap"] = gaps.title
             _write(folder / "ablation-gap", _svg(gaps))
-        missing = [f"{entry.what}: {entry.why}" for entry in found.missing]
+        missing = [f"{entry.what}: {entry.why}" for entry in results.missing]
         write_json(folder / "index.json", {"figures": index, "not available": missing})
-        os.chmod(folder, 0o755)  # noqa: S103 (mkdtemp's 0700 would hide the figures from the rest of a group)
+        os.chmod(folder, 0o755)  # noqa: S103 (mkdtemp creates folders with mode 0700, which would hide the figures from a shared group)
         shutil.rmtree(target, ignore_errors=True)
         os.replace(folder, target)
     finally:
@@ -66,9 +66,9 @@ def _write(stem: Path, svg: str) -> None:
 
 
 def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
-    """Name, title and SVG of every figure of a dataset."""
-    results = (charts.accuracy_latency(dataset), charts.class_iou(dataset), charts.retraining_losses(dataset))
-    for chart in page.present(*results):
+    """Yield the name, title and SVG of every figure of a dataset."""
+    network_charts = (charts.accuracy_latency(dataset), charts.class_iou(dataset), charts.retraining_losses(dataset))
+    for chart in page.present(*network_charts):
         yield drawn(dataset.name, chart)
     for search in dataset.searches:
         prefix = f"{dataset.name}{search.target}-seed{search.seed}"
@@ -81,7 +81,7 @@ def drawings(dataset: Dataset) -> Iterator[tuple[str, str, str]]:
 
 
 def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
-    """Every chart of one search."""
+    """Return all charts of one search."""
     return page.present(
         search_charts.options_alive(search),
         search_charts.entropy(search),
@@ -95,7 +95,7 @@ def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
 
 
 def drawn(prefix: str, chart: Chart) -> tuple[str, str, str]:
-    """Name, title and SVG of a chart, on white paper."""
+    """Return the file name, title and SVG of a chart on a white background."""
     return f"{prefix}-{chart.name}", chart.title, _svg(chart)
 
 

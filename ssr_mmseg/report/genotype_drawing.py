@@ -1,7 +1,7 @@
-"""Genotypes drawn block by block: how far the dilated kernel reaches, at which resolution, how wide, and how deep.
+"""SVG drawings of genotypes, block by block: dilation, resolution, widths, and dropped blocks.
 
-A block's drawing shows its kernel as a cross of taps, spread by the dilation; taps are large where the block works at
-half resolution. Below stand its mid and out width as bars within the stage's full width.
+A block's drawing shows its kernel as a cross of taps, spread by the dilation. Taps are large squares if the block works
+at half resolution. Below them, two bars show its mid and out width as shares of the stage's channels.
 """
 
 import math
@@ -16,7 +16,7 @@ GAP = 8
 
 
 def block_text(number: int, block: Block, channels: int) -> str:
-    """A block in words."""
+    """Describe a block in words."""
     resolution = "full resolution" if block.resolution == 1 else f"1/{block.resolution} resolution"
     return (
         f"Block {number}: dilation {block.dilation}, {resolution}, "
@@ -25,61 +25,61 @@ def block_text(number: int, block: Block, channels: int) -> str:
 
 
 def block_drawing(block: Block, channels: int) -> str:
-    """SVG elements of one block within WIDTH × HEIGHT."""
+    """Return the SVG elements of one block, WIDTH × HEIGHT pixels."""
     half = block.resolution > 1
     accent = role("vermillion" if half else "blue")
-    centre, middle = WIDTH / 2, 34
+    center, middle = WIDTH / 2, 34
     reach = 5 + 4.2 * math.log2(block.dilation)
     taps = [(0, 0), (-reach, 0), (reach, 0), (0, -reach), (0, reach)]
     parts = [
         f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="7" fill="{role("paper")}" '
         f'stroke="{role("line")}"/>',
-        f'<path d="M{centre - reach:g} {middle}h{2 * reach:g}M{centre} {middle - reach:g}v{2 * reach:g}" '
+        f'<path d="M{center - reach:g} {middle}h{2 * reach:g}M{center} {middle - reach:g}v{2 * reach:g}" '
         f'stroke="{role("line")}" stroke-width="1.5"/>',
     ]
     if half:
         parts += [
-            f'<rect x="{centre + x - 3.5:g}" y="{middle + y - 3.5:g}" width="7" height="7" fill="{accent}"/>'
+            f'<rect x="{center + x - 3.5:g}" y="{middle + y - 3.5:g}" width="7" height="7" fill="{accent}"/>'
             for x, y in taps
         ]
     else:
-        parts += [f'<circle cx="{centre + x:g}" cy="{middle + y:g}" r="2.6" fill="{accent}"/>' for x, y in taps]
+        parts += [f'<circle cx="{center + x:g}" cy="{middle + y:g}" r="2.6" fill="{accent}"/>' for x, y in taps]
     parts.append(
-        _text(centre, 76, f"d {block.dilation}" + (f" · 1/{block.resolution}" if half else ""), "ink", 12, 600)
+        _text(center, 76, f"d {block.dilation}" + (f" · 1/{block.resolution}" if half else ""), "ink", 12, 600)
     )
     bottom = 88 + BAR
     for offset, width, label in ((-17, block.mid, "mid"), (17, block.out, "out")):
         filled = BAR * width / channels
         parts += [
-            f'<rect x="{centre + offset - 13:g}" y="88" width="26" height="{BAR}" rx="2" fill="{role("line")}" '
+            f'<rect x="{center + offset - 13:g}" y="88" width="26" height="{BAR}" rx="2" fill="{role("line")}" '
             'fill-opacity="0.45"/>',
-            f'<rect x="{centre + offset - 13:g}" y="{bottom - filled:.2f}" width="26" height="{filled:.2f}" rx="2" '
+            f'<rect x="{center + offset - 13:g}" y="{bottom - filled:.2f}" width="26" height="{filled:.2f}" rx="2" '
             f'fill="{accent}" fill-opacity="{0.45 if label == "mid" else 1}"/>',
-            _text(centre + offset, bottom + 12, f"{width}", "ink", 10.5),
+            _text(center + offset, bottom + 12, f"{width}", "ink", 10.5),
         ]
     return "".join(parts)
 
 
 def dropped_drawing() -> str:
-    """SVG elements of a block that the chosen depth leaves out."""
+    """Return the SVG elements of a dropped block."""
     return (
         f'<rect x="0.5" y="0.5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="7" fill="none" stroke="{role("line")}" '
         f'stroke-dasharray="4 4"/>' + _text(WIDTH / 2, HEIGHT / 2 + 4, "dropped", "muted", 11)
     )
 
 
-def _text(x: float, y: float, text: str, colour: str, size: float, weight: int = 400, anchor: str = "middle") -> str:
+def _text(x: float, y: float, text: str, color: str, size: float, weight: int = 400, anchor: str = "middle") -> str:
     return (
         f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" font-family="{FONT}" font-size="{size:g}" '
-        f'font-weight="{weight}" fill="{role(colour)}">{text}</text>'
+        f'font-weight="{weight}" fill="{role(color)}">{text}</text>'
     )
 
 
 def stage_blocks(genotype: Genotype, depths: Sequence[int]) -> list[dict]:
-    """The stages of a genotype, ready for a template: a heading, and each block's text and SVG elements.
+    """Return the stages of a genotype for a template: a heading, and the text and SVG elements of each block.
 
     Args:
-        depths: Blocks that the space offers per stage; those beyond the genotype's are drawn as dropped.
+        depths: Number of blocks of each stage in the search space; those the genotype lacks are drawn as dropped.
     """
     stages = []
     for number, (stage, depth) in enumerate(zip(genotype.stages, depths, strict=False), start=1):
@@ -97,10 +97,10 @@ def stage_blocks(genotype: Genotype, depths: Sequence[int]) -> list[dict]:
 
 
 def genotype_svg(title: str, genotype: Genotype, depths: Sequence[int]) -> str:
-    """A whole genotype as an SVG file on white paper, one stage below the other.
+    """Draw a whole genotype as an SVG file on a white background, one stage below the other.
 
     Args:
-        title: Stands above it; must be plain text.
+        title: Heading of the drawing; must not contain markup.
     """
     stages = stage_blocks(genotype, depths)
     columns = max(len(stage["blocks"]) for stage in stages)

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs nothing but a browser."""
+"""The report page: one self-contained HTML file."""
 
 import datetime
 import json
@@ -20,26 +20,26 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_text
 
 ASSETS = Path(__file__).parent / "assets"
-VEGA_LITE = "6.4"  # a version that vl-convert carries
+VEGA_LITE = "6.4"  # one of the versions bundled with vl-convert
 
 
 def write_report(config: dict, config_path: str | Path) -> None:
-    """Write the page and a contact sheet of predictions for whatever results are there.
+    """Write the page and a contact sheet of predictions from the results that exist.
 
     Args:
         config: A completed experiment configuration.
-        config_path: Where it was read from, for the commands that the page shows.
+        config_path: Path of the configuration, for the commands shown on the page.
 
     Raises:
-        UserError: the page cannot be written.
+        UserError: The page cannot be written.
     """
-    found = collect(config)
-    predictions.write_sheet(found.datasets, Path(paths.PREDICTION_SHEET))
-    write_text(Path(paths.REPORT), render(found, config_path))
+    results = collect(config)
+    predictions.write_sheet(results.datasets, Path(paths.PREDICTION_SHEET))
+    write_text(Path(paths.REPORT), render(results, config_path))
 
 
-def render(found: Results, config_path: str | Path) -> str:
-    """The page as HTML."""
+def render(results: Results, config_path: str | Path) -> str:
+    """Render the page as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,
@@ -53,15 +53,15 @@ def render(found: Results, config_path: str | Path) -> str:
         script=(ASSETS / "page.js").read_text(encoding="utf-8"),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
         light=ROLES,
-        found=found,
-        rows=found.rows,
-        highlights=[card for dataset in found.datasets for card in highlights(dataset)],
-        datasets=[dataset_view(dataset) for dataset in found.datasets],
-        seeds=[row for row in found.summary if row["seeds"] > 1],
-        ablation_gaps=comparison.ablation_gaps(found.ablation) if found.ablation else None,
-        provenance=provenance(found),
-        commands=list(commands(found.config, str(config_path))),
-        config=yaml.safe_dump(found.config, sort_keys=False, allow_unicode=True),
+        results=results,
+        rows=results.rows,
+        highlights=[card for dataset in results.datasets for card in highlights(dataset)],
+        datasets=[dataset_view(dataset) for dataset in results.datasets],
+        seeds=[row for row in results.summary if row["seeds"] > 1],
+        ablation_gaps=comparison.ablation_gaps(results.ablation) if results.ablation else None,
+        provenance=provenance(results),
+        commands=list(commands(results.config, str(config_path))),
+        config=yaml.safe_dump(results.config, sort_keys=False, allow_unicode=True),
         config_path=str(config_path),
         version=__version__,
         created=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -69,12 +69,12 @@ def render(found: Results, config_path: str | Path) -> str:
 
 
 def script_json(value: object) -> str:
-    """JSON that may stand inside a script element: no `<`, so that nothing in it can end the element."""
+    """Encode a value as JSON for a script element: without `<`, so that it cannot close the element."""
     return json.dumps(value).replace("<", "\\u003c")
 
 
 def quantity(value: float | None) -> str:
-    """A count with a unit prefix, to three digits: 1.02 M; empty for None."""
+    """Format a count to three digits with an SI prefix, such as 1.02 M; empty for None."""
     if value is None:
         return ""
     for limit, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
@@ -84,12 +84,12 @@ def quantity(value: float | None) -> str:
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
-    """A number with a fixed count of decimals; empty for None."""
+    """Format a number with a fixed number of decimals; empty for None."""
     return "" if value is None else f"{value:,.{digits}f}"
 
 
 def dataset_view(dataset: Dataset) -> dict:
-    """What the template shows of a dataset; charts that lack their data are None."""
+    """Return the template's data for one dataset; charts without data are None."""
     return {
         "data": dataset,
         "accuracy_latency": charts.accuracy_latency(dataset),
@@ -102,7 +102,7 @@ def dataset_view(dataset: Dataset) -> dict:
 
 
 def search_view(dataset: Dataset, search: Search) -> dict:
-    """What the template shows of one search."""
+    """Return the template's data for one search."""
     return {
         "data": search,
         "genotypes": genotypes(search),
@@ -117,13 +117,13 @@ def search_view(dataset: Dataset, search: Search) -> dict:
     }
 
 
-def present(*found: Chart | None) -> list[Chart]:
-    """The charts that have data."""
-    return [chart for chart in found if chart is not None]
+def present(*candidates: Chart | None) -> list[Chart]:
+    """Return the charts that have data."""
+    return [chart for chart in candidates if chart is not None]
 
 
 def paper_genotype() -> Genotype | None:
-    """The published network, if its file is where the project keeps it."""
+    """Read the paper's published genotype; None if its file cannot be read."""
     try:
         return Genotype.read(paths.project_file(f"config/genotypes/{PAPER}.json"))
     except UserError:
@@ -131,9 +131,9 @@ def paper_genotype() -> Genotype | None:
 
 
 def genotypes(search: Search) -> list[dict]:
-    """The searched, the random and the paper's genotype, as far as there are any, drawn."""
+    """Draw the searched, the random and the paper's genotype, as far as they exist."""
     depths = [stage.blocks for stage in search.space.stages]
-    titles = {"searched": "Searched", "random": "Random, of about the same cost"}
+    titles = {"searched": "Searched", "random": "Random, at about the same cost"}
     drawn = [
         {"name": name, "title": titles[name], "stages": genotype_drawing.stage_blocks(genotype, depths)}
         for name, genotype in search.genotypes.items()
@@ -141,12 +141,12 @@ def genotypes(search: Search) -> list[dict]:
     paper = paper_genotype()
     if paper is not None and drawn:
         stages = genotype_drawing.stage_blocks(paper, [0, 0])
-        drawn.append({"name": "paper", "title": "The paper's, found on Cityscapes", "stages": stages})
+        drawn.append({"name": "paper", "title": "From the paper, searched on Cityscapes", "stages": stages})
     return drawn
 
 
 def iou_table(dataset: Dataset) -> dict:
-    """IoU in percent by class and network on the shown split."""
+    """Return the IoU in percent by class and network on the shown split."""
     evaluated = [n for n in dataset.networks if n.evaluation and n.evaluation[dataset.split]]
     by_network = {n.label: n.evaluation[dataset.split]["iou"] for n in evaluated if n.evaluation}
     classes = list(dict.fromkeys(name for values in by_network.values() for name in values))
@@ -154,7 +154,7 @@ def iou_table(dataset: Dataset) -> dict:
 
 
 def highlights(dataset: Dataset) -> Iterator[dict]:
-    """A dataset's figures worth a large print: of the searched network, and of the best if it is another one."""
+    """Yield the headline numbers of a dataset: the searched network, the best one if different, and the search."""
     points = charts.measured_points(dataset)
     if not points:
         return
@@ -185,7 +185,7 @@ def highlights(dataset: Dataset) -> Iterator[dict]:
 
 
 def duration(hours: float | None) -> str:
-    """A duration in the unit that reads best; empty for None."""
+    """Format a duration in hours, minutes or seconds; empty for None."""
     if hours is None:
         return ""
     if hours >= 1:
@@ -194,7 +194,7 @@ def duration(hours: float | None) -> str:
 
 
 def commands(config: dict, config_path: str) -> Iterator[str]:
-    """The command of every stage, in order, with which the results can be made anew."""
+    """Yield the command of every stage, in the order that reproduces the results."""
     for dataset in settings.dataset_names(config):
         start = ["--config", config_path, "--dataset", dataset]
         yield shlex.join(["ssr-mmseg", "prepare", *start])

@@ -1,4 +1,4 @@
-"""The figure of all peers: mIoU against latency with the Pareto front, published networks beside."""
+"""Figure of all peer networks: mIoU against latency with the Pareto front, and published results."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from ssr_mmseg.utils.files import write_text
 
 
 def write_peers_figure(config: dict, dataset: str) -> Path | None:
-    """Write `results/peers-<dataset>.svg`; None where no network has been trained, so that there is no mIoU to show."""
+    """Write `results/peers-<dataset>.svg`; return None if no network has an mIoU to show yet."""
     networks = project_files.peers(settings.networks(config, dataset))
     chart = charts.accuracy_latency(collect_dataset(config, dataset, networks))
     path = Path(paths.PEERS_FIGURE.format(dataset=dataset))

@@ -1,4 +1,4 @@
-"""Pictures of predictions: small copies for the page, and a contact sheet for each dataset."""
+"""Prediction images: scaled copies for the page, and contact sheets."""
 
 import base64
 import io
@@ -14,14 +14,14 @@ from ssr_mmseg.utils.files import atomic_path
 
 PANEL = 640  # pixels; pictures wider than this are scaled down
 FRAMES = 3  # per dataset on the page
-MAX_PIXELS = 192_000_000  # three panels of the largest image that a dataset may hold
+MAX_PIXELS = 192_000_000  # three panels of the largest image a dataset may contain
 LINE, MARGIN = 34, 12  # of the contact sheet, in pixels
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Image, prediction and truth of one frame beside each other, inlined."""
+    """Photograph, prediction and ground truth of one frame side by side, as a data URI."""
 
     network: str
     uri: str
@@ -30,10 +30,10 @@ class Picture:
 
 
 def load(path: Path) -> Image.Image:
-    """A picture of three panels, scaled down so that none is wider than `PANEL`.
+    """Load a picture of three panels, scaled down so that no panel is wider than `PANEL`.
 
     Raises:
-        OSError, ValueError or SyntaxError: no such picture, or none that Pillow reads.
+        OSError, ValueError or SyntaxError: The file does not exist or Pillow cannot read it.
     """
     with Image.open(path, formats=("PNG",)) as opened:
         if opened.width * opened.height > MAX_PIXELS:
@@ -49,14 +49,14 @@ def load(path: Path) -> Image.Image:
 
 
 def inline(picture: Image.Image) -> str:
-    """A picture as a data URI."""
+    """Encode a picture as a data URI."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def shown_frames(dataset: Dataset, limit: int = FRAMES) -> list[str]:
-    """Names of the frames to show: of the split whose accuracy is shown, spread evenly over those that were drawn."""
+    """Return the names of at most `limit` frames, evenly spaced over the drawn frames of the dataset's shown split."""
     names = sorted({path.stem for network in dataset.networks for path in network.frames})
     names = [name for name in names if name.startswith(f"{dataset.split}_")] or names
     if len(names) <= limit:
@@ -65,11 +65,11 @@ def shown_frames(dataset: Dataset, limit: int = FRAMES) -> list[str]:
 
 
 def pictures(dataset: Dataset) -> list[dict]:
-    """Frames to show, each with the pictures of all networks of the first seed that drew it."""
+    """Return the frames to show, each with the pictures of all networks of the first seed that have it."""
     first = min((network.seed for network in dataset.networks), default=0)
     frames = []
     for name in shown_frames(dataset):
-        found = []
+        shown = []
         for network in dataset.networks:
             paths = [path for path in network.frames if path.stem == name and network.seed == first]
             for path in paths:
@@ -77,14 +77,14 @@ def pictures(dataset: Dataset) -> list[dict]:
                     picture = load(path)
                 except UNREADABLE:
                     continue
-                found.append(Picture(network.label, inline(picture), picture.width // 3, picture.height))
-        if found:
-            frames.append({"name": name, "pictures": found})
+                shown.append(Picture(network.label, inline(picture), picture.width // 3, picture.height))
+        if shown:
+            frames.append({"name": name, "pictures": shown})
     return frames
 
 
 def contact_sheet(datasets: Sequence[Dataset]) -> Image.Image:
-    """All networks' pictures of the shown frames below each other, named; says so where there are none."""
+    """Draw the shown frames of all networks below each other, with labels; note datasets without predictions."""
     rows: list[tuple[str, Image.Image | None]] = []
     for dataset in datasets:
         before = len(rows)
@@ -94,7 +94,7 @@ def contact_sheet(datasets: Sequence[Dataset]) -> Image.Image:
                     if path.stem == name:
                         rows.append(_row(f"{dataset.name} · {network.label} · {name}", path))
         if len(rows) == before:
-            rows.append((f"{dataset.name}: no predictions are there", None))
+            rows.append((f"{dataset.name}: no predictions yet", None))
     width = max(picture.width if picture else 360 for _, picture in rows)
     height = sum(LINE + (picture.height if picture else 0) for _, picture in rows)
     sheet = Image.new("RGB", (width + 2 * MARGIN, height + MARGIN), ROLES["paper"])
@@ -110,9 +110,9 @@ def contact_sheet(datasets: Sequence[Dataset]) -> Image.Image:
 
 def _row(label: str, path: Path) -> tuple[str, Image.Image | None]:
     try:
-        return f"{label} · image, prediction, truth", load(path)
+        return f"{label} · photograph, prediction, ground truth", load(path)
     except UNREADABLE:
-        return f"{label} · not readable", None
+        return f"{label} · unreadable", None
 
 
 def write_sheet(datasets: Sequence[Dataset], path: Path) -> None:

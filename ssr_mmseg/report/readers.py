@@ -1,7 +1,7 @@
-"""The stages' result files, read with the care that a half-finished or foreign file needs.
+"""Defensive readers of the stages' result files, which may be incomplete or malformed.
 
-Every reader takes the parsed JSON and returns just what the report shows; a value of another kind than expected raises
-one of `FAULTS`, and the caller notes what is missing.
+Every reader returns only what the report shows. A value of an unexpected type raises one of `FAULTS`, and the caller
+records the result as missing.
 """
 
 import math
@@ -19,7 +19,7 @@ FAULTS = (UserError, OSError, KeyError, IndexError, TypeError, ValueError, Attri
 
 @dataclass(frozen=True)
 class Missing:
-    """A result that the report cannot show: what it is, why, and whether its stage was ever begun."""
+    """A result that the report cannot show, the reason, and whether its stage was ever started."""
 
     what: str
     why: str
@@ -27,10 +27,10 @@ class Missing:
 
 
 def number(value: Any) -> float | None:
-    """A finite number as it is, None as it is.
+    """Return a finite number or None unchanged.
 
     Raises:
-        TypeError: anything else.
+        TypeError: The value is neither.
     """
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)):
         return value
@@ -38,23 +38,23 @@ def number(value: Any) -> float | None:
 
 
 def numbers(value: dict) -> dict[str, float | None]:
-    """A mapping of names to numbers."""
+    """Check a mapping of names to numbers."""
     return {str(key): number(inner) for key, inner in value.items()}
 
 
 def read_manifest(path: Path) -> dict:
-    """Type, classes and palette of a prepared dataset."""
+    """Read the type, classes, palette and image counts of a prepared dataset."""
     value = read_json(path)
     classes = [str(name) for name in value["classes"]]
-    palette = [tuple(int(channel) for channel in colour) for colour in value["palette"]]
-    if len(palette) != len(classes) or any(len(colour) != 3 for colour in palette):
-        raise ValueError("classes and palette do not agree")
+    palette = [tuple(int(channel) for channel in color) for color in value["palette"]]
+    if len(palette) != len(classes) or any(len(color) != 3 for color in palette):
+        raise ValueError("classes and palette differ in length, or a color does not have 3 channels")
     images = {str(split): int(entry["images"]) for split, entry in value["splits"].items()}
     return {"type": str(value["type"]), "classes": classes, "palette": palette, "images": images}
 
 
 def read_stage(path: Path) -> dict:
-    """Metrics of one stage of a search."""
+    """Read the metrics of one stage of a search."""
     value = read_json(path)
     fields = ("stage", "epochs", "hours", "peak_gb", "relaxed_miou", "one_hot_miou", "gates_decided", "parameters")
     return {
@@ -66,7 +66,7 @@ def read_stage(path: Path) -> dict:
 
 
 def _epoch(record: dict) -> dict:
-    """One record of a history: numbers, mappings of numbers, and the gates' probabilities."""
+    """Check one record of a history: numbers, mappings of numbers, and the probabilities of the gates."""
     result: dict[str, Any] = {}
     for key, value in record.items():
         if key == "probabilities":
@@ -81,7 +81,7 @@ def _epoch(record: dict) -> dict:
 
 
 def read_discretization(path: Path) -> dict:
-    """How decided the gates were when the genotype was chosen."""
+    """Read the share and counts of decided gate groups at discretization."""
     value = read_json(path)
     return {
         "gates_decided": number(value["gates_decided"]),
@@ -90,7 +90,7 @@ def read_discretization(path: Path) -> dict:
 
 
 def read_training(path: Path) -> dict:
-    """How a network was trained."""
+    """Read the settings, cost and history of a training."""
     value = read_json(path)
     return {
         **{key: str(value[key]) for key in ("kind", "train_split", "pretrained", "device")},
@@ -101,10 +101,11 @@ def read_training(path: Path) -> dict:
 
 
 def read_evaluation(path: Path) -> dict:
-    """Accuracy by split, None for a split without public labels; and what `weights` it is of, None if not told."""
+    """Read the accuracy by split (None without public labels) and the evaluated `weights` (None if not recorded)."""
     value = read_json(path)
-    told = value.get("weights")
-    weights = None if told is None else {"bytes": number(told["bytes"]) or 0, "sha256": str(told["sha256"])}
+    weights = value.get("weights")
+    if weights is not None:
+        weights = {"bytes": number(weights["bytes"]) or 0, "sha256": str(weights["sha256"])}
     accuracy = {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
     return {**accuracy, "weights": weights}
 
@@ -119,7 +120,7 @@ def _accuracy(value: dict) -> dict:
 
 
 def read_profile(path: Path) -> dict:
-    """Cost and latency by input size, of the backend and batch that stand first in the profile."""
+    """Read the cost and latency by input size, of the first backend and batch size in the profile."""
     value = read_json(path)
     firsts: dict[tuple, dict] = {}
     for record in value["records"]:
@@ -142,24 +143,24 @@ def _size(value: Any) -> list[int]:
 
 
 def _provenance(value: dict) -> dict:
-    """Commit, versions, Python and processor; empty where a result does not tell."""
-    found = value.get("provenance") or {}
+    """Read the commit, versions, Python and machine; empty if not recorded."""
+    origin = value.get("provenance") or {}
     return {
-        "commit": str(found.get("commit", "")),
-        "versions": {str(key): str(version) for key, version in (found.get("versions") or {}).items()},
-        "python": str(found.get("python", "")),
-        "machine": str(found.get("machine", "")),
+        "commit": str(origin.get("commit", "")),
+        "versions": {str(key): str(version) for key, version in (origin.get("versions") or {}).items()},
+        "python": str(origin.get("python", "")),
+        "machine": str(origin.get("machine", "")),
     }
 
 
 def absent(what: str, path: Path, stage: str, job: str) -> Missing:
-    """A result that is not there; what its job told, or the end of its log, tells most about why."""
-    _, state, words = fate(f"{stage}/{job}", time.time())
+    """Explain why a result file does not exist, from its job's progress record or the end of its log."""
+    _, state, message = fate(f"{stage}/{job}", time.time())
     if state in ("waiting", "done"):
-        return Missing(what, f"{path} is not there; {stage} has not been run", begun=False)
-    fates = {
+        return Missing(what, f"{path} does not exist; {stage} has not been run", begun=False)
+    reasons = {
         "running": f"{stage} is still running",
-        "failed": f"{stage} has failed",
+        "failed": f"{stage} failed",
         "interrupted": f"{stage} was stopped",
     }
-    return Missing(what, f"{path} is not there; {fates[state]}{f': {words}' if words else ''}")
+    return Missing(what, f"{path} does not exist; {reasons[state]}{f': {message}' if message else ''}")

@@ -1,7 +1,7 @@
-"""Colours and chart settings, by role: the page fills in the roles for light and dark, the figures those of paper.
+"""Colors and chart settings. Colors are named by role: the page defines a light and a dark set, figures use the light.
 
-Series have the colours of Okabe and Ito, which people with any colour vision tell apart; every series also has a shape
-or a dash of its own. In a chart a role is written as the CSS variable that the page defines.
+Series have the colors of Okabe and Ito, which can be told apart with any color vision, and each its own shape or dash
+pattern. In a chart, a role is written as the CSS variable that the page defines.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-ROLES = {  # on white paper
+ROLES = {  # the light set
     "ink": "#1b1f24",
     "muted": "#59626d",
     "line": "#d5dade",
@@ -30,7 +30,7 @@ FONT = "system-ui, 'Segoe UI', 'DejaVu Sans', Helvetica, Arial, sans-serif"
 
 @dataclass(frozen=True)
 class Chart:
-    """One figure: a Vega-Lite specification and the words beside it."""
+    """One figure: a Vega-Lite specification, its title, caption and text alternative."""
 
     name: str
     title: str
@@ -40,49 +40,49 @@ class Chart:
 
 
 def role(name: str) -> str:
-    """The colour of a role, as charts and drawings refer to it."""
+    """Return the CSS variable for a role's color."""
     return f"var(--{name})"
 
 
 def on_paper(text: str) -> str:
-    """`text` with every role replaced by its colour on white paper."""
-    for name, colour in ROLES.items():
-        text = text.replace(role(name), colour)
+    """Return `text` with every role's CSS variable replaced by its color on white."""
+    for name, color in ROLES.items():
+        text = text.replace(role(name), color)
     return text
 
 
 def repeat(values: tuple, count: int) -> list:
-    """The first `count` of `values`, from the start again when they run out."""
+    """Return `count` values, cycling through `values`."""
     return [values[index % len(values)] for index in range(count)]
 
 
 def colors(names: list[str]) -> alt.Scale:
-    """Colour scale of named series."""
+    """Return the color scale of the named series."""
     return alt.Scale(domain=names, range=[role(name) for name in repeat(SERIES, len(names))])
 
 
 def shapes(names: list[str]) -> alt.Scale:
-    """Shape scale of named series."""
+    """Return the shape scale of the named series."""
     return alt.Scale(domain=names, range=repeat(SHAPES, len(names)))
 
 
 def dashes(names: list[str]) -> alt.Scale:
-    """Dash scale of named series."""
+    """Return the dash scale of the named series."""
     return alt.Scale(domain=names, range=repeat(DASHES, len(names)))
 
 
 def legend(names: list[str], **settings: Any) -> alt.Legend:
-    """A legend without a heading that lists `names`."""
+    """Return a legend without a title that lists `names`."""
     return alt.Legend(title=None, values=names, **settings)
 
 
 def data(rows: list[dict]) -> alt.Data:
-    """Rows as a chart's data."""
+    """Wrap rows as the data of a chart."""
     return alt.Data(values=rows)
 
 
 def finish(chart: Any, description: str, height: int) -> dict:
-    """The specification of a chart as wide as its place, with the project's settings."""
+    """Return the specification of a chart that fills its container's width, with the common settings."""
     text = {"labelFont": FONT, "titleFont": FONT, "labelFontSize": 12, "titleFontSize": 12}
     spec = chart.properties(width="container", height=height, description=description).to_dict(validate=False)
     spec["background"] = "transparent"
@@ -107,7 +107,7 @@ def finish(chart: Any, description: str, height: int) -> dict:
             "titleColor": role("muted"),
             "titleFontWeight": "normal",
             "orient": "top",
-            "columns": 3,  # fits a phone; one that follows the width is laid out too late, and loses rows
+            "columns": 3,  # fits a phone; a width-dependent expression is evaluated too late and clips rows
             "labelLimit": 220,
             "symbolStrokeWidth": 2,
         },
@@ -117,6 +117,6 @@ def finish(chart: Any, description: str, height: int) -> dict:
 
 
 def fixed(chart: Chart, width: int = 620) -> str:
-    """The specification on white paper at a given width in pixels, as JSON."""
+    """Return the specification as JSON, on a white background and `width` pixels wide."""
     spec = {**chart.spec, "width": width, "background": role("paper"), "padding": 12}
     return on_paper(json.dumps(spec))

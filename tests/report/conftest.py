@@ -9,7 +9,7 @@ def config():
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
-    """A working directory without results."""
+    """An empty working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# See to it that a headless Chromium and its driver are there, for the tests of the report in a browser. Debian's
-# packages are installed if this runs as root there; otherwise one line says what is missing, and the status is 1.
+# Install headless Chromium and its driver for the browser tests of the report, if they are missing. This works as root
+# on Debian; otherwise the script prints what is missing and exits with status 1.
 present() {
     command -v chromium > /dev/null && command -v chromedriver > /dev/null
 }
@@ -11,5 +11,5 @@ if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
         chromium chromium-driver; } > /dev/null 2>&1
 fi
 present && exit 0
-echo "No Chromium here: the report is not tested in a browser. Install chromium and chromium-driver (Debian) for that."
+echo "Chromium not found: skipping the browser tests of the report. To run them, install chromium and chromium-driver (Debian)."
 exit 1

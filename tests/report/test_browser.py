@@ -1,4 +1,4 @@
-"""The page in a real browser: headless Chromium, driven as its readers drive theirs."""
+"""The page in headless Chromium, operated by keyboard and mouse."""
 
 import itertools
 import shutil
@@ -25,28 +25,28 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
-    "--proxy-server=127.0.0.1:9",  # nothing listens there: whatever the page asked of a network would fail
+    "--proxy-server=127.0.0.1:9",  # nothing listens there, so every network request of the page fails
     "--window-size=1280,900",
 )
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    found = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    assert all(found.values()), "no chromium and chromedriver here; run tests/report/get_chromium.sh"
+    programs = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    assert all(programs.values()), "chromium or chromedriver not found; run tests/report/get_chromium.sh"
     options = webdriver.ChromeOptions()
-    options.binary_location = found["chromium"]
+    options.binary_location = programs["chromium"]
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(found["chromedriver"]))
+    driver = webdriver.Chrome(options=options, service=Service(programs["chromedriver"]))
     yield driver
     driver.quit()
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The page of a whole experiment."""
+    """The address of the page of a complete experiment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("experiment"))
         config = experiment()
@@ -57,7 +57,7 @@ def address(tmp_path_factory):
 
 @pytest.fixture
 def page(browser, address):
-    """The page, loaded afresh and with its charts drawn."""
+    """The page, newly loaded, with all charts drawn."""
     return load(browser, address)
 
 
@@ -79,7 +79,7 @@ return [...table.tBodies[0].rows].filter((row) => row.checkVisibility()).map((ro
 
 
 def column(page, title):
-    """The texts below a heading of the table, in the rows that are shown."""
+    """Return the texts of a table column in the visible rows."""
     return page.execute_script(COLUMN, title)
 
 
@@ -87,19 +87,19 @@ def heading(page, title):
     return page.find_element(By.XPATH, f'//table[contains(@class, "sortable")]//th[contains(., "{title}")]')
 
 
-def test_it_loads_without_network_and_without_console_errors(browser, address):
+def test_the_page_loads_without_network_or_console_errors(browser, address):
     browser.get_log("browser")
     browser.get_log("performance")
     page = load(browser, address)
     assert page.get_log("browser") == []
-    asked = [
+    requests = [
         entry["message"] for entry in page.get_log("performance") if 'Network.requestWillBeSent"' in entry["message"]
     ]
-    assert asked
-    assert not [message for message in asked if '"url":"http' in message or '"url":"ws' in message]
+    assert requests
+    assert not [message for message in requests if '"url":"http' in message or '"url":"ws' in message]
 
 
-def test_every_chart_is_drawn_and_described(page):
+def test_every_chart_is_drawn_and_has_a_label(page):
     places = page.find_elements(By.CSS_SELECTOR, ".chart")
     assert len(places) == int(page.find_element(By.TAG_NAME, "html").get_attribute("data-drawn")) > 30
     for place in places:
@@ -123,7 +123,7 @@ def test_charts_have_marks_for_every_row(page):
     assert len(marks("d1-s1-cost-hours", "rect")) == 3
 
 
-def test_the_table_sorts_by_number_and_text_and_tells_so(page):
+def test_the_table_sorts_by_number_and_text_and_marks_the_column(page):
     button = heading(page, "Parameters").find_element(By.TAG_NAME, "button")
     button.send_keys(Keys.ENTER)
     ascending = column(page, "Parameters")
@@ -155,7 +155,7 @@ def test_the_table_filters(page):
     assert count.text == "12 of 12 rows"
 
 
-def test_the_slider_uncovers_the_prediction_and_the_truth_can_be_chosen(page):
+def test_the_slider_reveals_the_prediction_over_photograph_or_ground_truth(page):
     frame = page.find_element(By.CSS_SELECTOR, ".frame")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", frame)
     slider = frame.find_element(By.CSS_SELECTOR, 'input[type="range"]')
@@ -191,8 +191,8 @@ def test_text_has_contrast_in_light_and_dark(browser, address):
       return getComputedStyle(probe).color.match(/\\d+/g).map(Number);
     });"""
 
-    def luminance(colour):
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in colour)]
+    def luminance(color):
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in color)]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     def contrast(first, second):
@@ -202,22 +202,22 @@ def test_text_has_contrast_in_light_and_dark(browser, address):
     papers = []
     for scheme in ("light", "dark"):
         names = ("paper", "ground", "ink", "muted", "blue", "vermillion", "green", "warn", "warn-ground")
-        colours = dict(zip(names, load(browser, address, scheme=scheme).execute_script(script, names), strict=True))
-        papers.append(luminance(colours["paper"]))
+        colors = dict(zip(names, load(browser, address, scheme=scheme).execute_script(script, names), strict=True))
+        papers.append(luminance(colors["paper"]))
         for text, ground in itertools.product(("ink", "muted", "blue"), ("paper", "ground")):
-            assert contrast(colours[text], colours[ground]) >= 4.5, (scheme, text, ground)
-        assert contrast(colours["warn"], colours["warn-ground"]) >= 4.5
+            assert contrast(colors[text], colors[ground]) >= 4.5, (scheme, text, ground)
+        assert contrast(colors["warn"], colors["warn-ground"]) >= 4.5
         for series in ("blue", "vermillion", "green"):
-            assert contrast(colours[series], colours["paper"]) >= 3, (scheme, series)
+            assert contrast(colors[series], colors["paper"]) >= 3, (scheme, series)
     assert papers[0] > 0.9
     assert papers[1] < 0.1
 
 
-def test_controls_have_names_and_pictures_have_words(page):
+def test_controls_and_pictures_have_labels(page):
     for control in page.find_elements(By.CSS_SELECTOR, "input, select, button"):
         assert control.accessible_name, control.get_attribute("outerHTML")
     for picture in page.find_elements(By.CSS_SELECTOR, 'svg[role="img"]'):
         assert picture.get_attribute("aria-label")
-    levels = [int(found.tag_name[1]) for found in page.find_elements(By.CSS_SELECTOR, "h1, h2, h3, h4")]
+    levels = [int(element.tag_name[1]) for element in page.find_elements(By.CSS_SELECTOR, "h1, h2, h3, h4")]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))

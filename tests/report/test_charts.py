@@ -1,4 +1,4 @@
-"""Charts hold a mark for every result, and drawings show what the genotype says."""
+"""Charts have a mark for every result, and drawings match the genotype."""
 
 import itertools
 import json
@@ -24,24 +24,24 @@ def datasets(config, results):
 
 
 def values(chart):
-    """All data of a chart: one list of rows per view, each list once."""
+    """Return the data of a chart: one list of rows per view, without duplicates."""
     views = [chart.spec, *chart.spec.get("layer", [])]
-    found = []
+    tables = []
     for rows in (view["data"]["values"] for view in views if "data" in view):
-        if rows not in found:
-            found.append(rows)
-    return found
+        if rows not in tables:
+            tables.append(rows)
+    return tables
 
 
 points = st.lists(st.tuples(st.floats(0.1, 100), st.floats(0, 100)), min_size=1, max_size=12)
 
 
 @given(points)
-def test_the_pareto_front_holds_exactly_the_points_that_none_beats(found):
-    def beaten(point):
-        return any(o != point and o[0] <= point[0] and o[1] >= point[1] for o in found)
+def test_the_pareto_front_is_the_set_of_points_that_none_dominates(drawn):
+    def dominated(point):
+        return any(o != point and o[0] <= point[0] and o[1] >= point[1] for o in drawn)
 
-    assert set(charts.pareto_front(found)) == {point for point in found if not beaten(point)}
+    assert set(charts.pareto_front(drawn)) == {point for point in drawn if not dominated(point)}
 
 
 def test_accuracy_against_latency_has_a_point_for_every_network_and_published_row(datasets):
@@ -52,18 +52,18 @@ def test_accuracy_against_latency_has_a_point_for_every_network_and_published_ro
         if "network" in rows[0]
     )
     assert not any(row.get("kind") == charts.PUBLISHED for rows in values(town) for row in rows)
-    foreign = {row["network"] for rows in values(yard) for row in rows if row.get("kind") == charts.PUBLISHED}
-    assert foreign == {row["model"] for row in datasets[1].published if row["latency_ms"]}
+    published = {row["network"] for rows in values(yard) for row in rows if row.get("kind") == charts.PUBLISHED}
+    assert published == {row["model"] for row in datasets[1].published if row["latency_ms"]}
     assert "published" in yard.caption
     assert "other machines" in yard.caption
 
 
-def test_names_of_close_points_go_to_different_sides_or_stay_out_of_the_way():
+def test_names_of_close_points_go_to_different_sides_or_are_left_out():
     close = [(10.0, 60.0), (10.2, 59.0), (90.0, 20.0), (900.0, 95.0), (10.0, 20.0)]
-    found = [{"network": "a name", "latency": latency, "mIoU": miou} for latency, miou in close]
+    named = [{"network": "a name", "latency": latency, "mIoU": miou} for latency, miou in close]
     crowd = [{"network": "other", "latency": 10.1, "mIoU": 59.5}]
-    charts.place_names(found, crowd)
-    assert [point["side"] for point in found] == ["above", "below", "above", "above", "above"]
+    charts.place_names(named, crowd)
+    assert [point["side"] for point in named] == ["above", "below", "above", "above", "above"]
     assert crowd[0]["side"] == "none"
 
 
@@ -74,7 +74,7 @@ def test_class_iou_has_a_mark_for_every_class_and_network(datasets):
     }
 
 
-def test_a_network_keeps_its_colour_when_another_is_missing(datasets):
+def test_a_network_keeps_its_color_when_another_is_missing(datasets):
     town = datasets[0]
     before = charts.class_iou(town).spec
     town.networks[0].evaluation = None
@@ -84,7 +84,7 @@ def test_a_network_keeps_its_colour_when_another_is_missing(datasets):
     ]
 
 
-def test_gate_charts_follow_every_epoch_and_stop_where_a_block_is_dropped(datasets):
+def test_gate_charts_show_every_epoch_until_a_block_is_dropped(datasets):
     search = datasets[0].searches[0]
     (rows,) = values(gate_charts.leading_option(search, "operator"))
     epochs = {name: {row["epoch"] for row in rows if row["group"] == name} for name in ("1.1", "2.3")}
@@ -104,7 +104,7 @@ def test_probabilities_of_another_space_are_not_drawn(datasets):
     assert gate_charts.leading_option(search, "depth") is not None
 
 
-def test_stage_boundaries_gap_and_cost_are_marked_per_stage(datasets):
+def test_boundaries_gap_and_cost_are_shown_for_each_stage(datasets):
     search = datasets[0].searches[0]
     ends = [{"epoch": 3, "name": "search"}, {"epoch": 6, "name": "1"}, {"epoch": 9, "name": "2"}]
     assert search_charts.stage_ends(search) == ends
@@ -122,7 +122,7 @@ def test_without_stages_there_are_no_search_charts(datasets):
     assert figures.search_figures(town, search) == []
 
 
-def test_figures_draw_on_paper_without_a_colour_variable(datasets):
+def test_figures_are_drawn_on_white_without_a_color_variable(datasets):
     drawn = list(itertools.islice(figures.drawings(datasets[1]), 6))
     assert len({name for name, _, _ in drawn}) == 6
     for name, _, svg in drawn:
@@ -145,7 +145,7 @@ def test_specifications_are_valid_vega_lite(datasets):
         alt.Chart.from_dict(chart.spec)
 
 
-def test_figures_describe_themselves_for_who_cannot_see_them(datasets):
+def test_every_figure_has_a_text_alternative(datasets):
     for dataset in datasets:
         for chart in figures.search_figures(dataset, dataset.searches[0]):
             assert chart.spec["description"] == chart.alt
@@ -161,7 +161,7 @@ GENOTYPE = Genotype(
 )
 
 
-def test_a_drawing_tells_every_block_and_what_was_dropped():
+def test_a_drawing_describes_every_block_and_the_dropped_ones():
     first, second = genotype_drawing.stage_blocks(GENOTYPE, [3, 2])
     assert "1 of 3 blocks kept" in first["heading"]
     assert [block["text"] for block in first["blocks"]] == [
@@ -190,14 +190,14 @@ def test_bars_are_as_high_as_the_widths_and_crosses_as_wide_as_the_dilation():
     assert reach[-1] < genotype_drawing.WIDTH
 
 
-def test_the_papers_genotype_is_a_well_formed_picture():
+def test_the_drawing_of_the_papers_genotype_is_well_formed():
     paper = Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json")
     svg = genotype_drawing.genotype_svg("The paper's", paper, [0, 0])
     assert len(ElementTree.fromstring(svg).findall("{http://www.w3.org/2000/svg}g")) == 4 + 9
     assert vl_convert.svg_to_png(svg).startswith(b"\x89PNG")
 
 
-def test_roles_of_the_page_and_of_paper_are_the_same_names():
+def test_the_page_and_the_figures_define_the_same_roles():
     css = (page.ASSETS / "page.css").read_text(encoding="utf-8")
     assert set(style.ROLES) <= set(re.findall(r"--([a-z]+):", css))
     spec = {"config": {"a": style.role("ink")}}

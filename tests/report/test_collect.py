@@ -1,4 +1,4 @@
-"""What the report collects, and what it says about results that are missing or wrong."""
+"""Collected results, and entries for missing and malformed ones."""
 
 import csv
 import json
@@ -16,10 +16,10 @@ ERFNET = {"dataset": "town", "seed": 0, "network": "erfnet"}
 
 
 def test_complete_results_leave_nothing_missing(config, results):
-    found = collect(config)
-    assert found.missing == []
-    assert [len(search.stages) for dataset in found.datasets for search in dataset.searches] == [3, 3]
-    assert [dataset.split for dataset in found.datasets] == ["test", "val"]
+    collected = collect(config)
+    assert collected.missing == []
+    assert [len(search.stages) for dataset in collected.datasets for search in dataset.searches] == [3, 3]
+    assert [dataset.split for dataset in collected.datasets] == ["test", "val"]
 
 
 def test_the_rows_are_those_of_the_table(config, results):
@@ -36,14 +36,14 @@ def test_the_rows_are_those_of_the_table(config, results):
 
 
 def test_without_any_result_everything_is_missing_and_nothing_raises(config, empty):
-    found = collect(config)
-    assert len(found.missing) == found.expected > 0
-    assert not any(entry.begun for entry in found.missing)
-    assert len(found.rows) == 6
-    assert {row["miou_val"] for row in found.rows} == {None}
+    collected = collect(config)
+    assert len(collected.missing) == collected.expected > 0
+    assert not any(entry.begun for entry in collected.missing)
+    assert len(collected.rows) == 6
+    assert {row["miou_val"] for row in collected.rows} == {None}
 
 
-def test_a_failed_stage_is_told_with_the_end_of_its_log(config, results):
+def test_a_failed_stage_is_reported_with_the_end_of_its_log(config, results):
     Path(paths.TRAINING.format(**ERFNET)).unlink()
     log = Path(paths.LOG.format(stage="retrain", job="town-seed0-erfnet"))
     log.parent.mkdir(parents=True)
@@ -61,17 +61,17 @@ def test_a_failed_stage_is_told_with_the_end_of_its_log(config, results):
     "pattern",
     [paths.MANIFEST, paths.EVALUATION, paths.TRAINING, paths.PROFILE, paths.GENOTYPE, paths.SEARCH_METRICS],
 )
-def test_a_malformed_result_is_missing_and_the_rest_stays(config, results, pattern, content):
+def test_a_malformed_result_is_missing_and_the_rest_is_kept(config, results, pattern, content):
     path = Path(pattern.format(**ERFNET))
     path.write_text(content)
-    found = collect(config)
-    (entry,) = found.missing
+    collected = collect(config)
+    (entry,) = collected.missing
     assert str(path) in entry.why
-    assert len(found.rows) == (12 if pattern != paths.PROFILE else 11)
+    assert len(collected.rows) == (12 if pattern != paths.PROFILE else 11)
 
 
 @pytest.mark.parametrize("size", ["[128]", "[64, 128, 0.5]"])
-def test_a_size_that_is_none_is_refused(config, results, size):
+def test_a_malformed_size_is_rejected(config, results, size):
     path = Path(paths.PROFILE.format(**ERFNET))
     value = json.loads(path.read_text())
     value["records"][0]["size"] = json.loads(size)
@@ -79,7 +79,7 @@ def test_a_size_that_is_none_is_refused(config, results, size):
     assert [entry.what for entry in collect(config).missing] == ["profile of erfnet on town, seed 0"]
 
 
-def test_numbers_that_are_none_are_refused(config, results):
+def test_values_that_are_not_finite_numbers_are_rejected(config, results):
     path = Path(paths.EVALUATION.format(**ERFNET))
     for value in ("NaN", "Infinity", "true", '"60"'):
         path.write_text(path.read_text().replace("60.0", value, 1))
@@ -89,9 +89,9 @@ def test_numbers_that_are_none_are_refused(config, results):
 
 
 def test_a_configuration_without_a_search_expects_none(config, empty):
-    found = collect({**config, "networks": ["erfnet"]})
-    assert [dataset.searches for dataset in found.datasets] == [[], []]
-    assert {entry.what.split()[0] for entry in found.missing} == {"dataset", "training", "evaluation", "profile"}
+    collected = collect({**config, "networks": ["erfnet"]})
+    assert [dataset.searches for dataset in collected.datasets] == [[], []]
+    assert {entry.what.split()[0] for entry in collected.missing} == {"dataset", "training", "evaluation", "profile"}
 
 
 def test_published_rows_have_a_source_and_belong_to_their_type_of_data():
@@ -105,34 +105,34 @@ def test_published_rows_have_a_source_and_belong_to_their_type_of_data():
     assert published("streets") == []
 
 
-def test_provenance_gathers_what_the_results_tell(config, results):
+def test_provenance_collects_commits_hours_and_devices(config, results):
     path = Path(paths.TRAINING.format(**ERFNET))
     value = json.loads(path.read_text())
     path.write_text(json.dumps({**value, "provenance": {**PROVENANCE, "commit": "fedcba987654+"}}))
-    told = provenance(collect(config))
-    assert told["commits"] == ["0123456789ab", "fedcba987654+"]
-    assert told["search_hours"] == pytest.approx(2 * 1.2)
-    assert told["train_hours"] == pytest.approx(6 * 0.25)
-    assert told["devices"] == ["a CPU"]
+    origin = provenance(collect(config))
+    assert origin["commits"] == ["0123456789ab", "fedcba987654+"]
+    assert origin["search_hours"] == pytest.approx(2 * 1.2)
+    assert origin["train_hours"] == pytest.approx(6 * 0.25)
+    assert origin["devices"] == ["a CPU"]
 
 
-def test_provenance_names_the_weights_where_an_evaluation_does(config, results):
+def test_provenance_lists_the_weights_of_evaluations_that_record_them(config, results):
     path = Path(paths.EVALUATION.format(**ERFNET))
     value = json.loads(path.read_text())
-    told = provenance(collect(config))["weights"]
-    assert len(told) == 6
-    assert {"dataset": "town", "network": "erfnet", "seed": 0, **value.pop("weights")} in told
+    weights = provenance(collect(config))["weights"]
+    assert len(weights) == 6
+    assert {"dataset": "town", "network": "erfnet", "seed": 0, **value.pop("weights")} in weights
     path.write_text(json.dumps({**value, "weights": {"bytes": None, "sha256": ""}}))
     assert {row["bytes"] for row in provenance(collect(config))["weights"]} == {0, 3_900_000}, "the page divides it"
-    path.write_text(json.dumps(value))  # an evaluation from before
+    path.write_text(json.dumps(value))  # an evaluation by an older version
     assert len(provenance(collect(config))["weights"]) == 5
 
 
-def test_predictions_may_be_gone(config, results):
+def test_predictions_may_be_missing(config, results):
     shutil.rmtree(Path(paths.PREDICTIONS.format(**ERFNET)))
-    found = collect(config)
-    assert [len(network.frames) for network in found.datasets[0].networks] == [2, 2, 0]
-    assert found.missing == []
+    collected = collect(config)
+    assert [len(network.frames) for network in collected.datasets[0].networks] == [2, 2, 0]
+    assert collected.missing == []
 
 
 def test_the_published_files_are_plain_tables():

@@ -1,4 +1,4 @@
-"""The ablation and the seeds' summary in the report."""
+"""The ablation and the summary over seeds in the report."""
 
 import json
 from pathlib import Path
@@ -26,9 +26,9 @@ def html(config, compared, monkeypatch):
 
 
 def test_cells_have_means_and_intervals_over_their_seeds(config, compared):
-    found = collect(config)
-    assert found.missing == []
-    ssr, none, odd = found.ablation.cells
+    collected = collect(config)
+    assert collected.missing == []
+    ssr, none, odd = collected.ablation.cells
     assert (ssr.regularizer, ssr.shrink, ssr.dimensions, ssr.seeds) == ("ssr", "on", "joint", 2)
     assert (ssr.means["gap"], none.means["gap"], odd.means["gap"]) == (3.0, 11.0, 1.0)
     assert ssr.intervals["gap"] == pytest.approx(mean_interval([2.0, 4.0])[1])
@@ -48,7 +48,7 @@ def test_the_chart_has_a_mark_for_every_cell(config, compared):
     assert "Smallest: <b>odd</b> · depth" in chart.alt
 
 
-def test_the_page_shows_the_answer_the_means_and_the_seeds(html):
+def test_the_page_shows_the_conclusion_the_means_and_the_seeds(html):
     assert "<p>Of 2 settings, SSR&#39;s gap is smaller in 1.</p>" in html
     assert "<li>Searching joint with shrinking, it is &lt;b&gt;smaller&lt;/b&gt;.</li>" in html
     assert "<b>odd" not in html
@@ -59,7 +59,7 @@ def test_the_page_shows_the_answer_the_means_and_the_seeds(html):
     assert '<div class="chart" data-chart="ablation-gaps">' in html
 
 
-def test_figures_hold_the_ablation(config, compared, monkeypatch):
+def test_the_figures_include_the_ablation(config, compared, monkeypatch):
     monkeypatch.setattr(figures, "drawings", lambda dataset: [])
     figures.write_figures(config)
     assert "ablation-gap" in json.loads((Path(paths.FIGURES) / "index.json").read_text())["figures"]
@@ -68,12 +68,12 @@ def test_figures_hold_the_ablation(config, compared, monkeypatch):
 
 @pytest.mark.parametrize("path", [paths.ABLATION, paths.ABLATION_REPORT, paths.SUMMARY])
 @pytest.mark.parametrize("text", ["", "dataset\n", "a,b\n1,2\n3\n", "\x00"])
-def test_what_cannot_be_read_is_told(config, compared, path, text):
+def test_an_unreadable_file_is_reported_as_missing(config, compared, path, text):
     Path(path).write_text(text)
-    found = collect(config)
-    assert [str(path) in entry.why for entry in found.missing] == [True]
+    collected = collect(config)
+    assert [str(path) in entry.why for entry in collected.missing] == [True]
 
 
 def test_a_single_seed_needs_no_summary(config, results):
-    found = collect(config)
-    assert (found.summary, found.ablation, found.missing) == ([], None, [])
+    collected = collect(config)
+    assert (collected.summary, collected.ablation, collected.missing) == ([], None, [])

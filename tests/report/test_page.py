@@ -1,4 +1,4 @@
-"""The page and the figures as files: whole, escaped, and there for partial results too."""
+"""The page and the figure files: complete, escaped, and usable with partial results."""
 
 import json
 import re
@@ -21,12 +21,12 @@ CONFIG_PATH = "my <b>experiments</b>/town.yaml"
 
 @pytest.fixture(autouse=True)
 def short_script(monkeypatch):
-    """The browser test has the real script; bundling it takes seconds."""
+    """Replace the script, which takes seconds to bundle; the browser test uses the real one."""
     monkeypatch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
 
 
 class Page(HTMLParser):
-    """Counts of tags, all addresses, and the text of a page."""
+    """The tags, addresses and text of a page."""
 
     def __init__(self, html):
         super().__init__()
@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def complete(config, tmp_path_factory):
-    """The page of complete results, as HTML and parsed."""
+    """The page of complete results, as HTML and as a `Page`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("complete"))
         patch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
@@ -61,13 +61,13 @@ def specs(html):
     return json.loads(re.search(r'<script type="application/json" id="charts">(.*?)</script>', html, re.DOTALL)[1])
 
 
-def test_the_page_needs_nothing_from_elsewhere(complete):
+def test_the_page_is_self_contained(complete):
     _, page = complete
     assert page.addresses
     assert all(address.startswith(("#", "data:")) for address in page.addresses)
 
 
-def test_every_chart_has_its_place_and_every_place_its_chart(complete):
+def test_charts_and_their_containers_match(complete):
     html, _ = complete
     places = re.findall(r'data-chart="([^"]+)"', html)
     assert len(places) == len(set(places)) > 30
@@ -78,7 +78,7 @@ def test_names_and_paths_cannot_become_markup(complete):
     html, page = complete
     assert NASTY not in html
     assert "b" not in page.tags
-    assert "i" in page.tags  # the colour keys are the page's own
+    assert "i" in page.tags  # the color key of the page itself
     assert "<i>yard" not in html
     text = "".join(page.text)
     assert NASTY in text
@@ -89,14 +89,14 @@ def test_names_and_paths_cannot_become_markup(complete):
 def test_without_results_the_page_says_so(config, empty):
     html, page = render(config)
     text = " ".join("".join(page.text).split())
-    assert "0 of 32 results are there" in text
+    assert "0 of 32 results are available" in text
     assert "Not run yet: dataset town" in text
     assert specs(html) == {}
     assert text.count("Not available:") >= 2 * 6
     assert Image.open(paths.PREDICTION_SHEET).size[1] < 200
 
 
-def test_partial_results_show_what_is_there(config, results):
+def test_partial_results_are_shown(config, results):
     for name in ("seed0/shrink2", "seed0/discretize", "seed0/retrain/searched", "seed0/evaluate"):
         shutil.rmtree(f"results/town/{name}")
     Path("results/yard/prepare/dataset.json").write_text("{")
@@ -104,15 +104,15 @@ def test_partial_results_show_what_is_there(config, results):
     text = "".join(page.text)
     assert "training of searched on town, seed 0" in text
     assert "is not valid JSON" in text
-    assert "no network of this dataset has been both evaluated and profiled yet" in text
+    assert "no network has been both evaluated and profiled on this dataset yet" in text
     assert "d1-s1-options-alive" in specs(html)
     assert "d2-accuracy" in specs(html)
 
 
 @pytest.mark.parametrize("networks", [["erfnet"], ["searched"], ["random"]])
-def test_a_page_of_some_kinds_of_network_only(config, results, networks):
+def test_a_page_with_one_kind_of_network(config, results, networks):
     html, page = render({**config, "networks": networks, "datasets": {"town": config["datasets"]["town"]}})
-    assert "What is not there" not in "".join(page.text)
+    assert "Missing results" not in "".join(page.text)
     assert bool([name for name in specs(html) if "-s1-" in name]) == (networks != ["erfnet"])
 
 
@@ -135,7 +135,7 @@ def test_large_pictures_are_scaled_down_and_frames_limited(config, empty):
     assert {(picture.width, picture.height) for picture in pictures} == {(predictions.PANEL, predictions.PANEL // 2)}
 
 
-def test_commands_name_every_stage_once_and_quote_paths(config, results):
+def test_commands_cover_every_stage_once_and_quote_paths(config, results):
     lines = list(page_module.commands(config, "a b.yaml"))
     assert len(lines) == len(set(lines)) == 2 * (1 + 1 + 2 + 1 + 1 + 3 * 3 + 1) + 3
     assert all("--config 'a b.yaml'" in line for line in lines)
@@ -154,7 +154,7 @@ def test_durations(hours, text):
     assert page_module.duration(hours) == text
 
 
-def test_figures_replace_the_old_ones_whole(config, results):
+def test_new_figures_replace_all_old_ones(config, results):
     stale = Path(paths.FIGURES) / "stale.svg"
     stale.parent.mkdir(parents=True)
     stale.write_text("old")
@@ -180,7 +180,7 @@ def test_figures_replace_the_old_ones_whole(config, results):
         assert Image.open(stale.parent / f"{name}.png").width > 1000
 
 
-def test_figures_of_nothing_are_an_index_that_says_so(config, empty):
+def test_without_results_the_figure_index_lists_what_is_missing(config, empty):
     write_figures(config)
     index = json.loads((Path(paths.FIGURES) / "index.json").read_text())
     assert set(index["figures"]) == {"genotype-paper"}

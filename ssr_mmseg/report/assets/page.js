@@ -1,6 +1,6 @@
 "use strict";
 
-// Charts. Their colours are CSS variables, so that a change of the colour scheme or a print needs no second drawing.
+// Charts. Their colors are CSS variables, so switching the color scheme or printing needs no redrawing.
 const specs = JSON.parse(document.getElementById("charts").textContent);
 const drawn = [...document.querySelectorAll(".chart")].map((place) =>
   window
@@ -13,7 +13,7 @@ const drawn = [...document.querySelectorAll(".chart")].map((place) =>
 );
 Promise.all(drawn).then(() => document.documentElement.setAttribute("data-drawn", drawn.length));
 
-// The table: click a heading to sort by it, type to filter.
+// Table: click a heading to sort, type to filter.
 const table = document.querySelector("table.sortable");
 if (table) {
   const body = table.tBodies[0];
@@ -52,7 +52,7 @@ if (table) {
   filter();
 }
 
-// Predictions: one slider per frame uncovers the prediction of every network at once.
+// Predictions: the slider of a frame reveals the predictions of all networks at once.
 for (const frame of document.querySelectorAll(".frame")) {
   const slider = frame.querySelector('input[type="range"]');
   const reveal = () => {
