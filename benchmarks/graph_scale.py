@@ -43,7 +43,7 @@ def write_experiment(folder: Path, datasets: int, networks: int, seeds: int, tar
             "type": "streets",
             "size": [96, 192],
             "options": {"seed": number},
-            "search": {"cost": {"kind": "macs", "target": TARGETS[:targets]}},
+            "search": {"cost": {"type": "macs", "target": TARGETS[:targets]}},
         }
         for number in range(datasets)
     }

@@ -52,7 +52,7 @@ class OurStep:
             {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}
         )
         architecture = architecture_of(self.model)
-        cost = build_cost({"kind": "macs", "target": 0.6}, architecture.space, CLASSES, size)
+        cost = build_cost({"type": "macs", "target": 0.6}, architecture.space, CLASSES, size)
         objective = ArchitectureObjective(architecture, schedule["objective"].to_dict(), "ssr", cost)
         self.step = TwoPhaseStep(self.model, optimizers(self.model), objective)
         self.batch = {

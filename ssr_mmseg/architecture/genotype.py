@@ -1,4 +1,4 @@
-"""The discrete architecture: what discretization yields, what retraining builds, what people share."""
+"""Genotypes: the discrete networks that discretization yields, that retraining builds and that people share."""
 
 import json
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_text
 
 FORMAT = "ssr-genotype-1"
-MAX_BYTES = 2**20  # of a genotype's file; one of 512 blocks has 30 kB
-MAX_WEIGHTS = 250_000_000  # 1 GB: far above any real-time network, far below what 512 blocks of 4096 channels ask for
+MAX_BYTES = 2**20  # limit on a genotype file; one with 512 blocks has 30 kB
+MAX_WEIGHTS = 250_000_000  # 1 GB: far above any real-time network, far below 512 blocks of 4096 channels
 
 Choice = Mapping[str, np.ndarray]  # gate → index of the chosen option per group, shape (*groups,)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block: its operator (dilation, resolution) and its mid and out widths in channels."""
+    """One block: its operator (dilation and resolution), and its mid and out widths in channels."""
 
     dilation: int
     resolution: int
@@ -32,21 +32,21 @@ class Block:
 
 @dataclass(frozen=True)
 class Stage:
-    """`channels` enter a stage's first block; every further block takes the out width of the one before."""
+    """One stage: its first block has `channels` inputs, every other block the out width of the block before it."""
 
     channels: int
     blocks: tuple[Block, ...]
 
     @property
     def weights(self) -> int:
-        """Weights of the blocks' convolutions, biases left out."""
+        """Number of weights of the blocks' convolutions, without biases."""
         inputs = (self.channels, *(block.out for block in self.blocks))
         return sum(3 * block.mid * (width + block.out) for width, block in zip(inputs, self.blocks, strict=False))
 
 
 @dataclass(frozen=True)
 class Genotype:
-    """A network of the space, as two stages of blocks.
+    """A network of the search space, as two stages of blocks.
 
     Example:
         >>> Genotype.read("config/genotypes/paper_cityscapes.json").stages[0].blocks[1].out
@@ -58,7 +58,7 @@ class Genotype:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels of the features of stem and stages, at 1/2, 1/4 and 1/8 of the input."""
+        """Channels of the features after the stem and each stage, at 1/2, 1/4 and 1/8 of the input."""
         return (STEM_CHANNELS, *(stage.blocks[-1].out for stage in self.stages))
 
     @classmethod
@@ -66,7 +66,7 @@ class Genotype:
         """Validate parsed JSON against `schemas/genotype.schema.json` and build the genotype.
 
         Raises:
-            UserError: the value does not fit the schema, a block is wider than its stage, or the network is too large.
+            UserError: The value does not fit the schema, a block is wider than its stage, or the network is too large.
         """
         error = json_schema.violation(value, "genotype")
         if error is not None:
@@ -96,16 +96,16 @@ class Genotype:
 
     @classmethod
     def read(cls, path: str | Path) -> "Genotype":
-        """Read and validate a genotype file."""
+        """Read and validate the genotype in a file."""
         return cls.from_dict(read_json(Path(path), MAX_BYTES), str(path))
 
     def to_dict(self) -> dict:
-        """JSON value of the genotype, as `from_dict` takes it."""
+        """Return the JSON value of the genotype, the inverse of `from_dict`."""
         stages = [{"channels": stage.channels, "blocks": [asdict(b) for b in stage.blocks]} for stage in self.stages]
         return {"format": FORMAT, **({"comment": self.comment} if self.comment else {}), "stages": stages}
 
     def write(self, path: Path) -> None:
-        """Write the genotype with one line per block, so that two of them can be compared by a line diff."""
+        """Write the genotype with one line per block, so that a line diff compares two genotypes."""
         lines = ["{", f'  "format": {json.dumps(FORMAT)},']
         if self.comment:
             lines.append(f'  "comment": {json.dumps(self.comment)},')
@@ -117,7 +117,7 @@ class Genotype:
 
 
 def genotype_of(space: SearchSpace, choice: Choice, comment: str = "") -> Genotype:
-    """The network that `choice` picks from the space; choices of dropped blocks and operators are ignored."""
+    """Return the genotype of a choice; the choices of dropped blocks and unused operators are ignored."""
     stages, first = [], 0
     for index, stage in enumerate(space.stages):
         widths, blocks = space.widths(index), []
@@ -133,12 +133,12 @@ def genotype_of(space: SearchSpace, choice: Choice, comment: str = "") -> Genoty
 
 
 def choice_of(space: SearchSpace, genotype: Genotype) -> dict[str, np.ndarray]:
-    """The choice that yields `genotype`; groups that do not matter get their last option.
+    """Return the choice that yields `genotype`; groups that do not matter get their last option.
 
     Raises:
-        UserError: the genotype is not in the space.
+        UserError: The genotype is not in the space.
     """
-    choice = {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+    choice = last_options(space)
     first = 0
     for index, (stage_space, stage) in enumerate(zip(space.stages, genotype.stages, strict=True)):
         if stage.channels != stage_space.channels or len(stage.blocks) > stage_space.blocks:
@@ -151,12 +151,25 @@ def choice_of(space: SearchSpace, genotype: Genotype) -> dict[str, np.ndarray]:
         for number, block in enumerate(stage.blocks, start=first):
             operator = (block.dilation, block.resolution)
             if operator not in space.operators or block.mid not in widths or block.out not in widths:
-                raise UserError(f"genotype is not in the space: no option for {block} in stage {index + 1}")
+                raise UserError(f"genotype is not in the space: stage {index + 1} has no options for {block}")
             option = space.operators.index(operator)
             choice["operator"][number] = option
             choice["mid_width"][number, option] = widths.index(block.mid)
             choice["out_width"][number, option] = widths.index(block.out)
         first += stage_space.blocks
+    return choice
+
+
+def last_options(space: SearchSpace) -> dict[str, np.ndarray]:
+    """Return the choice of the last option of every group."""
+    return {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+
+
+def reference_choice(space: SearchSpace) -> dict[str, np.ndarray]:
+    """Return the choice of every block at full width, with the first dilation and resolution 1."""
+    choice = last_options(space)
+    choice["operator"][:] = space.operators.index((space.dilations[0], 1))
+    choice["depth"][:] = [stage.blocks - 1 for stage in space.stages]
     return choice
 
 

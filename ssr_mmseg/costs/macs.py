@@ -7,23 +7,30 @@ from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.base import Cost
+from ssr_mmseg.costs.base import COSTS, Cost
 from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 
 
+@COSTS.register_module(name="macs")
 class Macs(Cost):
-    """`{kind: macs, target: t}`: t times the multiply-adds of the space's full chain (method §5)."""
+    """`{type: macs, target: t}`: t times the multiply-adds of the space's full chain (method §5)."""
 
     unit = "multiply-adds"
 
     def __init__(
-        self, cost: dict, space: SearchSpace, classes: int, size: tuple[int, int], table: Path | str | None = None
+        self,
+        target: float,
+        space: SearchSpace,
+        classes: int,
+        size: tuple[int, int],
+        table: Path | str | None = None,
+        hold: float | None = None,
     ) -> None:
-        self.space = space
+        super().__init__(space, hold)
         self.classes = classes
         self.size = size
         self.reference = reference_macs(space, classes, size)
-        self.target = cost["target"] * self.reference
+        self.target = target * self.reference
 
     def expected(self, probabilities: Mapping[str, Tensor]) -> Tensor:
         return expected_macs(self.space, probabilities, self.classes, self.size)

@@ -1,7 +1,7 @@
-"""Multiply-adds: expected under the gates, exact for a genotype, from one set of formulas.
+"""Multiply-adds, exact for a genotype and expected under the gates, from the same formulas.
 
-Options of different groups are drawn independently, so the expectation of a product of widths is the product of the
-expectations, and one-hot gates give the exact count. Only convolutions count, as in the published figures.
+Options of different groups are independent, so the expectation of a product of widths is the product of their
+expectations, and one-hot gates give the exact count. Only convolutions are counted, as in the published figures.
 """
 
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.genotype import Genotype, genotype_of, reference_choice
 from ssr_mmseg.architecture.input_size import check_input_size
-from ssr_mmseg.architecture.search_space import GATES, STEM_CHANNELS, SearchSpace
+from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
 from ssr_mmseg.models.operators import POOL_GRIDS
 from ssr_mmseg.utils.devices import constant
 
-Count = TypeVar("Count", int, Tensor)  # of a genotype, or its expectation, which carries gradients
+Count = TypeVar("Count", int, Tensor)  # an exact count, or its expectation with gradients
 
 
 def search_head_macs(width: Count, classes: int, size: tuple[int, int]) -> Count:
-    """1×1 classifier on the last feature of `width` channels at 1/8 of `size`."""
+    """Count the 1×1 classifier on the last feature, which has `width` channels at 1/8 of `size`."""
     return width * classes * _pixels(size, 8)
 
 
@@ -32,7 +32,7 @@ def aggregation_macs(
     skip_channels: int = 64,
     branch_channels: int = 40,
 ) -> Count:
-    """The derived network's aggregation on stages that end with `widths` channels (method §2)."""
+    """Count the aggregation head of the derived network on stages that end with `widths` channels (method §2)."""
     quarter, eighth = _pixels(size, 4), _pixels(size, 8)
     pooled = sum(grid * grid for grid in POOL_GRIDS) * widths[1] * branch_channels
     pyramid = pooled + (widths[1] + len(POOL_GRIDS) * branch_channels) * channels * eighth
@@ -43,14 +43,14 @@ def aggregation_macs(
 def expected_macs(
     space: SearchSpace, probabilities: Mapping[str, Tensor], classes: int, size: tuple[int, int], head: str = "search"
 ) -> Tensor:
-    """E[multiply-adds] of the derived network for one image of `size` (height, width), a scalar with gradients.
+    """Return E[multiply-adds] of the derived network for one image of `size` (height, width), a scalar with gradients.
 
     Args:
-        probabilities: Of the gates, as `ArchitectureParameters.probabilities` gives them.
-        head: `search` for the search head, `aggregation` for the derived network's.
+        probabilities: Probabilities per gate, as `ArchitectureParameters.probabilities` returns them.
+        head: `search` for the search head, `aggregation` for the aggregation head.
 
     Raises:
-        UserError: height or width is not a multiple of 8.
+        UserError: The height or the width is not a multiple of 8.
     """
     check_input_size(size)
     p_operator = probabilities["operator"]  # (blocks, operators)
@@ -63,7 +63,7 @@ def expected_macs(
         areas = tuple((height // s) * (width // s) for _, s in space.operators)
         area = constant(areas, p_operator.dtype, p_operator.device)
         p_depth = probabilities["depth"][index, : stage.blocks]
-        reached = p_depth.flip(0).cumsum(0).flip(0)  # (blocks,): the probability that depth includes a block
+        reached = p_depth.flip(0).cumsum(0).flip(0)  # (blocks,): P(the depth includes the block)
         rows = slice(first, first + stage.blocks)
         p_out = probabilities["out_width"][rows]
         mid = probabilities["mid_width"][rows] @ options  # (blocks, operators)
@@ -72,11 +72,11 @@ def expected_macs(
         inputs = torch.cat([block_out.new_full((1,), float(stage.channels)), block_out[:-1]])
         per_operator = 3 * area * mid * (inputs.unsqueeze(-1) + out)
         total = total + (reached * (p_operator[rows] * per_operator).sum(dim=-1)).sum()
-        if index + 1 < len(space.stages):  # the reduction block behind the stage: 9·a·(b − a), quadratic in a
+        if index + 1 < len(space.stages):  # the reduction block after the stage: 9·a·(b − a), quadratic in a
             following = space.stages[index + 1].channels
             reduction = 9 * options * (following - options) * _pixels(size, 8 << index)
-            behind = (p_operator[rows] * (p_out @ reduction)).sum(dim=-1)
-            total = total + (p_depth * behind).sum()
+            after_block = (p_operator[rows] * (p_out @ reduction)).sum(dim=-1)  # (blocks,)
+            total = total + (p_depth * after_block).sum()
         stage_widths.append((p_depth * block_out).sum())
         first += stage.blocks
     if head == "search":
@@ -85,10 +85,10 @@ def expected_macs(
 
 
 def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head: str = "aggregation") -> int:
-    """Multiply-adds of one image of `size` (height, width) through the network of a genotype, counted block by block.
+    """Count the multiply-adds of a genotype's network for one image of `size` (height, width), block by block.
 
     Raises:
-        UserError: height or width is not a multiple of 8.
+        UserError: The height or the width is not a multiple of 8.
     """
     check_input_size(size)
     total = _stem_macs(genotype.stages[0].channels, size)
@@ -109,13 +109,7 @@ def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head:
 
 def reference_macs(space: SearchSpace, classes: int, size: tuple[int, int]) -> float:
     """M₀ of the cost loss (method §5): every block at full width and resolution 1, with the search head."""
-    probabilities = {gate: torch.zeros(space.gate_shape(gate), dtype=torch.float64) for gate in GATES}
-    for index, stage in enumerate(space.stages):
-        probabilities["depth"][index, stage.blocks - 1] = 1
-    probabilities["operator"][:, space.operators.index((space.dilations[0], 1))] = 1
-    probabilities["mid_width"][..., -1] = 1
-    probabilities["out_width"][..., -1] = 1
-    return float(expected_macs(space, probabilities, classes, size))
+    return float(genotype_macs(genotype_of(space, reference_choice(space)), classes, size, "search"))
 
 
 def _pixels(size: tuple[int, int], stride: int) -> int:
@@ -123,6 +117,6 @@ def _pixels(size: tuple[int, int], stride: int) -> int:
 
 
 def _stem_macs(channels: int, size: tuple[int, int]) -> int:
-    """The two reduction blocks before stage 1: 3 → 16 at 1/2 and 16 → `channels` at 1/4."""
+    """Count the two reduction blocks before stage 1: 3 → 16 at 1/2 and 16 → `channels` at 1/4."""
     to_stem = 9 * 3 * (STEM_CHANNELS - 3) * _pixels(size, 2)
     return to_stem + 9 * STEM_CHANNELS * (channels - STEM_CHANNELS) * _pixels(size, 4)

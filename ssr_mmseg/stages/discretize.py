@@ -90,7 +90,7 @@ def sample(config: dict, dataset: str, seed: int) -> None:
     def macs(genotype: Genotype) -> float:
         return genotype_macs(genotype, classes, size)
 
-    measure = macs if options["search"]["cost"]["kind"] == "macs" else search_cost(config, dataset).of
+    measure = macs if options["search"]["cost"]["type"] == "macs" else search_cost(config, dataset).of
     genotype = random_genotype_like(space, measure(searched), measure, seed)
     genotype.write(Path(paths.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
 

@@ -47,7 +47,7 @@ CITYSCAPES = {
     "shrink": True,
     "threshold": 0.1,
     "batch_size": 6,
-    "cost": {"kind": "macs", "target": 0.6},
+    "cost": {"type": "macs", "target": 0.6},
 }
 
 

@@ -47,7 +47,7 @@ CONFIGS = st.fixed_dictionaries(
         "device": st.sampled_from(["auto", "cpu"]),
         "seeds": st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
         "networks": st.just(["searched", "erfnet", "paper_cityscapes"]),
-        "search": st.just({"space": SPACE_SETTINGS, "epochs": 2, "threshold": 0.2, "cost": {"kind": "macs"}}),
+        "search": st.just({"space": SPACE_SETTINGS, "epochs": 2, "threshold": 0.2, "cost": {"type": "macs"}}),
         "profile": st.just({"sizes": [[64, 64]], "runs": 5, "seconds": 0.5}),
         "ablation": st.just(ABLATION),
     },

@@ -34,17 +34,17 @@ def table_for(config: dict, device: str = environment(resolve_device("cpu"))["de
 @pytest.mark.parametrize(
     "cost",
     [
-        {"kind": "macs", "target": 0.8, "hold": 1000},
-        {"kind": "macs", "target": 0.9, "hold": 1000},
-        {"kind": "latency", "target_ms": 9.0},
-        {"kind": "latency", "target_ms": 12.0},
+        {"type": "macs", "target": 0.8, "hold": 1000},
+        {"type": "macs", "target": 0.9, "hold": 1000},
+        {"type": "latency", "target_ms": 9.0},
+        {"type": "latency", "target_ms": 12.0},
     ],
     ids=lambda cost: "-".join(map(str, cost.values())),
 )
 def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
     workplace("run")
     config = experiment(cost=cost, **LONGER)
-    if cost["kind"] == "latency":
+    if cost["type"] == "latency":
         table_for(config)
     for stage in range(2):
         search(config, DATASET, 0, stage)
@@ -59,7 +59,7 @@ def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
 
 def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
     workplace("run")
-    config = experiment(cost={"kind": "latency", "target_ms": 9.0}, epochs=1, shrink_stages=0)
+    config = experiment(cost={"type": "latency", "target_ms": 9.0}, epochs=1, shrink_stages=0)
     table_for(config)
     search(config, DATASET, 0, 0)
     discretize(config, DATASET, 0)
@@ -80,7 +80,7 @@ def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
 )
 def test_a_table_that_is_missing_or_foreign_is_one_line(workplace, device, message):
     workplace("run")
-    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    config = experiment(cost={"type": "latency", "target_ms": 9.0})
     if device:
         table_for(config, device)
     with pytest.raises(UserError, match=message) as caught:
@@ -90,7 +90,7 @@ def test_a_table_that_is_missing_or_foreign_is_one_line(workplace, device, messa
 
 def test_a_table_that_the_configuration_names_may_be_foreign(workplace):
     folder = workplace("run")
-    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    config = experiment(cost={"type": "latency", "target_ms": 9.0})
     table_for(config, "slide rule")
     (folder / settings.latency_table_path(config, DATASET)).rename(folder / "board.json")
     named = settings.complete(settings.merge(config, {"latency": {"table": "board.json"}}))
@@ -99,7 +99,7 @@ def test_a_table_that_the_configuration_names_may_be_foreign(workplace):
 
 def test_another_table_is_another_search(workplace):
     folder = workplace("run")
-    config = experiment(cost={"kind": "latency", "target_ms": 9.0})
+    config = experiment(cost={"type": "latency", "target_ms": 9.0})
     table_for(config)
     first = search_cost(config, DATASET).digest
     table_for(config, scale=1.001)
@@ -118,6 +118,6 @@ def test_another_table_is_another_search(workplace):
 
 def test_a_list_of_targets_has_no_search_of_its_own(workplace):
     workplace("run")
-    config = experiment(cost={"kind": "macs", "target": [0.8, 0.9]})
+    config = experiment(cost={"type": "macs", "target": [0.8, 0.9]})
     with pytest.raises(UserError, match=r"has a search for each target; name one of: town@0\.8, town@0\.9"):
         search(config, DATASET, 0, 0)

@@ -46,7 +46,7 @@ def test_fixed_gates_never_change(dimensions, regularizer):
     torch.manual_seed(0)
     supernet = SSRSupernet(search_settings(dimensions=list(dimensions)))
     gates = supernet.architecture
-    cost = build_cost({"kind": "macs", "target": 0.6}, gates.space, 3, (32, 32))
+    cost = build_cost({"type": "macs", "target": 0.6}, gates.space, 3, (32, 32))
     objective = ArchitectureObjective(gates, WEIGHTS, regularizer, cost)
     optimizer = torch.optim.Adam(gates.parameters(), lr=0.5, weight_decay=1e-3)
     fixed = fixed_gates(dimensions)

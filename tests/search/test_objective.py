@@ -22,7 +22,7 @@ def test_the_loss_is_the_sum_of_its_weighed_terms(hold):
     with torch.no_grad():
         for alpha in gates.alpha.values():
             alpha.normal_()
-    cost = build_cost({"kind": "macs", "target": TARGET, "hold": hold}, SPACE, CLASSES, SIZE)
+    cost = build_cost({"type": "macs", "target": TARGET, "hold": hold}, SPACE, CLASSES, SIZE)
     cross_entropy = torch.tensor(0.7)
     loss, terms = ArchitectureObjective(gates, WEIGHTS, "ssr", cost)(cross_entropy)
     p = gates.probabilities()

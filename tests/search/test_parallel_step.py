@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.distributed as dist
 from double_supernet import CLASSES, build_model, build_step, parts_of, random_batch
+from mmengine import dist
 from torch import Tensor
 
 from ssr_mmseg.search.hooks import ShrinkingHook
@@ -19,8 +19,8 @@ assert len(CLASS_WEIGHT) == CLASSES
 
 def own_share(seed: int) -> dict:
     """This process's images of a batch; the labels that count are not spread evenly."""
-    batch, share = random_batch(seed, BATCH, ignored=0.2), distributed.share_of(BATCH)
-    first = distributed.rank() * share
+    batch, share = random_batch(seed, BATCH, ignored=0.2), distributed.images_per_process(BATCH)
+    first = dist.get_rank() * share
     return {key: values[first : first + share] for key, values in batch.items()}
 
 
@@ -67,9 +67,9 @@ def short_search() -> dict[str, Tensor]:
 def process(rank: int, folder: str) -> None:
     """What each of two processes does: it leaves what it found in a file."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     torch.save([gradients_of_a_step(), short_search()], f"{folder}/{rank}.pth")
-    dist.destroy_process_group()
+    torch.distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def gates_of(seed: int, spread: float, space: SearchSpace = SPACE) -> Architectu
 
 
 def cost_of(target: float, space: SearchSpace = SPACE):
-    return build_cost({"kind": "macs", "target": target}, space, 11, (64, 64))
+    return build_cost({"type": "macs", "target": target}, space, 11, (64, 64))
 
 
 @settings(max_examples=6)

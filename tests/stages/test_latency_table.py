@@ -19,7 +19,7 @@ CONFIG = {
             "resolutions": [1],
             "width_options": 2,
         },
-        "cost": {"kind": "latency", "target_ms": 5},
+        "cost": {"type": "latency", "target_ms": 5},
     },
     "latency": {"points": 2, "rounds": 3, "networks": 1, "threads": 1},
 }

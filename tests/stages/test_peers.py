@@ -18,7 +18,7 @@ def config(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     yard = {"type": "camvid", "source": "data", "size": [64, 96]}
     changes = {"datasets": {"yard": yard}, "networks": ["searched", "erfnet"], "seeds": [3, 4]}
-    config = settings.complete({**changes, "search": {"cost": {"kind": "macs", "target": [0.5, 0.7]}}})
+    config = settings.complete({**changes, "search": {"cost": {"type": "macs", "target": [0.5, 0.7]}}})
     for rank, label in enumerate(project_files.peers(settings.networks(config, "yard"))):
         place, network = ("yard@" + label.split("@")[1], "searched") if "@" in label else ("yard", label)
         names = {"dataset": place, "seed": 3, "network": network}

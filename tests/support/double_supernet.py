@@ -75,7 +75,7 @@ def parts_of(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
 def build_step(model: nn.Module, rates: dict[str, float], optimizer: type = torch.optim.SGD) -> TwoPhaseStep:
     """The step of a model, at the given learning rates of the phases."""
     architecture = architecture_of(model)
-    cost = build_cost({"kind": "macs", "target": 0.6}, architecture.space, CLASSES, SIZE)
+    cost = build_cost({"type": "macs", "target": 0.6}, architecture.space, CLASSES, SIZE)
     objective = ArchitectureObjective(architecture, WEIGHTS, "ssr", cost)
     wrappers = {
         part: OptimWrapper(optimizer(list(own.values()), lr=rates[part])) for part, own in parts_of(model).items()

@@ -10,7 +10,7 @@ datasets:
   town: {type: streets, size: [64, 64]}
 search:
   shrink_stages: 0
-  cost: {kind: latency, target_ms: [4, 8.5]}
+  cost: {type: latency, target_ms: [4, 8.5]}
 """
 PEERS = "results/peers.csv"
 

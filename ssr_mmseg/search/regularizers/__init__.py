@@ -1,28 +1,27 @@
-"""Losses on gate groups that drive a search towards discrete choices: one file each, chosen by name.
+"""Losses on gate groups that drive a search to discrete choices, one file each.
 
-To add one, put a file here that defines a `Regularizer`; its name in a configuration is the file's.
+To add one, put a file here with a `Regularizer` under `@REGULARIZERS.register_module()`; configurations then use the
+name of the class.
 """
 
-import importlib
-import pkgutil
+from collections.abc import Mapping
+from typing import Any
 
-from ssr_mmseg.search.regularizers.base import Regularizer
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.search.regularizers.base import REGULARIZERS, Regularizer
+from ssr_mmseg.utils.registry import build, import_modules
+
+__all__ = ["REGULARIZERS", "Regularizer", "build_regularizer"]
+
+import_modules(__path__, __name__)
 
 
-def build_regularizer(name: str) -> Regularizer:
-    """The regularizer of `regularizers/<name>.py`.
+def build_regularizer(config: str | Mapping[str, Any]) -> Regularizer:
+    """Build the regularizer that a configuration names.
+
+    Args:
+        config: A name, or a mapping of `type` (the name) and the constructor's arguments.
 
     Raises:
-        UserError: there is no such file.
+        UserError: The name or an argument is unknown.
     """
-    known = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
-    if name not in known:
-        raise UserError(f"unknown regularizer {name}; known are: {', '.join(known)}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    kinds = [
-        kind
-        for kind in vars(module).values()
-        if isinstance(kind, type) and issubclass(kind, Regularizer) and kind.__module__ == module.__name__
-    ]
-    return kinds[0]()
+    return build(REGULARIZERS, config, "regularizer")

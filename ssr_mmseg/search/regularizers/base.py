@@ -1,8 +1,11 @@
-"""The interface of a regularizer. It sees tensors only and never names a dimension."""
+"""The interface of regularizers, which see tensors only and never name a dimension."""
 
 from abc import ABC, abstractmethod
 
+from mmengine.registry import Registry
 from torch import Tensor, nn
+
+REGULARIZERS = Registry("regularizer")
 
 
 class Regularizer(nn.Module, ABC):
@@ -14,7 +17,7 @@ class Regularizer(nn.Module, ABC):
 
         Args:
             alpha: Architecture parameters, (*groups, options).
-            probabilities: Normalised over the survivors, 0 for dead options, (*groups, options).
+            probabilities: Normalized over the survivors, 0 for dead options, (*groups, options).
             alive: Survivors, boolean, (*groups, options).
         """
 

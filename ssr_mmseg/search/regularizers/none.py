@@ -1,12 +1,13 @@
-"""No regularizer: the relaxed search alone, to compare with."""
+"""No regularizer: the relaxed search alone, for comparison."""
 
 from torch import Tensor
 
-from ssr_mmseg.search.regularizers.base import Regularizer
+from ssr_mmseg.search.regularizers.base import REGULARIZERS, Regularizer
 
 
+@REGULARIZERS.register_module(name=["NoRegularizer", "none"])
 class NoRegularizer(Regularizer):
-    """0, whatever the gates are."""
+    """0 for any gates."""
 
     def forward(self, alpha: Tensor, probabilities: Tensor, alive: Tensor) -> Tensor:
         return alpha.sum() * 0

@@ -1,6 +1,4 @@
-"""What holds for every file in `ssr_mmseg/regularizers/`, by its name."""
-
-import pkgutil
+"""Properties of every regularizer."""
 
 import pytest
 import torch
@@ -10,17 +8,26 @@ from spaces import SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.search import regularizers
-from ssr_mmseg.search.regularizers import build_regularizer
+from ssr_mmseg.search.regularizers import REGULARIZERS, build_regularizer
+from ssr_mmseg.utils.errors import UserError
 
-NAMES = sorted(module.name for module in pkgutil.iter_modules(regularizers.__path__) if module.name != "base")
+NAMES = sorted(name for name in REGULARIZERS.module_dict if name.islower())
 every_regularizer = pytest.mark.parametrize("name", NAMES)
 SCORES = {"sigmoid": torch.sigmoid, "softmax": torch.exp}
 every_gate = pytest.mark.parametrize("scores", sorted(SCORES))
 
 
-def test_the_rivals_are_there():
-    assert {"beta_decay", "entropy", "none", "ssr", "zero_one"} <= set(NAMES)
+def test_every_regularizer_has_the_name_of_its_class_and_a_bare_name():
+    names = ("beta_decay", "entropy", "none", "ssr", "zero_one")
+    assert set(NAMES) >= set(names)
+    for class_name, name in zip(("BetaDecay", "Entropy", "NoRegularizer", "SSR", "ZeroOne"), names, strict=True):
+        assert REGULARIZERS.module_dict[class_name] is REGULARIZERS.module_dict[name]
+        assert type(build_regularizer({"type": class_name})) is type(build_regularizer(name))
+
+
+def test_arguments_that_a_regularizer_does_not_take_are_one_line():
+    with pytest.raises(UserError, match=r"regularizer SSR: .*; its arguments are: none"):
+        build_regularizer({"type": "SSR", "weight": 3})
 
 
 def probabilities(alpha: torch.Tensor, alive: torch.Tensor, scores: str = "sigmoid") -> torch.Tensor:

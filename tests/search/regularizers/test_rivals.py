@@ -1,4 +1,4 @@
-"""The regularizers that stand beside SSR, against their definitions in plain Python."""
+"""The regularizers that SSR is compared with, against their definitions in plain Python."""
 
 import math
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def smooth_maximum(alpha, _):
 )
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**31 - 1))
-def test_they_are_what_their_papers_define(name, definition, seed):
+def test_they_equal_the_definitions_in_their_papers(name, definition, seed):
     case = random_case(seed)
     expected = mean_over_groups(definition, *case)
     assert float(build_regularizer(name)(*case)) == pytest.approx(expected, abs=1e-12)
@@ -63,7 +63,7 @@ def test_entropy_runs_from_the_logarithm_of_the_survivors_to_zero(count):
 
 def test_entropy_pushes_a_dying_option_ever_less_and_ssr_does_not():
     def push(name: str, weak: float) -> float:
-        """Derivative by the weaker α of two: what gradient descent drives it down with."""
+        """Derivative with respect to the weaker α of two, which gradient descent pushes down."""
         alpha = torch.tensor([[2.0, weak]], dtype=torch.double, requires_grad=True)
         p = alpha.sigmoid() / alpha.sigmoid().sum()
         build_regularizer(name)(alpha, p, torch.ones(1, 2, dtype=torch.bool)).backward()
@@ -76,7 +76,7 @@ def test_entropy_pushes_a_dying_option_ever_less_and_ssr_does_not():
 def test_zero_one_is_lowest_at_any_zeros_and_ones_and_flat_at_the_start():
     alive = torch.ones(1, 3, dtype=torch.bool)
     regularizer = build_regularizer("zero_one")
-    for pattern in ([1, 0, 0], [1, 1, 0], [1, 1, 1]):  # it does not ask for one survivor
+    for pattern in ([1, 0, 0], [1, 1, 0], [1, 1, 1]):  # several options of a group may end at 1
         alpha = torch.tensor([pattern], dtype=torch.double) * 200 - 100
         assert float(regularizer(alpha, alpha, alive)) == pytest.approx(-0.25)
     start = torch.zeros(1, 3, requires_grad=True)

@@ -53,14 +53,14 @@ def test_a_vanishing_survivor_leaves_loss_and_gradient_finite():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_alone_it_decides_every_gate_under_shrinking(seed):
-    """The L0 argument of the paper: each elimination lowers the number of survivors until one is left."""
+    """The L0 argument of the paper: options are removed one by one until one is left."""
     torch.manual_seed(seed)
     architecture = ArchitectureParameters(SPACE)
     ssr = build_regularizer("ssr")
     with torch.no_grad():
         for alpha in architecture.alpha.values():
             alpha.normal_(0, 0.01)
-    # the search's optimizer: its weight decay keeps survivors from saturating side by side at σ(α) = 1
+    # the optimizer of the search: its weight decay keeps several survivors from saturating at σ(α) = 1
     optimizer = torch.optim.Adam(architecture.parameters(), lr=0.05, weight_decay=1e-3)
     for _ in range(60):
         for _ in range(20):
@@ -76,7 +76,7 @@ def test_alone_it_decides_every_gate_under_shrinking(seed):
 
 
 def test_exact_ties_stay():
-    """What the L0 argument leaves out: survivors with one α have one gradient, and no step parts them."""
+    """An exception to the L0 argument: survivors with equal α have equal gradients, so no step separates them."""
     alpha = torch.nn.Parameter(torch.tensor([[0.3, 0.3, -0.2, 0.1]]))
     alive = torch.ones(1, 4, dtype=torch.bool)
     ssr = build_regularizer("ssr")
@@ -101,5 +101,5 @@ def test_none_is_zero_and_has_gradients():
 
 
 def test_an_unknown_regularizer_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match=r"unknown regularizer l3; known are: .*none.*ssr"):
+    with pytest.raises(UserError, match=r"unknown regularizer 'l3'; choose one of: .*none.*ssr"):
         build_regularizer("l3")

@@ -1,4 +1,4 @@
-"""Why SSR needs the weight decay of α: survivors that saturate side by side get no gradient (docs/method.md)."""
+"""SSR needs the weight decay of α: several saturated survivors get no gradient (docs/method.md)."""
 
 import importlib.util
 
@@ -32,7 +32,7 @@ def test_saturated_survivors_get_no_gradient_unless_gates_are_softmax():
 
 @pytest.fixture
 def benchmark(monkeypatch):
-    """The script behind the figures of docs/method.md, with fewer groups at the same weight per group."""
+    """The script that makes the table of docs/method.md, with fewer groups at the same weight per group."""
     spec = importlib.util.spec_from_file_location("ssr_alone", PROJECT / "benchmarks/ssr_alone.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
