@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine import dist
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -183,7 +184,7 @@ class Experiment:
         ]
         parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
         data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
-        share = distributed.share_of(batch_size)
+        share = distributed.images_per_process(batch_size)
         if resident:
             return {**resident_config(data, share, schedule, indices, transforms), "seed": seed}
         check_single(schedule["augmentation"])
@@ -240,7 +241,7 @@ class Experiment:
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
-        if self.settings["monitor"]["tensorboard"] and distributed.is_first():
+        if self.settings["monitor"]["tensorboard"] and dist.is_main_process():
             hooks.append({"type": "GateBoardHook"})
         hooks += self._monitors(progress or work / "progress.json", {})
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
@@ -260,7 +261,7 @@ class Experiment:
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
     def _monitors(self, progress: Path, curve: dict) -> list[dict]:
-        if not distributed.is_first():
+        if not dist.is_main_process():
             return []  # the first process shows the training
         loader = self.evaluation_loader_config("val")
         return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
@@ -301,7 +302,7 @@ class Experiment:
             "randomness": {"seed": self.seed, "deterministic": False},
             "experiment_name": work.name,
         }
-        if distributed.is_first():
+        if dist.is_main_process():
             write_json(work / "log" / "config.json", complete)
         # not `from_cfg`, which formats the whole config as Python three times, for seconds
         known = inspect.signature(Runner).parameters

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from mmengine import dist
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
@@ -18,7 +19,7 @@ from ssr_mmseg.utils import distributed
 def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None = None) -> Tensor:
     """`scale · bn(x)` per channel, with the scale folded into the affine parameters: a mask costs no pass over x."""
     weight, bias = (bn.weight, bn.bias) if scale is None else (bn.weight * scale, bn.bias * scale)
-    if bn.training and distributed.count() > 1:
+    if bn.training and dist.get_world_size() > 1:
         return _SharedBatchNorm.apply(x, weight, bias, bn)
     momentum = bn.momentum or 0.0
     return F.batch_norm(x, bn.running_mean, bn.running_var, weight, bias, bn.training, momentum, bn.eps)
@@ -33,19 +34,19 @@ def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tup
     Returns:
         Two vectors (Σₖ Cₖ,), one x behind the other.
     """
-    momentum, shared = bns[0].momentum or 0.0, distributed.count() > 1
+    momentum, shared = bns[0].momentum or 0.0, dist.get_world_size() > 1
     found = [
         torch.batch_norm_update_stats(x, *((None, None) if shared else (bn.running_mean, bn.running_var)), momentum)
         for x, bn in zip(xs, bns, strict=True)
     ]
     mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
     if shared:  # processes have as many pixels each
-        means, variances = distributed.gather(torch.stack([mean, variance])).unbind(dim=1)
+        means, variances = torch.stack(dist.all_gather(torch.stack([mean, variance]))).unbind(dim=1)
         mean = means.mean(dim=0)
         variance = variances.mean(dim=0) + means.var(dim=0, unbiased=False)
         widths = [x.shape[1] for x in xs]
         for x, bn, m, v in zip(xs, bns, mean.split(widths), variance.split(widths), strict=True):
-            pixels = x.numel() // x.shape[1] * distributed.count()
+            pixels = x.numel() // x.shape[1] * dist.get_world_size()
             cast(Tensor, bn.running_mean).lerp_(m, momentum)
             cast(Tensor, bn.running_var).lerp_(v * (pixels / (pixels - 1)), momentum)
     return mean, (variance + bns[0].eps).rsqrt()
@@ -65,7 +66,7 @@ def norm_backward(
     bn: nn.BatchNorm2d, gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of input, weight and bias of a normalisation by the batch's own statistics."""
-    shared = distributed.count() > 1
+    shared = dist.get_world_size() > 1
     dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, bn.eps, [not shared, True, True]
     )

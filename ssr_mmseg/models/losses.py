@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from mmengine import dist
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -92,7 +93,7 @@ def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> d
     It divides by the summed class weights of the labelled pixels. Each process must divide by the mean of these sums,
     so that the mean of their losses is the loss of the whole batch. Nothing for one process, or for another loss.
     """
-    if distributed.count() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
+    if dist.get_world_size() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
         return {}
     weights = torch.tensor(loss.class_weight, dtype=torch.double, device=labels.device)
     return {"avg_factor": distributed.mean(weights[labels[labels != ignore_index]].sum())}

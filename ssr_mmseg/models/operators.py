@@ -2,10 +2,10 @@
 
 import torch
 import torch.nn.functional as F
+from mmengine import dist
 from torch import Tensor, nn
 
 from ssr_mmseg.models.batch_norm import scaled_batch_norm
-from ssr_mmseg.utils import distributed
 
 EPSILON = 1e-3  # of every batch normalisation
 DROPOUT = (0.03, 0.3)  # of the operators in stage 1 and in stage 2
@@ -63,8 +63,8 @@ class CandidateOperator(nn.Module):
         """
         if not self.training or self.dropout == 0:
             return None
-        noise = like.new_empty(images * distributed.count(), self.bn2.num_features, 1, 1).bernoulli_(1 - self.dropout)
-        return noise.div_(1 - self.dropout)[distributed.rank() * images :][:images]
+        noise = like.new_empty(images * dist.get_world_size(), self.bn2.num_features, 1, 1).bernoulli_(1 - self.dropout)
+        return noise.div_(1 - self.dropout)[dist.get_rank() * images :][:images]
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from mmengine import dist
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
@@ -11,7 +12,6 @@ from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.search.cost_target import shrink_within_reach
 from ssr_mmseg.search.step import architecture_of
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.utils import distributed
 
 
 @HOOKS.register_module()
@@ -31,7 +31,8 @@ class ShrinkingHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         architecture, cost = architecture_of(runner.model), runner.train_loop.objective.cost
-        distributed.same_as_first(architecture.state_dict().values())  # shrinking is decided once
+        for tensor in architecture.state_dict().values():  # shrinking is decided once
+            dist.broadcast(tensor)
         if cost.hold is None:
             removed = architecture.shrink(self.threshold)
         else:

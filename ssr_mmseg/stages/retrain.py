@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from mmengine import dist
+
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.experiment import Experiment
@@ -26,7 +28,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
     experiment.limit_threads("retrain")
-    with distributed.group(experiment.device):
+    with distributed.process_group(experiment.device):
         _retrain(experiment, config, network, genotype)
 
 
@@ -34,12 +36,12 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     dataset, seed = experiment.dataset, experiment.seed
     identity = settings.stage_identity(config, "retrain", dataset, seed, network)
     work = experiment.work_folder(f"retrain-{network}", identity)
-    if distributed.is_first():
+    if dist.is_main_process():
         claim(work)
     progress = progress_path(job_name("retrain", dataset, seed, network))
     runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
-    if not distributed.is_first():
+    if not dist.is_main_process():
         return
     loop = runner.train_loop
     record = {
@@ -53,7 +55,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "hours": loop.seconds / 3600,
         "peak_gb": peak_memory_gb(),
         "data_wait_share": loop.data_wait_share,
-        "processes": distributed.count(),
+        "processes": dist.get_world_size(),
         "device": environment(experiment.device)["device"],
         "history": loop.history,
         "provenance": provenance(),

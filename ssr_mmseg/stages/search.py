@@ -1,5 +1,6 @@
 """The stages `search` (0) and `shrink` (1 … K): one training of the supernet, cut where it is compacted."""
 
+from mmengine import dist
 from mmengine.runner import Runner
 
 from ssr_mmseg import settings
@@ -46,7 +47,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
             f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}"
         )
     experiment.limit_threads("search")
-    with distributed.group(experiment.device):
+    with distributed.process_group(experiment.device):
         _search(experiment, config, stage)
 
 
@@ -64,12 +65,12 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     last = options["epochs"] + stage * options["shrink_epochs"]
     with state_needed("the state of the stage before"):
         structure = None if before is None else compacted_structure(experiment, before)
-    if distributed.is_first():
+    if dist.is_main_process():
         claim(work)
     progress = progress_path(job_name("shrink" if stage else "search", dataset, seed, stage or ""))
     runner = experiment.search_runner(structure, last, total, work, progress)
     checkpoints = Checkpoints(work / "state.pth")
-    with distributed.first_ahead():  # it leaves the state that the others read
+    with distributed.main_process_first():  # it leaves the state that the others read
         start = checkpoints.load(runner.logger.warning) if before else None
         if before and start is None:
             start = compacted_state(before, runner)
@@ -85,7 +86,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         loop = runner.train_loop
         final = {**capture(runner, loop.iter), "decided": architecture.decided}
         history, seconds, wait_share = loop.history, loop.seconds, loop.data_wait_share
-    if not distributed.is_first():
+    if not dist.is_main_process():
         return
     final["structure"] = structure_to_json(runner.model.backbone.structure)
 
@@ -104,7 +105,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         "hours": seconds / 3600,
         "peak_gb": peak_gb,
         "data_wait_share": wait_share,
-        "processes": distributed.count(),
+        "processes": dist.get_world_size(),
         "relaxed_miou": relaxed["miou"],
         "one_hot_miou": one_hot["miou"],
         "gates_decided": architecture.gates_decided(),

@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 from typing import Any
 
 import torch
+from mmengine import dist
 from mmengine.runner import EpochBasedTrainLoop
 from mmseg.registry import LOOPS
 from torch import Tensor
@@ -16,7 +17,6 @@ from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.data.device_loader import build_loader
 from ssr_mmseg.training.data.seeded_dataset import seed_everything
 from ssr_mmseg.training.step import train_step
-from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -50,7 +50,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     @property
     def noise_key(self) -> tuple[int, ...]:
         """What tells the noise of this process from that of the others."""
-        return (distributed.rank(),) if distributed.rank() else ()
+        return (dist.get_rank(),) if dist.get_rank() else ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -100,7 +100,7 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
         """
         asked = time.monotonic()
         try:
-            with preemption.interruptible() if distributed.count() == 1 else nullcontext():
+            with preemption.interruptible() if dist.get_world_size() == 1 else nullcontext():
                 return function(*arguments)
         except UserError as error:
             self.save()

@@ -1,7 +1,8 @@
-"""Alone a process exchanges nothing; how several share a batch is arithmetic."""
+"""A single process exchanges nothing; dividing a batch among several is arithmetic."""
 
 import pytest
 import torch
+from mmengine import dist
 from torch import nn
 
 from ssr_mmseg.utils import distributed
@@ -10,40 +11,44 @@ from ssr_mmseg.utils.errors import UserError
 
 @pytest.fixture
 def several(monkeypatch):
-    """A function that makes this process believe it is number `rank` of `count`."""
-
-    def pretend(count: int, rank: int = 0) -> None:
-        monkeypatch.setattr(distributed, "count", lambda: count)
-        monkeypatch.setattr(distributed, "rank", lambda: rank)
-
-    return pretend
+    """Return a function that makes this process believe it is one of `count`."""
+    return lambda count: monkeypatch.setattr(dist, "get_world_size", lambda: count)
 
 
 def test_without_torchrun_there_is_one_process():
-    with distributed.group(torch.device("cpu")):
-        assert (distributed.count(), distributed.rank(), distributed.is_first()) == (1, 0, True)
+    with distributed.process_group(torch.device("cpu")):
+        assert (dist.get_world_size(), dist.get_rank(), dist.is_main_process()) == (1, 0, True)
 
 
-def test_alone_values_stay_as_they_are():
+def test_a_single_process_keeps_its_values():
     values = torch.rand(3)
     assert distributed.mean(values) is values
-    assert torch.equal(distributed.gather(values), values.unsqueeze(0))
-    assert distributed.any_of(True)
-    assert not distributed.any_of(False)
+    assert distributed.any_process(True)
+    assert not distributed.any_process(False)
     parameter = nn.Parameter(torch.ones(2))
     parameter.grad = torch.tensor([1.0, 2.0])
     distributed.average_gradients([parameter])
     assert parameter.grad.tolist() == [1.0, 2.0]
 
 
-@pytest.mark.parametrize(("batch", "count", "share"), [(6, 1, 6), (6, 3, 2), (8, 8, 1)])
-def test_a_batch_is_shared_equally(several, batch, count, share):
+@pytest.mark.parametrize(("rank", "expected"), [(0, ["block", "barrier"]), (1, ["barrier", "block"])])
+def test_the_main_process_goes_first(monkeypatch, rank, expected):
+    order = []
+    monkeypatch.setattr(dist, "is_main_process", lambda: rank == 0)
+    monkeypatch.setattr(dist, "barrier", lambda: order.append("barrier"))
+    with distributed.main_process_first():
+        order.append("block")
+    assert order == expected
+
+
+@pytest.mark.parametrize(("batch", "count", "images"), [(6, 1, 6), (6, 3, 2), (8, 8, 1)])
+def test_a_batch_is_divided_equally(several, batch, count, images):
     several(count)
-    assert distributed.share_of(batch) == share
+    assert distributed.images_per_process(batch) == images
 
 
 @pytest.mark.parametrize(("batch", "count"), [(6, 4), (6, 8)])
 def test_a_batch_that_does_not_divide_is_refused(several, batch, count):
     several(count)
     with pytest.raises(UserError, match=f"batch_size is {batch} for {count} processes together, expected a multiple"):
-        distributed.share_of(batch)
+        distributed.images_per_process(batch)

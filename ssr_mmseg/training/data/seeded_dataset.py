@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine import dist
 from mmengine.registry import FUNCTIONS
 from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.errors import UserError
 
 FUNCTIONS.register_module(module=preemption.quiet_loader_process)
@@ -99,12 +99,12 @@ class PositionSampler(Sampler):
 
     def __iter__(self) -> Iterator[int]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        if distributed.count() > 1:
-            turns = order[: len(self) * distributed.count()].reshape(-1, distributed.count(), self.share)
-            order = turns[:, distributed.rank()].reshape(-1)
+        if dist.get_world_size() > 1:
+            turns = order[: len(self) * dist.get_world_size()].reshape(-1, dist.get_world_size(), self.share)
+            order = turns[:, dist.get_rank()].reshape(-1)
         return iter((self.epoch * self.length + order[self.offset :]).tolist())
 
     def __len__(self) -> int:
-        if distributed.count() == 1:
+        if dist.get_world_size() == 1:
             return self.length
-        return self.length // (self.share * distributed.count()) * self.share
+        return self.length // (self.share * dist.get_world_size()) * self.share

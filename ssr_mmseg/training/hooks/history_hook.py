@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from mmengine import dist
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
@@ -26,7 +27,7 @@ class HistoryHook(Hook):
 
 def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
     """Loss terms, numbers or tensors of one element, as means over the processes; untouched if there is one."""
-    if distributed.count() == 1 or not terms:
+    if dist.get_world_size() == 1 or not terms:
         return terms
     values = [torch.as_tensor(value).detach().float().reshape(()) for value in terms.values()]
     device = next((value.device for value in values if value.device.type != "cpu"), values[0].device)

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine import dist
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
@@ -35,7 +35,7 @@ class ProgressHook(Hook):
     def before_train(self, runner: Any) -> None:
         self.began = self.written = self.logged = time.monotonic()
         self.begun_at: int | None = None
-        if is_main_process():
+        if dist.is_main_process():
             if read(self.path).get("pid") != os.getpid():  # otherwise the command line has begun it
                 begin(self.path)
             if sys.stderr.isatty():
@@ -53,7 +53,7 @@ class ProgressHook(Hook):
 
     def _tell(self, runner: Any, finished: bool = False) -> None:
         self.written = time.monotonic()
-        if not is_main_process():
+        if not dist.is_main_process():
             return
         value = self.position(runner.train_loop, finished)
         note(self.path, **value)

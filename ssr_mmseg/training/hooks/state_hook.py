@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmengine import dist
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
@@ -34,7 +35,7 @@ class StateHook(Hook):
         self.saved = -1  # iterations finished at the last save
 
     def before_train(self, runner: Any) -> None:
-        with distributed.first_ahead():  # it removes what is damaged
+        with distributed.main_process_first():  # it removes what is damaged
             state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
             restore(runner, state)
@@ -59,7 +60,7 @@ class StateHook(Hook):
 
     def _save(self, runner: Any, iteration: int, reason: str | None = None) -> None:
         if iteration != self.saved:
-            if distributed.is_first():
+            if dist.is_main_process():
                 self._write(runner, iteration)
             self.saved, self.saved_at = iteration, time.monotonic()
         if reason:
@@ -77,7 +78,7 @@ class StateHook(Hook):
 def reason_to_stop(runner: Any) -> str | None:
     """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
     reason = preemption.requested()
-    if distributed.count() == 1:
+    if dist.get_world_size() == 1:
         return reason
-    together = distributed.any_of(reason is not None, next(runner.model.parameters()).device)
+    together = distributed.any_process(reason is not None, next(runner.model.parameters()).device)
     return reason or ("another process's signal" if together else None)

@@ -3,10 +3,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from mmengine import dist
 from torch.utils.data import DataLoader, Dataset
 
 from ssr_mmseg.training.data.seeded_dataset import PositionSampler, SeededDataset, seed_everything
-from ssr_mmseg.utils import distributed
 
 
 class Noise(Dataset):
@@ -64,9 +64,9 @@ def test_together_processes_see_the_batches_of_one(monkeypatch, images, batch, c
     expected = [set(order[k : k + batch]) for k in range(0, len(order) - batch + 1, batch)]
 
     share, parts = batch // count, []
-    monkeypatch.setattr(distributed, "count", lambda: count)
+    monkeypatch.setattr(dist, "get_world_size", lambda: count)
     for rank in range(count):
-        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
         sampler = PositionSampler(alone, 5, share)
         assert len(sampler) // share == images // batch, "as many steps as one process takes"
         sampler.start(2, first * share)
