@@ -4,19 +4,21 @@ A missing or malformed file raises nothing: it becomes an entry of `missing` wit
 """
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.jobs.job import Job, search_jobs
 from ssr_mmseg.report import comparison, readers
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.readers import Missing
-from ssr_mmseg.settings import cost_targets, paths
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.project_files import SEARCHED_NETWORKS
+from ssr_mmseg.settings.scenario import TableNetwork, scenario_named, searches, table_networks
 
 PAPER = "paper_cityscapes"
 
@@ -90,11 +92,18 @@ class Results:
     summary: list[dict] = field(default_factory=list)
     ablation: Ablation | None = None
 
-    def read(self, what: str, stage: str, job: str, path: Path, reader: Callable[[Path], Any]) -> Any:
-        """Return the parsed result file; if it is missing or malformed, record that and return None."""
+    def read(self, what: str, job: Job, output: str, reader: Callable[[Path], Any]) -> Any:
+        """Return the parsed result file; if it is missing or malformed, record that and return None.
+
+        Args:
+            what: Name of the result, for the reader of the report.
+            job: The job that makes it.
+            output: Key of the file among the outputs of the job's stage.
+        """
         self.expected += 1
+        path = job.output(output)
         if not path.is_file():
-            self.missing.append(readers.absent(what, path, stage, job))
+            self.missing.append(readers.absent(what, path, job))
             return None
         return self.parsed(what, path, reader)
 
@@ -104,7 +113,9 @@ class Results:
             return reader(path)
         except readers.FAULTS as error:
             reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-            self.missing.append(Missing(what, f"{path} is malformed: {reason}"))
+            if str(path) not in reason:
+                reason = f"{path} is malformed: {reason}; delete it and run its stage again"
+            self.missing.append(Missing(what, reason))
             return None
 
     @property
@@ -115,12 +126,12 @@ class Results:
         ]
 
 
-def collect_dataset(config: dict, name: str, networks: list[str]) -> Dataset:
+def collect_dataset(config: dict, name: str, networks: Sequence[TableNetwork]) -> Dataset:
     """Read the results of the given networks on one dataset with the first seed, leaving out missing ones."""
     results, dataset_settings = Results(config), settings.for_dataset(config, name)["dataset"]
     seed = config["seeds"][0]
     dataset = Dataset(name, tuple(dataset_settings["size"]), None, published=published(dataset_settings["type"]))
-    dataset.networks += [_network(results, name, seed, network) for network in networks]
+    dataset.networks += [_network(results, seed, network) for network in networks]
     return dataset
 
 
@@ -128,19 +139,14 @@ def collect(config: dict) -> Results:
     """Read the results of all datasets, seeds and networks of a completed configuration."""
     results = Results(config)
     for name in settings.dataset_names(config):
-        dataset_config = settings.for_dataset(config, name)
-        manifest_path = Path(paths.MANIFEST.format(dataset=name))
-        manifest = results.read(f"dataset {name}", "prepare", name, manifest_path, readers.read_manifest)
-        dataset = Dataset(name, tuple(dataset_config["dataset"]["size"]), manifest)
-        searched = {"searched", "random"} & set(config["networks"])
+        dataset_settings = settings.for_dataset(config, name)["dataset"]
+        manifest = results.read(f"dataset {name}", Job("prepare", name), "manifest", readers.read_manifest)
+        dataset = Dataset(name, tuple(dataset_settings["size"]), manifest)
         for seed in config["seeds"]:
-            if searched:
-                places = settings.members(config, name)
-                dataset.searches += [
-                    _search(results, name, place.removeprefix(name), seed, dataset_config) for place in places
-                ]
-            dataset.networks += [_network(results, name, seed, network) for network in settings.networks(config, name)]
-        dataset.published = published(dataset_config["dataset"]["type"])
+            if set(SEARCHED_NETWORKS) & set(config["networks"]):
+                dataset.searches += [_search(results, scenario, seed) for scenario in searches(config, name)]
+            dataset.networks += [_network(results, seed, network) for network in table_networks(config, name)]
+        dataset.published = published(dataset_settings["type"])
         results.datasets.append(dataset)
     _collect_comparisons(results)
     return results
@@ -157,50 +163,38 @@ def _collect_comparisons(results: Results) -> None:
         results.ablation.answer = results.parsed("conclusion of the ablation", text, comparison.read_answer) or []
 
 
-def _search(results: Results, name: str, target: str, seed: int, dataset_config: dict) -> Search:
-    stages, dataset = [], name + target
-    for stage in range(dataset_config["search"]["shrink_stages"] + 1):
-        title = f"shrink {stage}" if stage else "search"
-        job = f"{dataset}-seed{seed}" + (f"-{stage}" if stage else "")
-        path = paths.stage_metrics_path(dataset, seed, stage)
-        what = f"{title} of {dataset}, seed {seed}"
-        metrics = results.read(what, title.split()[0], job, path, readers.read_stage)
+def _search(results: Results, name: str, seed: int) -> Search:
+    scenario = scenario_named(results.config, name)
+    suffix = f"of {name}, seed {seed}"
+    stages = []
+    for job in search_jobs(results.config, name, seed):
+        metrics = results.read(f"{job.title} {suffix}", job, "metrics", readers.read_stage)
         if metrics is not None:
-            stages.append({**metrics, "name": title})
-    names = {"dataset": dataset, "seed": seed}
-    job = f"{dataset}-seed{seed}"
-    patterns = {"searched": ("discretize", paths.GENOTYPE)}
-    if "random" in results.config["networks"]:
-        patterns["random"] = ("sample", paths.RANDOM_GENOTYPE)
+            stages.append({**metrics, "name": job.title})
     genotypes = {}
-    for network, (stage_name, pattern) in patterns.items():
-        path = Path(pattern.format(**names))
-        what = f"{network} genotype of {dataset}, seed {seed}"
-        genotype = results.read(what, stage_name, job, path, Genotype.read)
-        if genotype is not None:
-            genotypes[network] = genotype
-    path = Path(paths.DISCRETIZATION.format(**names))
-    what = f"discretization of {dataset}, seed {seed}"
-    discretization = results.read(what, "discretize", job, path, readers.read_discretization)
-    space = SearchSpace.from_settings(dataset_config["search"])
-    return Search(seed, target, space, stages, genotypes, discretization)
+    for network, stage in (("searched", "discretize"), ("random", "sample")):
+        if network == "searched" or network in results.config["networks"]:
+            job = Job(stage, name, seed)
+            genotype = results.read(f"{network} genotype {suffix}", job, "genotype", Genotype.read)
+            if genotype is not None:
+                genotypes[network] = genotype
+    job = Job("discretize", name, seed)
+    discretization = results.read(f"discretization {suffix}", job, "report", readers.read_discretization)
+    space = SearchSpace.from_settings(settings.for_dataset(results.config, name)["search"])
+    return Search(seed, scenario.label, space, stages, genotypes, discretization)
 
 
-def _network(results: Results, dataset: str, seed: int, network: str) -> Network:
-    place, name = cost_targets.place_of(dataset, network)
-    names = {"dataset": place, "seed": seed, "network": name}
-    read = partial(_read_stage_of, results, names)
-    training = read("retrain", "training", paths.TRAINING, readers.read_training)
-    evaluation = read("evaluate", "evaluation", paths.EVALUATION, readers.read_evaluation)
-    profile = read("profile", "profile", paths.PROFILE, readers.read_profile)
-    folder = Path(paths.PREDICTIONS.format(**names))
-    return Network(network, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
+def _network(results: Results, seed: int, network: TableNetwork) -> Network:
+    suffix = f"of {network.name} on {network.scenario}, seed {seed}"
 
+    def read(stage: str, output: str, reader: Callable[[Path], Any]) -> Any:
+        return results.read(f"{output} {suffix}", Job(stage, network.scenario, seed, network.name), output, reader)
 
-def _read_stage_of(results: Results, names: dict, stage: str, what: str, pattern: str, reader: Callable) -> Any:
-    job = "{dataset}-seed{seed}-{network}".format(**names)
-    title = f"{what} of {names['network']} on {names['dataset']}, seed {names['seed']}"
-    return results.read(title, stage, job, Path(pattern.format(**names)), reader)
+    training = read("retrain", "training", readers.read_training)
+    evaluation = read("evaluate", "evaluation", readers.read_evaluation)
+    profile = read("profile", "profile", readers.read_profile)
+    folder = Path(paths.PREDICTIONS.format(dataset=network.scenario, seed=seed, network=network.name))
+    return Network(network.label, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
 
 
 def table_rows(dataset: Dataset, network: Network) -> list[dict]:

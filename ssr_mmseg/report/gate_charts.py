@@ -97,7 +97,7 @@ def operator_probabilities(search: Search) -> list[Chart]:
         last, group = kept[-1]
         leader = options[group.index(max(group))]
         removed = last < history(search)[-1]["epoch"]
-        caption = f"Dropped after epoch {last}, when its stage lost depth." if removed else f"Final operator: {leader}."
+        caption = f"Dropped after epoch {last} by its stage's depth gate." if removed else f"Final operator: {leader}."
         alternative = f"Heat map of the operators of block {name} over the epochs: {leader} ends at {max(group):.2f}."
         spec = _heat(rows, epochs, options, None, tips, alternative, cell=13)
         charts.append(Chart(f"operators-{name.replace('.', '-')}", f"Block {name}", caption, alternative, spec))

@@ -10,12 +10,13 @@ import jinja2
 import vl_convert
 import yaml
 
-from ssr_mmseg import __version__, settings
+from ssr_mmseg import __version__
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.jobs.job import jobs
 from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, search_charts
 from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect, provenance
 from ssr_mmseg.report.style import ROLES, Chart
-from ssr_mmseg.settings import cost_targets, paths
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_text
 
@@ -175,13 +176,12 @@ def highlights(dataset: Dataset) -> Iterator[dict]:
                 yield {
                     "label": "Discretization gap",
                     "value": f"{gap:+.1f}",
-                    "detail": f"points of mIoU on val after {last['name']}",
+                    "detail": f"points of mIoU on {dataset.name}, val, after {last['name']}",
                 }
-            yield {
-                "label": "Search",
-                "value": duration(hours),
-                "detail": f"{len(search.stages)} stages, up to {max(s['peak_gb'] or 0 for s in search.stages):.2g} GB",
-            }
+            peak = max(stage["peak_gb"] or 0 for stage in search.stages)
+            stages = "1 stage" if len(search.stages) == 1 else f"{len(search.stages)} stages"
+            detail = f"{stages} on {dataset.name}, at most {peak:.2g} GB"
+            yield {"label": "Search time", "value": duration(hours), "detail": detail}
 
 
 def duration(hours: float | None) -> str:
@@ -194,28 +194,6 @@ def duration(hours: float | None) -> str:
 
 
 def commands(config: dict, config_path: str) -> Iterator[str]:
-    """Yield the command of every stage, in the order that reproduces the results."""
-    for dataset in settings.dataset_names(config):
-        start = ["--config", config_path, "--dataset", dataset]
-        yield shlex.join(["ssr-mmseg", "prepare", *start])
-        if settings.latency_table_path(config, dataset) is not None:
-            yield shlex.join(["ssr-mmseg", "latency-table", *start])
-        for seed in config["seeds"]:
-            for place in settings.members(config, dataset):
-                own = ["--config", config_path, "--dataset", place, "--seed", str(seed)]
-                if {"searched", "random"} & set(config["networks"]):
-                    yield shlex.join(["ssr-mmseg", "search", *own])
-                    for stage in range(1, settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
-                        yield shlex.join(["ssr-mmseg", "shrink", *own, "--stage", str(stage)])
-                    yield shlex.join(["ssr-mmseg", "discretize", *own])
-                if "random" in config["networks"]:
-                    yield shlex.join(["ssr-mmseg", "sample", *own])
-            for label in settings.networks(config, dataset):
-                place, network = cost_targets.place_of(dataset, label)
-                own = ["--config", config_path, "--dataset", place, "--seed", str(seed)]
-                for name in ("retrain", "evaluate", "profile"):
-                    yield shlex.join(["ssr-mmseg", name, *own, "--network", network])
-                if network == "searched":
-                    yield shlex.join(["ssr-mmseg", "gap", *own])
-    for name in ("table", "summary", "report"):
-        yield shlex.join(["ssr-mmseg", name, "--config", config_path])
+    """Yield the command of every job, in the order that reproduces the results."""
+    for job in jobs(config):
+        yield shlex.join(["ssr-mmseg", *job.arguments, "--config", config_path])

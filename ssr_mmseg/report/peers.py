@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from ssr_mmseg import settings
 from ssr_mmseg.report import charts, figures
 from ssr_mmseg.report.collect import collect_dataset
-from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.scenario import all_networks
 from ssr_mmseg.utils.files import write_text
 
 
 def write_peers_figure(config: dict, dataset: str) -> Path | None:
     """Write `results/peers-<dataset>.svg`; return None if no network has an mIoU to show yet."""
-    networks = project_files.peers(settings.networks(config, dataset))
-    chart = charts.accuracy_latency(collect_dataset(config, dataset, networks))
+    chart = charts.accuracy_latency(collect_dataset(config, dataset, all_networks(config, dataset)))
     path = Path(paths.PEERS_FIGURE.format(dataset=dataset))
     if chart is None:
         path.unlink(missing_ok=True)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.jobs.status import fate
+from ssr_mmseg.jobs.job import Job
+from ssr_mmseg.jobs.status import recorded_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -153,9 +154,11 @@ def _provenance(value: dict) -> dict:
     }
 
 
-def absent(what: str, path: Path, stage: str, job: str) -> Missing:
+def absent(what: str, path: Path, job: Job) -> Missing:
     """Explain why a result file does not exist, from its job's progress record or the end of its log."""
-    _, state, message = fate(f"{stage}/{job}", time.time())
+    stage = job.stage
+    _, state, message = recorded_state(job, time.time())
+    message = message.removeprefix("ssr-mmseg: ")
     if state in ("waiting", "done"):
         return Missing(what, f"{path} does not exist; {stage} has not been run", begun=False)
     reasons = {

@@ -168,8 +168,8 @@ def search_cost(search: Search) -> list[Chart]:
     hours = max((stage["hours"] or 0 for stage in search.stages), default=0)
     unit, factor = ("hours", 1.0) if hours >= 1 else ("minutes", 60.0) if hours * 60 >= 1 else ("seconds", 3600.0)
     measures = (
-        ("hours", unit, "Time", factor, "Training time."),
-        ("peak_gb", "GB", "Peak memory", 1.0, "Peak memory in use; 1 GB is 10⁹ bytes."),
+        ("hours", unit, "Time", factor, "Training, including data loading."),
+        ("peak_gb", "GB", "Peak memory", 1.0, "1 GB is 10⁹ bytes."),
         ("parameters", "million", "Parameters", 1e-6, "Of the supernet; compaction removes some between stages."),
     )
     charts = []
@@ -177,8 +177,9 @@ def search_cost(search: Search) -> list[Chart]:
         rows = [{"stage": s["name"], "value": s[key] * factor} for s in search.stages if s[key] is not None]
         if not rows:
             continue
+        room = 1.25 * max(row["value"] for row in rows) or 1.0  # for the numbers at the ends of the bars
         base = alt.Chart(style.data(rows)).encode(
-            x=alt.X("value:Q", title=unit, axis=alt.Axis(tickCount=4)),
+            x=alt.X("value:Q", title=unit, scale=alt.Scale(domain=[0, room], nice=False), axis=alt.Axis(tickCount=4)),
             y=alt.Y(
                 "stage:N",
                 sort=[row["stage"] for row in rows],

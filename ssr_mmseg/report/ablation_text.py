@@ -1,0 +1,171 @@
+"""What the ablation's table says: means with intervals, paired tests against SSR, and the answer in plain words."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from ssr_mmseg.evaluation.statistics import Comparison, Interval, compare_paired, holm, mean_interval
+
+OURS = "ssr"
+WITHOUT = "none"
+LEVEL = 0.05
+MEASURES = {
+    "relaxed_miou": "relaxed mIoU",
+    "one_hot_miou": "one-hot mIoU",
+    "gap": "gap",
+    "gates_decided": "gates decided",
+    "entropy": "entropy (nats)",
+    "cost_ratio": "cost ratio",
+}
+
+
+@dataclass(frozen=True)
+class GapTest:
+    """SSR's gap against another regularizer's in one setting, on the seeds that both have."""
+
+    shrink: str
+    dimensions: str
+    other: str
+    ours_mean: float
+    other_mean: float
+    comparison: Comparison
+    p: float | None  # of the paired t-test, corrected by Holm for the other regularizers of the setting
+
+    @property
+    def outcome(self) -> str:
+        """`smaller`, `larger`, `undetected`, or `untested` if there are too few seeds."""
+        if self.p is None:
+            return "untested"
+        if self.p >= LEVEL:
+            return "undetected"
+        return "smaller" if self.comparison.difference < 0 else "larger"
+
+
+def report(table: pd.DataFrame) -> str:
+    """The whole text, in Markdown; `table` has the columns of `results/ablation.csv`."""
+    tests = paired_tests(table)
+    datasets, commits = (", ".join(sorted({str(v) for v in table[key] if v})) for key in ("dataset", "commit"))
+    parts = [
+        f"# Ablation of the discretization gap on {datasets}",
+        f"{len(table)} searches{f' at commit {commits}' if commits else ''}. The gap is the mIoU of the relaxed "
+        "supernet less that of the same supernet with one-hot gates, on the same validation images, in points.",
+        "## Is SSR's gap smaller than without it?",
+        answer(tests),
+        "## Means over the seeds",
+        "With 95 % t-intervals; one seed has none. Gates decided and entropy concern the searched dimensions. A search "
+        "learns nothing in the stages behind the one that decides its last gate, so compare gaps rather than mIoU.",
+        means_table(table),
+        "## Paired tests of the gap against SSR",
+        "SSR's gap less the other's, paired by seed. p: paired t-test, two-sided; Holm: corrected for the regularizers "
+        "compared in the same setting; Wilcoxon: signed ranks, from six pairs on; d: mean over standard deviation of "
+        "the differences.",
+        tests_table(tests) if tests else "No setting has SSR beside another regularizer on the same seeds.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def paired_tests(table: pd.DataFrame) -> list[GapTest]:
+    """SSR against every other regularizer, in each setting of shrinking and dimensions that has both."""
+    tests = []
+    for (shrink, dimensions), setting in table.groupby(["shrink", "dimensions"], sort=False):
+        gaps = setting.pivot(index="seed", columns="regularizer", values="gap")
+        if OURS not in gaps:
+            continue
+        others = [name for name in setting.regularizer.unique() if name != OURS]
+        pairs = {name: gaps[[OURS, name]].dropna() for name in others}
+        pairs = {name: pair for name, pair in pairs.items() if len(pair)}
+        compared = {name: compare_paired(pair[OURS].tolist(), pair[name].tolist()) for name, pair in pairs.items()}
+        corrected = holm([comparison.t_p for comparison in compared.values()])
+        for (name, comparison), p in zip(compared.items(), corrected, strict=True):
+            ours_mean, other_mean = (float(pairs[name][column].mean()) for column in (OURS, name))
+            tests.append(GapTest(str(shrink), str(dimensions), name, ours_mean, other_mean, comparison, p))
+    return tests
+
+
+def answer(tests: list[GapTest]) -> str:
+    """A sentence per setting that has SSR beside no regularizer; first a count of the outcomes if there are several."""
+    asked = [test for test in tests if test.other == WITHOUT]
+    if not asked:
+        return "The ablation cannot tell: no setting has SSR beside a search without a regularizer."
+    if len(asked) == 1:
+        return verdict(asked[0])
+    count = {outcome: sum(test.outcome == outcome for test in asked) for outcome in ("smaller", "larger")}
+    rest = len(asked) - count["smaller"] - count["larger"]
+    overall = (
+        f"Of {len(asked)} settings, SSR's gap is significantly smaller than without it in {count['smaller']} and "
+        f"significantly larger in {count['larger']}; in {rest} no difference is shown."
+    )
+    return "\n".join([overall, "", *(f"- {verdict(test)}" for test in asked)])
+
+
+def verdict(test: GapTest) -> str:
+    """The outcome of SSR against no regularizer in one setting, as a sentence."""
+    setting = f"Searching `{test.dimensions}` {'with' if test.shrink == 'on' else 'without'} shrinking"
+    figures = f"{test.ours_mean:.2f} against {test.other_mean:.2f} points of mIoU"
+    if test.outcome == "untested":
+        return f"{setting}, one seed allows no test of SSR's discretization gap against that without it: {figures}."
+    comparison = test.comparison
+    grounds = (
+        f"{comparison.pairs} seeds, difference {comparison.difference:.2f}, 95 % interval "
+        f"{interval_text(comparison.interval)}, Holm-corrected p {p_text(test.p, equals=True)}"
+    )
+    if test.outcome == "undetected":
+        return (
+            f"{setting}, SSR's discretization gap does not differ significantly from the gap without it: {figures} "
+            f"({grounds}); that is no proof of equality."
+        )
+    return f"{setting}, SSR's discretization gap is {test.outcome} than without it: {figures} ({grounds})."
+
+
+def means_table(table: pd.DataFrame) -> str:
+    """Mean and interval of every measure, per regularizer, shrinking and dimensions."""
+    rows = []
+    measures = dict(MEASURES)
+    if table.retrained_miou.notna().any():
+        measures["retrained_miou"] = "retrained mIoU"
+    for (dimensions, shrink, regularizer), cell in table.groupby(["dimensions", "shrink", "regularizer"], sort=False):
+        figures = [measure_text(cell[key].dropna().tolist()) for key in measures]
+        rows.append([str(dimensions), str(shrink), str(regularizer), str(len(cell)), *figures])
+    return markdown(["dimensions", "shrinking", "regularizer", "seeds", *measures.values()], rows)
+
+
+def tests_table(tests: list[GapTest]) -> str:
+    """One line per paired test."""
+    rows = [
+        [
+            *(test.dimensions, test.shrink, test.other, str(test.comparison.pairs)),
+            f"{test.comparison.difference:.2f}",
+            interval_text(test.comparison.interval),
+            *(p_text(p) for p in (test.comparison.t_p, test.p, test.comparison.wilcoxon_p)),
+            "" if test.comparison.effect is None else f"{test.comparison.effect:.2f}",
+        ]
+        for test in tests
+    ]
+    head = ["dimensions", "shrinking", "SSR against", "seeds", "difference", "95 % interval", "p", "Holm", "Wilcoxon"]
+    return markdown([*head, "d"], rows)
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def measure_text(values: list[float]) -> str:
+    """`mean [low, high]`; the mean alone for one value, nothing for none."""
+    if not values:
+        return ""
+    mean, interval = mean_interval(values)
+    return f"{mean:.2f}" if interval is None else f"{mean:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
+
+
+def interval_text(interval: Interval | None) -> str:
+    """`low to high`, or nothing."""
+    return "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
+
+
+def p_text(p: float | None, equals: bool = False) -> str:
+    """A probability with three digits, or nothing; with its sign of equality inside a sentence."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{'= ' if equals else ''}{p:.3f}"
