@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from double_supernet import CLASSES, build_model, build_step, parts_of, random_batch
+from double_supernet import CLASSES, build_model, build_step, phase_parameters, random_batch
 from mmengine import dist
 from torch import Tensor
 
 from ssr_mmseg.search.hooks import ShrinkingHook
-from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
+from ssr_mmseg.search.step import TwoPhaseStep, get_architecture
 from ssr_mmseg.utils import distributed
 
 BATCH, STEPS, EPOCHS = 4, 2, 4
@@ -36,7 +36,7 @@ def gradients_of_a_step() -> dict[str, Tensor]:
     model = build_model(0, dropout=True, class_weight=CLASS_WEIGHT)
     step = build_step(model, {"weights": 1e-3, "architecture": 1e-3})
     found: dict[str, Tensor] = {}
-    for part, own in parts_of(model).items():
+    for part, own in phase_parameters(model).items():
 
         def keep(*_, own=own) -> None:
             found.update({f"gradient {name}": p.grad.clone() for name, p in own.items() if p.grad is not None})
@@ -54,7 +54,7 @@ def short_search() -> dict[str, Tensor]:
     runner = SimpleNamespace(
         model=model, train_loop=SimpleNamespace(objective=step.objective), logger=SimpleNamespace(info=print)
     )
-    architecture, hook = architecture_of(model), ShrinkingHook(0.2)
+    architecture, hook = get_architecture(model), ShrinkingHook(0.2)
     alive = []
     for epoch in range(EPOCHS):
         for number in range(STEPS):

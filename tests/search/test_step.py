@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from double_supernet import build_model, build_step, parts_of, random_batch
+from double_supernet import build_model, build_step, phase_parameters, random_batch
 from spaces import SPACE, random_survivors
 from torch import Tensor, nn
 
 from ssr_mmseg.architecture.search_space import GATES
-from ssr_mmseg.search.step import architecture_of
+from ssr_mmseg.search.step import get_architecture
 
 RATE = 1e-3
 RATES = {"weights": RATE, "architecture": RATE}
@@ -67,7 +67,7 @@ def test_each_phase_steps_along_the_gradient_of_the_definition(seed):
     model = build_model(seed)
     if seed:
         random_survivors(model.backbone, seed)
-    named, parts = dict(model.named_parameters()), parts_of(model)
+    named, parts = dict(model.named_parameters()), phase_parameters(model)
     step = build_step(model, RATES)
     for part, batch, take in (
         ("weights", random_batch(2), step.learn_weights),
@@ -91,7 +91,7 @@ def test_each_phase_steps_along_the_gradient_of_the_definition(seed):
 
 def test_the_architecture_step_ends_when_every_gate_is_decided():
     model = build_model(0)
-    architecture = architecture_of(model)
+    architecture = get_architecture(model)
     step = build_step(model, RATES)
     assert set(step(random_batch(0), random_batch(1))) > {"loss_weights", "loss_architecture"}
     with architecture.one_hot():

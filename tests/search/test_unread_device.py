@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 from tiny_experiment import DATASET, EXPERIMENT
-from unread_device import DEVICE, begin, pretended, steps, unread
+from unread_device import DEVICE, begin, fake_gpu, no_synchronization, steps
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.loop import SearchLoop
-from ssr_mmseg.search.step import architecture_of
+from ssr_mmseg.search.step import get_architecture
 
-__all__ = ["pretended"]
+__all__ = ["fake_gpu"]
 SCHEDULES = "config/mmseg/schedules/{}_camvid.py"
 TERMS = {"loss_weights", "acc_seg", "loss_architecture", "loss_cross_entropy", "loss_cost", "loss_operator"}
 
@@ -29,7 +29,7 @@ def experiment_of(**search) -> Experiment:
 
 def know(loop: SearchLoop) -> None:
     """Let a search know what it does after its first step: which options are alive, and the cost's constants."""
-    architecture = architecture_of(loop.runner.model)
+    architecture = get_architecture(loop.runner.model)
     known = ArchitectureParameters(architecture.space)
     architecture._survivors, architecture._decided = known.survivors(), known.decided
     architecture._read = [(id(alive), alive._version) for alive in architecture.alive.values()]
@@ -37,7 +37,7 @@ def know(loop: SearchLoop) -> None:
 
 
 @pytest.mark.parametrize("regularizer", ["ssr", "entropy", "none"])
-def test_a_step_of_a_search(workplace, pretended, tmp_path, regularizer):
+def test_a_step_of_a_search(workplace, fake_gpu, tmp_path, regularizer):
     workplace("run")
     runner = experiment_of(regularizer=regularizer).search_runner(None, 2, 2, tmp_path / "work")
     loop = begin(runner)
@@ -47,7 +47,7 @@ def test_a_step_of_a_search(workplace, pretended, tmp_path, regularizer):
     assert all(value.device == DEVICE for values in found.values() for value in values)
 
 
-def test_a_step_of_a_retraining(workplace, pretended, tmp_path):
+def test_a_step_of_a_retraining(workplace, fake_gpu, tmp_path):
     workplace("run")
     experiment = experiment_of()
     genotype = genotype_of(experiment.space, random_choice(experiment.space, np.random.default_rng(3)))
@@ -69,5 +69,5 @@ WAITING = {
 
 @pytest.mark.parametrize("what", WAITING)
 def test_what_waits_is_noticed(what):
-    with unread(), pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
+    with no_synchronization(), pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
         WAITING[what](torch.ones(3, device=DEVICE))

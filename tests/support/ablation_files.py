@@ -1,4 +1,4 @@
-"""Results of made-up searches, for the tests of what joins them."""
+"""Result files of made-up searches, for tests of the stages that combine them."""
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils import files
@@ -8,7 +8,7 @@ DIMENSIONS = ("depth", "dilation", "resolution", "mid_width", "out_width")
 
 
 def write_metrics(dataset: str, seed: int, stage: int, **changes) -> None:
-    """Metrics of a stage: relaxed 60 − stage, one-hot 50 + 2·stage, and two groups per gate with one decided."""
+    """Write a stage's metrics: relaxed 60 − stage, one-hot 50 + 2·stage, and one of two groups decided per gate."""
     metrics = {
         "stage": stage,
         "epochs": 2,

@@ -1,4 +1,4 @@
-"""A supernet in double precision with its step: gradients can be compared to the last digits."""
+"""A double-precision supernet and its training step, so that gradients can be compared to the last digits."""
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -13,7 +13,7 @@ from ssr_mmseg.costs import build_cost
 from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.experiment import register
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
+from ssr_mmseg.search.step import TwoPhaseStep, get_architecture, is_architecture
 
 CLASSES, SIZE = 5, (48, 64)
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
@@ -21,7 +21,7 @@ assert register.forbid_unpickling  # imported for the registries
 
 
 def build_model(seed: int, dropout: bool = False, class_weight: list[float] | None = None) -> nn.Module:
-    """A segmentor with random α and normalisation parameters."""
+    """Build a segmentor with random α and batch-norm parameters."""
     init_default_scope("mmseg")
     torch.manual_seed(seed)
     model = MODELS.build(
@@ -51,7 +51,7 @@ def build_model(seed: int, dropout: bool = False, class_weight: list[float] | No
 
 
 def random_batch(seed: int, images: int = 2, ignored: float = 0.0) -> dict:
-    """Random images and labels; of image k the k-th multiple of the share `ignored` has no label."""
+    """Return random images and labels; a fraction k·`ignored` of the pixels of image k is unlabeled."""
     generator = torch.Generator().manual_seed(seed)
     samples = []
     for k in range(images):
@@ -64,8 +64,8 @@ def random_batch(seed: int, images: int = 2, ignored: float = 0.0) -> dict:
     return {"inputs": inputs, "data_samples": samples}
 
 
-def parts_of(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
-    """Named parameters of the two phases."""
+def phase_parameters(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
+    """Return the named parameters of the two phases."""
     parts: dict[str, dict[str, nn.Parameter]] = {"weights": {}, "architecture": {}}
     for name, parameter in model.named_parameters():
         parts["architecture" if is_architecture(name) else "weights"][name] = parameter
@@ -73,11 +73,12 @@ def parts_of(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
 
 
 def build_step(model: nn.Module, rates: dict[str, float], optimizer: type = torch.optim.SGD) -> TwoPhaseStep:
-    """The step of a model, at the given learning rates of the phases."""
-    architecture = architecture_of(model)
+    """Build the training step of a model with the given learning rate per phase."""
+    architecture = get_architecture(model)
     cost = build_cost({"type": "macs", "target": 0.6}, architecture.space, CLASSES, SIZE)
     objective = ArchitectureObjective(architecture, WEIGHTS, "ssr", cost)
     wrappers = {
-        part: OptimWrapper(optimizer(list(own.values()), lr=rates[part])) for part, own in parts_of(model).items()
+        part: OptimWrapper(optimizer(list(parameters.values()), lr=rates[part]))
+        for part, parameters in phase_parameters(model).items()
     }
     return TwoPhaseStep(model, wrappers, objective)

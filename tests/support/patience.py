@@ -1,3 +1,3 @@
-"""How long tests wait for other processes."""
+"""Timeout of tests that wait for other processes."""
 
-PATIENCE = 3600  # seconds: only what hangs takes as long, whatever else uses the cores
+PATIENCE = 3600  # seconds; only a hanging process takes this long, even on a busy machine

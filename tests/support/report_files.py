@@ -1,4 +1,4 @@
-"""Results of a made-up experiment on two datasets, written as the stages write them."""
+"""Result files of a made-up experiment on two datasets, in the formats of the stages."""
 
 import hashlib
 from pathlib import Path
@@ -12,14 +12,14 @@ from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils import files
 
-NASTY = "</script><b>Tree</b>"  # a class of the user's own, which must not become part of the page
+NASTY = "</script><b>Tree</b>"  # a user's class name, which must not become markup of the page
 CLASSES = ["Sky", "Road", NASTY]
 EPOCHS = 3  # per stage
 PROVENANCE = {"commit": "0123456789ab", "versions": {"torch": "2.8.0"}, "python": "3.11.7", "machine": "x86_64"}
 
 
 def experiment() -> dict:
-    """Configuration: `town` has test labels, `yard` has none and is of a type with published results."""
+    """Return a configuration: `town` has test labels; `yard` has none, and its dataset type has published results."""
     stages = [{"blocks": 2, "channels": 32, "width_step": 2}, {"blocks": 3, "channels": 64, "width_step": 4}]
     return settings.complete(
         {
@@ -35,7 +35,7 @@ def experiment() -> dict:
 
 
 def write_results(config: dict) -> None:
-    """Write every result of `config` below the working directory."""
+    """Write all results of `config` into the working directory."""
     for number, dataset in enumerate(config["datasets"]):
         entry = config["datasets"][dataset]
         pixels = [6] * len(CLASSES)
@@ -79,7 +79,7 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
 
 
 def epoch_record(space: SearchSpace, epoch: int) -> dict:
-    """One epoch: the first option of every group gains, and the last block is dropped after epoch 4."""
+    """Return the record of one epoch: each group's first option gains, and the last block is dropped after epoch 4."""
     first = 1 - 0.5**epoch
     blocks, operators = space.gate_shape("operator")
     kept = blocks if epoch <= 4 else blocks - 1
@@ -104,7 +104,7 @@ def epoch_record(space: SearchSpace, epoch: int) -> dict:
 
 def write_network(config: dict, dataset: str, seed: int, network: str, miou: float) -> None:
     names = {"dataset": dataset, "seed": seed, "network": network}
-    own = settings.for_dataset(config, dataset)
+    dataset_config = settings.for_dataset(config, dataset)
     training = {
         "kind": project_files.network_kind(network),
         "train_split": "train",
@@ -122,14 +122,14 @@ def write_network(config: dict, dataset: str, seed: int, network: str, miou: flo
     evaluation = {"weights": weights, "val": accuracy, "test": accuracy if dataset == "town" else None}
     cost = {"params": int(10**6 * miou), "macs": 10**9, "fps": round(1000 / miou, 2), "latency_ms_p50": miou}
     record = {**cost, "latency_ms_p95": miou + 1, "device": "a CPU", "backend": "eager", "precision": "fp32"}
-    sizes = [own["dataset"]["size"], *own["profile"]["sizes"]]
+    sizes = [dataset_config["dataset"]["size"], *dataset_config["profile"]["sizes"]]
     records = [{"size": size, **record} for size in sizes]
     files.write_json(Path(paths.TRAINING.format(**names)), training)
     files.write_json(Path(paths.EVALUATION.format(**names)), evaluation)
     files.write_json(Path(paths.PROFILE.format(**names)), {"records": records, "provenance": PROVENANCE})
     folder = Path(paths.PREDICTIONS.format(**names))
     folder.mkdir(parents=True)
-    height, width = own["dataset"]["size"]
+    height, width = dataset_config["dataset"]["size"]
     for split in ("val", "test") if dataset == "town" else ("val",):
         panels = [np.full((height, width, 3), shade, dtype=np.uint8) for shade in (60, 120, 180)]
         Image.fromarray(np.concatenate(panels, axis=1)).save(folder / f"{split}_0000.png")
@@ -164,6 +164,6 @@ yard,erfnet,baseline,64x96,2,60.25,,,,
 
 
 def write_comparisons() -> None:
-    """Write what joins several searches: the ablation with its text, and the summary of two seeds."""
+    """Write the ablation table and its text, and the summary over two seeds."""
     for path, text in ((paths.ABLATION, ABLATION), (paths.ABLATION_REPORT, ANSWER), (paths.SUMMARY, SUMMARY)):
         files.write_text(Path(path), text)

@@ -1,4 +1,4 @@
-"""Small spaces and supernets for tests."""
+"""Small search spaces and supernets for tests."""
 
 import numpy as np
 import torch
@@ -21,12 +21,12 @@ SPACE = SearchSpace.from_settings(SEARCH)
 
 
 def search_settings(**changes) -> dict:
-    """The small search with some keys changed."""
+    """Return the settings of the small search with some keys changed."""
     return {**SEARCH, **changes}
 
 
 def random_supernet(seed: int, search: dict = SEARCH) -> SSRSupernet:
-    """A supernet with random weights, normalisation statistics and α, in evaluation mode and double precision."""
+    """Return a supernet with random weights, batch-norm statistics and α, in evaluation mode and double precision."""
     torch.manual_seed(seed)
     supernet = SSRSupernet(search).double().eval()
     with torch.no_grad():
@@ -41,7 +41,7 @@ def random_supernet(seed: int, search: dict = SEARCH) -> SSRSupernet:
 
 
 def random_survivors(supernet: SSRSupernet, seed: int) -> None:
-    """Kill random options of a supernet's gates, never all of a group, and what depends on them."""
+    """Remove random options of a supernet's gates, but never a whole group, and everything that depends on them."""
     generator = np.random.default_rng(seed)
     architecture = supernet.architecture
     for alive in architecture.alive.values():
@@ -53,5 +53,5 @@ def random_survivors(supernet: SSRSupernet, seed: int) -> None:
 
 
 def full_stages(genotype: Genotype) -> bool:
-    """Whether stage 1 ends at full width: only then is the reduction block behind it the supernet's own."""
+    """Return whether stage 1 ends at full width; only then is the next reduction block the same as the supernet's."""
     return genotype.stages[0].blocks[-1].out == genotype.stages[0].channels

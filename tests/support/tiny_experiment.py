@@ -1,4 +1,4 @@
-"""A tiny experiment on the embedded scenes: 2 steps an epoch, every stage in seconds."""
+"""A tiny experiment on the rendered street scenes: 2 steps per epoch, every stage in seconds."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ssr_mmseg.utils.files import read_json
 
 DATASET = "town"
 NETWORK = "searched"
-VOLATILE = ("hours", "peak_gb", "data_wait_share", "provenance")  # of the machine, not of the result
+VOLATILE = ("hours", "peak_gb", "data_wait_share", "provenance")  # depend on the machine, not on the result
 EXPERIMENT = {
     "device": "cpu",
     "networks": ["searched"],
@@ -32,7 +32,7 @@ EXPERIMENT = {
         "shrink_stages": 1,
         "shrink_epochs": 1,
         "batch_size": 4,
-        "threshold": 0.8,  # some options die in the first epoch, so that the second stage is cut
+        "threshold": 0.8,  # some options die in the first epoch, so that compaction has something to remove
     },
     "retrain": {"epochs": 1, "batch_size": 4},
     "evaluate": {"frames": 0},
@@ -40,12 +40,12 @@ EXPERIMENT = {
 
 
 def experiment(**search) -> dict:
-    """The completed configuration, with some keys of `search` changed."""
+    """Return the completed configuration, with some keys of `search` changed."""
     return settings.complete(settings.merge(EXPERIMENT, {"search": search}))
 
 
 def run_all(seed: int = 0) -> None:
-    """Every stage that computes, in the working directory."""
+    """Run search, shrinking, discretization, retraining and evaluation in the working directory."""
     config = experiment()
     for stage in range(config["search"]["shrink_stages"] + 1):
         search(config, DATASET, seed, stage)
@@ -59,7 +59,7 @@ def metrics(path: Path) -> dict:
 
 
 def assert_same_state(actual: Any, expected: Any, where: str = "state") -> None:
-    """Equality to the last bit, but for the seconds that were spent."""
+    """Assert that two states are bitwise equal, except for elapsed seconds."""
     assert type(actual) is type(expected), where
     if isinstance(expected, dict):
         assert list(actual) == list(expected), where
