@@ -1,4 +1,4 @@
-"""Valid documents of every kind that is read from disk, small ones."""
+"""Small valid documents of every kind that the package reads from disk."""
 
 import io
 import json
@@ -91,7 +91,7 @@ PROGRESS = {
 
 @st.composite
 def images(draw: st.DrawFn) -> bytes:
-    """An image of 16×32 or of another size, in any mode, with metadata, or with another size in its header."""
+    """Draw an image: 16×32 or another size, any mode, perhaps with metadata or a wrong size in the header."""
     kind = draw(st.sampled_from(["PNG", "PNG", "PNG", "JPEG", "GIF", "TIFF"]))
     mode = draw(
         st.sampled_from(["L", "RGB"] if kind == "JPEG" else ["L", "L", "L", "P", "1", "RGB", "RGBA", "LA", "I;16"])
@@ -116,7 +116,7 @@ def images(draw: st.DrawFn) -> bytes:
     buffer = io.BytesIO()
     try:
         picture.save(buffer, kind, **options)
-    except OSError:  # a mode that the format lacks
+    except OSError:  # the format does not support this mode
         picture.convert("L").save(buffer, kind)
     data = bytearray(buffer.getvalue())
     if kind == "PNG" and draw(st.integers(0, 3)) == 0:
@@ -139,7 +139,7 @@ TAR_KINDS = [tarfile.REGTYPE] * 4 + [bytes([kind]) for kind in b"0123456789LKxgS
 
 @st.composite
 def archives(draw: st.DrawFn) -> bytes:
-    """A tar, tar.gz or zip archive of odd names, links, devices, sizes and kinds."""
+    """Draw a tar, tar.gz or zip archive with odd names, links, devices, sizes and member types."""
     members = draw(MEMBERS)
     buffer = io.BytesIO()
     kind = draw(st.sampled_from(["tar", "tar.gz", "zip"]))
@@ -164,7 +164,7 @@ def archives(draw: st.DrawFn) -> bytes:
                 info.pax_headers = {key: draw(st.text(max_size=5) | st.integers(-9, 10**20).map(str))}
             try:
                 tar.addfile(info, io.BytesIO(content))
-            except (ValueError, UnicodeError):  # a name or size that the layout lacks
+            except (ValueError, UnicodeError):  # the format cannot represent this name or size
                 continue
     return buffer.getvalue()
 
@@ -186,29 +186,29 @@ STATE = _file(_state(0))
 
 @st.composite
 def _pickles(draw: st.DrawFn) -> bytes:
-    """A state whose pickle is damaged, or made of random operations, in an otherwise sound file."""
+    """Draw a state file whose pickle is damaged or made of random opcodes; the rest of the file is valid."""
     with zipfile.ZipFile(io.BytesIO(STATE)) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
-        sound = archive.read(name)
+        valid = archive.read(name)
     codes = [operation.code.encode("latin-1") for operation in pickletools.opcodes]
     names = ["builtins\ngetattr", "os\nsystem", "torch\nFloatTensor", "collections\nOrderedDict", "_codecs\nencode"]
     part = st.sampled_from(codes) | st.binary(max_size=4) | st.sampled_from([f"c{name}\n".encode() for name in names])
-    made = st.lists(part, max_size=20).map(lambda parts: b"\x80\x02}" + b"".join(parts) + b".")
-    return zipped(draw(damaged(st.just(sound)) | made))
+    random = st.lists(part, max_size=20).map(lambda parts: b"\x80\x02}" + b"".join(parts) + b".")
+    return zipped(draw(damaged(st.just(valid)) | random))
 
 
 def states() -> st.SearchStrategy[bytes]:
-    """Files of `torch.save`: of odd values, of damaged bytes, and with a damaged pickle inside."""
+    """Return a strategy of `torch.save` files: with odd values, damaged bytes, or a damaged pickle."""
     values = st.recursive(
         ODD | st.just(torch.zeros(2)) | st.just(torch.zeros(1).expand(10**9)) | st.just({1, 2}) | st.just((1, 2)),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
         max_leaves=5,
     )
-    sound = st.integers(0, 20).map(_state)
-    odd = st.tuples(sound, st.text(max_size=5), values).map(lambda drawn: {**drawn[0], drawn[1]: drawn[2]})
-    return damaged(sound.map(_file)) | (values | odd).map(_file) | _pickles()
+    valid = st.integers(0, 20).map(_state)
+    odd = st.tuples(valid, st.text(max_size=5), values).map(lambda drawn: {**drawn[0], drawn[1]: drawn[2]})
+    return damaged(valid.map(_file)) | (values | odd).map(_file) | _pickles()
 
 
 def compact(value: Any) -> bytes:
-    """A JSON value as its file."""
+    """Encode a JSON value as the bytes of a file."""
     return json.dumps(value).encode()

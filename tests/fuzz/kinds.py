@@ -1,4 +1,4 @@
-"""The kinds of documents that are fuzzed, and for each what reads it: nothing but `UserError` may come out."""
+"""The kinds of documents to fuzz, with their readers, which may raise only `UserError`."""
 
 import contextlib
 import io
@@ -56,22 +56,22 @@ class Kind:
     """One kind of document.
 
     Attributes:
-        documents: Those to draw, mutated.
-        read: `read(document, folder)` may change `folder` and nothing else.
-        sound: A document that is accepted, whatever is drawn besides.
-        broken: One that is refused.
+        documents: Strategy of mutated documents.
+        read: Reader, called as `read(document, folder)`; it may change only `folder`.
+        valid: A document that must be accepted.
+        invalid: A document that must be rejected.
     """
 
     documents: st.SearchStrategy[Any]
     read: Callable[[Any, Path], None]
-    sound: Any = b""
-    broken: Any = b""
+    valid: Any = b""
+    invalid: Any = b""
 
-    def holds(self, document: Any, place: Path) -> bool:
-        """Read a document in a fresh folder at `place`; whether it was accepted.
+    def accepts(self, document: Any, place: Path) -> bool:
+        """Read a document in a new folder at `place` and return whether it was accepted.
 
         Raises:
-            Exception: a finding: anything but `UserError`, or what `watched` raises, or an unclear message.
+            Exception: A finding: any exception but `UserError`, one from `watched`, or an unclear message.
         """
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
@@ -86,7 +86,7 @@ class Kind:
 
 
 def _png(mode: str) -> bytes:
-    """A black picture of 16×32."""
+    """Encode a black picture of 16×32 pixels."""
     buffer = io.BytesIO()
     Image.new(mode, (32, 16)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -121,7 +121,7 @@ def _config(document: bytes, _: Path) -> None:
 
 
 def _changes(text: str, _: Path) -> None:
-    """As Snakemake gets it: `--config retrain='{epochs: TEXT}'`."""
+    """Complete a configuration with a value as Snakemake passes it: `--config retrain='{epochs: TEXT}'`."""
     settings.complete({"datasets": {"town": ENTRIES["town"]}, "retrain": {"epochs": settings.typed(text)}})
 
 
@@ -138,8 +138,8 @@ def _archive(document: bytes, folder: Path) -> None:
     try:
         extract(archive, folder / "data", max_bytes=2**20, max_files=20)
     finally:
-        found = [path for path in folder.rglob("*") if (folder / "data") not in (path, *path.parents)]
-        assert found == [archive.absolute()], "something is left beside the archive"
+        others = [path for path in folder.rglob("*") if (folder / "data") not in (path, *path.parents)]
+        assert others == [archive.absolute()], "files were left outside the data folder"
         assert not any(path.is_symlink() or not (path.is_file() or path.is_dir()) for path in folder.rglob("*"))
         assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 2**20 + len(document)
 
@@ -206,16 +206,16 @@ RESULTS: dict[str, Any] = {
 
 
 def _results(document: tuple[str, bytes], _: Path) -> None:
-    """One result among sound ones: the stages that join results refuse it, and the report does without it."""
+    """Read one mutated result among valid ones: the report must leave it out, the combining stages may reject it."""
     pattern, content = document
     for other, value in RESULTS.items():
         _file(compact(value), other.format(**NAMES))
     path = _file(content, pattern.format(**NAMES))
-    found = collect.collect(CONFIG)
-    assert len(found.missing) <= found.expected
-    assert isinstance(found.rows, list)
-    collect.provenance(found)
-    for dataset in found.datasets:
+    results = collect.collect(CONFIG)
+    assert len(results.missing) <= results.expected
+    assert isinstance(results.rows, list)
+    collect.provenance(results)
+    for dataset in results.datasets:
         list(page.highlights(dataset))
         page.iou_table(dataset)
         charts.measured_points(dataset)
@@ -226,14 +226,14 @@ def _results(document: tuple[str, bytes], _: Path) -> None:
 
 
 def _progress(document: tuple[bytes, bytes], _: Path) -> None:
-    """Progress and log of a training: the overview shows them or passes them over, and prints nothing odd."""
+    """Read the progress and log of a training: the overview shows or skips them and prints only printable text."""
     progress, log = document
     _file(progress, paths.PROGRESS.format(job="search/town-seed0"))
     _file(log, paths.LOG.format(stage="retrain", job="town-seed0-searched"))
     shown = status.as_text(status.overview(CONFIG, 1e6))
     assert all(line.isprintable() for line in shown.split("\n"))
     if status.MARKS["running"][0] not in shown:
-        raise UserError("the progress was passed over")
+        raise UserError("the progress was skipped")
 
 
 def _one_result(pattern: str) -> st.SearchStrategy[tuple[str, bytes]]:

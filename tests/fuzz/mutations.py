@@ -1,4 +1,4 @@
-"""Valid documents made invalid: by edits of their structure, and by damage to their bytes."""
+"""Strategies that make valid documents invalid, by editing their structure or damaging their bytes."""
 
 import copy
 import json
@@ -20,14 +20,14 @@ ODD = st.one_of(
 
 
 def places(value: Any, path: tuple = ()) -> list[tuple]:
-    """Paths of all values within a JSON value."""
+    """Return the paths of all values within a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
 
 
 @st.composite
 def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3) -> Any:
-    """A value with up to `most` of its parts replaced, removed, repeated, moved or added to."""
+    """Draw a value and replace, remove, repeat, copy or extend up to `most` of its parts."""
     value = copy.deepcopy(draw(values))
     for _ in range(draw(st.integers(0, most))):
         path = draw(st.sampled_from(places(value)))
@@ -55,7 +55,7 @@ def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3) -> Any:
 
 @st.composite
 def damaged(draw: st.DrawFn, documents: st.SearchStrategy[bytes], most: int = 3) -> bytes:
-    """Bytes with up to `most` cuts, flips, repetitions or insertions."""
+    """Draw bytes with up to `most` cuts, flips, repetitions or insertions."""
     data = bytearray(draw(documents))
     for _ in range(draw(st.integers(0, most))):
         if not data:
@@ -79,13 +79,13 @@ def damaged(draw: st.DrawFn, documents: st.SearchStrategy[bytes], most: int = 3)
 
 
 def as_json(values: st.SearchStrategy) -> st.SearchStrategy[bytes]:
-    """JSON files of values, edited, and of some the bytes damaged."""
+    """Return a strategy of JSON files of edited values, some with damaged bytes."""
     whole = edited(values).map(lambda value: json.dumps(value, ensure_ascii=True).encode())
     return whole | damaged(whole)
 
 
 def as_yaml(values: st.SearchStrategy) -> st.SearchStrategy[bytes]:
-    """YAML files of values, edited, and of some the bytes damaged; with aliases where a part stands twice."""
+    """Return a strategy of YAML files of edited values, some with damaged bytes; repeated parts become aliases."""
 
     def written(value: Any) -> bytes:
         return yaml.safe_dump(value, allow_unicode=True, sort_keys=False).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Malformed documents of every kind: only documented errors come out, and nothing else is touched."""
+"""Malformed documents of every kind raise only documented errors and touch nothing else."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ EXAMPLES = {"configurations": 60, "results": 60, "progress and logs": 60}
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_only_documented_errors_come_out(name, tmp_path):
+def test_only_documented_errors_are_raised(name, tmp_path):
     kind = KINDS[name]
 
     @settings(
@@ -26,11 +26,11 @@ def test_only_documented_errors_come_out(name, tmp_path):
     )
     @given(kind.documents)
     def check(document):
-        kind.holds(document, tmp_path / "place")
+        kind.accepts(document, tmp_path / "place")
 
     check()
-    assert kind.holds(kind.sound, tmp_path / "place")
-    assert not kind.holds(kind.broken, tmp_path / "place")
+    assert kind.accepts(kind.valid, tmp_path / "place")
+    assert not kind.accepts(kind.invalid, tmp_path / "place")
 
 
 def _raise(error):
@@ -40,8 +40,8 @@ def _raise(error):
     return read
 
 
-def test_the_test_finds_what_it_looks_for(tmp_path):
-    """Each kind of finding, made on purpose, is one."""
+def test_deliberate_faults_are_found(tmp_path):
+    """A deliberate fault of each kind is reported as a finding."""
 
     def pickled(document, folder):
         pickle.loads(pickle.dumps(os.getcwd))
@@ -61,13 +61,13 @@ def test_the_test_finds_what_it_looks_for(tmp_path):
         (lambda document, folder: bytearray(2**33), MemoryError),
     ):
         with pytest.raises(finding):
-            Kind(st.none(), read).holds(None, tmp_path / "place")
-    assert Kind(st.none(), lambda document, folder: (folder / "x").write_text("")).holds(None, tmp_path / "place")
-    assert not Kind(st.none(), _raise(UserError("a clear message"))).holds(None, tmp_path / "place")
+            Kind(st.none(), read).accepts(None, tmp_path / "place")
+    assert Kind(st.none(), lambda document, folder: (folder / "x").write_text("")).accepts(None, tmp_path / "place")
+    assert not Kind(st.none(), _raise(UserError("a clear message"))).accepts(None, tmp_path / "place")
 
 
 def test_a_document_that_takes_too_long_is_a_finding(tmp_path, monkeypatch):
     monkeypatch.setattr("watch.CPU_SECONDS", 0.05)
     with pytest.raises(TooLongError), watched(tmp_path):
-        for _ in itertools.count():  # Python looks for signals between its own steps only
+        for _ in itertools.count():  # signal handlers run only between Python instructions
             pass

@@ -1,4 +1,4 @@
-"""What happens while a document is read: writes elsewhere, programs, connections and pickles are noted."""
+"""Monitoring of document readers: records writes elsewhere, started programs, connections and pickles."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CPU_SECONDS = 60  # of one document, in this process: no clock of a wall that others share
+CPU_SECONDS = 60  # per document; CPU time of this process, because wall time depends on other load
 MEMORY = 2 * 2**30  # bytes that reading one document may add
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -18,14 +18,14 @@ FORBIDDEN = {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.f
 FORBIDDEN |= {"pickle.find_class", "urllib.Request", "ctypes.dlopen"}
 
 _watching: list[Path] = []
-_noted: list[str] = []
+_violations: list[str] = []
 
 
 def _hook(event: str, arguments: tuple) -> None:
     if not _watching:
         return
     if event in FORBIDDEN:
-        _noted.append(f"{event} {arguments!r:.200}")
+        _violations.append(f"{event} {arguments!r:.200}")
     elif event == "open":
         path, _, flags = arguments
         if isinstance(path, str | bytes | os.PathLike) and isinstance(flags, int) and flags & WRITING:
@@ -39,37 +39,37 @@ def _hook(event: str, arguments: tuple) -> None:
 def _note_path(event: str, path: Any) -> None:
     place = Path(os.path.realpath(os.fsdecode(path)))
     if not place.is_relative_to(_watching[0]) and "__pycache__" not in place.parts and place != Path(os.devnull):
-        _noted.append(f"{event} {str(place)!r}")
+        _violations.append(f"{event} {str(place)!r}")
 
 
 sys.addaudithook(_hook)
 
 
 class TouchedError(AssertionError):
-    """Reading a document did more than read it."""
+    """Reading a document had a forbidden side effect."""
 
 
 class TooLongError(AssertionError):
-    """Reading a document took more than `CPU_SECONDS` of the processor."""
+    """Reading a document took more than `CPU_SECONDS` of CPU time."""
 
 
 def _too_long(*_: object) -> None:
-    raise TooLongError(f"more than {CPU_SECONDS} s")
+    raise TooLongError(f"reading took more than {CPU_SECONDS} s of CPU time")
 
 
 @contextlib.contextmanager
 def watched(folder: Path) -> Iterator[None]:
-    """Within the block, nothing but `folder` may be changed, and time and memory are limited.
+    """Forbid changes outside `folder` within the block, and limit its CPU time and memory.
 
     Raises:
-        TouchedError: something else was changed, or a program, a connection or a pickle was opened.
-        TooLongError: it took too much time.
-        MemoryError: it took too much memory.
+        TouchedError: Something else was changed, or a program, a connection or a pickle was opened.
+        TooLongError: The block took too much CPU time.
+        MemoryError: The block used too much memory.
     """
     limits = resource.getrlimit(resource.RLIMIT_DATA)
     data = int(Path("/proc/self/statm").read_text().split()[5]) * resource.getpagesize()
     handler = signal.signal(signal.SIGVTALRM, _too_long)
-    _noted.clear()
+    _violations.clear()
     _watching.append(folder.resolve())
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (data + MEMORY, limits[1]))
@@ -80,5 +80,5 @@ def watched(folder: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, limits)
         _watching.clear()
         signal.signal(signal.SIGVTALRM, handler)
-    if _noted:
-        raise TouchedError("; ".join(_noted))
+    if _violations:
+        raise TouchedError("; ".join(_violations))
