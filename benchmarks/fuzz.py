@@ -47,7 +47,7 @@ def fuzz(kind: Kind, examples: int, number: int, place: Path) -> dict[str, Any]:
     def run(document: Any) -> None:
         outcome["tried"] += 1
         try:
-            outcome["accepted" if kind.holds(document, place) else "refused"] += 1
+            outcome["accepted" if kind.accepts(document, place) else "refused"] += 1
         except Exception as error:  # a finding, whatever it is; go on to the next document
             told = f"{type(error).__name__}: {one_line(error, 300)}"
             if told not in [finding["error"] for finding in outcome["findings"]]:
