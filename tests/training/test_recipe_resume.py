@@ -178,11 +178,11 @@ def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace):
     assert first["history"] == second["history"]
 
 
-def test_a_transform_of_batches_needs_the_resident_loader(workplace):
+def test_a_batch_transform_needs_the_resident_loader(workplace):
     config = workplace("mistake")
     schedule = Path("schedules/recipe.py")
     schedule.write_text(schedule.read_text() + "loader = dict(resident=False)\n")
     with pytest.raises(
-        UserError, match="augmentation RandomScaleCrop has no form for single images; set resident=True"
+        UserError, match="augmentation RandomScaleCrop is not a transform of single images; set resident=True"
     ):
         retrain(config, DATASET, 0, "tiny")

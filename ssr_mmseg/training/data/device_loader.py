@@ -1,7 +1,7 @@
-"""A training set that lives on the device, augmented there batch by batch: no loader process, no copy of images.
+"""Loader of a training set kept on the device and augmented there, without loader processes or copies of images.
 
-A batch follows from the seed and its position in the training alone, as with the loaders of `data.py`; the pixels
-differ from theirs, since the draws do.
+A batch depends only on the seed and its position in the training, as with `SeededDataset`; its pixels differ from those
+of that dataset, because the random draws do.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,29 +16,29 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ssr_mmseg.training.data import color_jitter, cutmix  # noqa: F401  # they register themselves
-from ssr_mmseg.training.data.batch_transform import build_transforms
-from ssr_mmseg.training.data.geometry import GeometricTransform, compose, resample
+from ssr_mmseg.training.data.batch_transforms import build_transforms
+from ssr_mmseg.training.data.batch_transforms.geometry import GeometricTransform, compose, resample
 from ssr_mmseg.training.data.seeded_dataset import PositionSampler
 from ssr_mmseg.utils.errors import UserError
 
-DECODERS = 8  # threads that read the files once, at the start
+DECODERS = 8  # threads that decode the files once, at the start
 
 
 class ResidentLoader:
-    """Batches of a dataset whose images and labels, uint8, lie on `device` as a whole.
+    """Batches of a dataset whose images and labels are all on `device`, as uint8.
 
-    It takes the place of a `torch.utils.data.DataLoader`: `sampler`, `batch_size`, `len` and iteration. A batch is
-    `inputs` (B, 3, H, W), float, 0 to 255, blue first, beside a list of `SegDataSample` with int64 labels (1, H, W).
+    Replaces a `torch.utils.data.DataLoader`: it has `sampler`, `batch_size`, a length, and can be iterated over. A
+    batch has `inputs` (B, 3, H, W), float, 0 to 255, in BGR order, and `data_samples`, a list of `SegDataSample` with
+    int64 labels (1, H, W).
 
     Args:
-        dataset: Config of an mmseg dataset whose pipeline gives every image one size.
+        dataset: Config of an mmseg dataset whose pipeline resizes every image to one size.
         batch_size: Images of this process's batch; an incomplete last one is dropped.
         seed: Seed of order and augmentation.
-        device: Where the data live.
-        augmentation: Configs of batched transforms.
+        device: Device that holds the data.
+        augmentation: Configs of batch transforms.
         indices: The samples to use; all of them by default.
-        fill: Colour outside the images, blue first.
+        fill: Color of pixels outside the images, in BGR order.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ResidentLoader:
         self.indices = list(range(len(self.source))) if indices is None else list(indices)
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.transforms = build_transforms(augmentation)
-        with ThreadPoolExecutor(DECODERS) as pool:  # decoding releases the interpreter's lock
+        with ThreadPoolExecutor(DECODERS) as pool:  # decoding releases the GIL
             samples = list(pool.map(self.source.__getitem__, self.indices))
         self.images = torch.stack([sample["inputs"] for sample in samples]).to(device)  # (N, 3, H, W), uint8
         labels = torch.cat([sample["data_samples"].gt_sem_seg.data for sample in samples])
@@ -73,18 +73,20 @@ class ResidentLoader:
             yield self.batch(positions[first : first + self.batch_size])
 
     def batch(self, positions: Sequence[int]) -> dict[str, Any]:
-        """The batch of the given positions (epoch · n + index)."""
+        """Return the batch of the given positions (epoch · n + index)."""
         images, labels = self._augmented(positions)
         samples = [SegDataSample(gt_sem_seg=PixelData(data=label.unsqueeze(0))) for label in labels]
         return {"inputs": images, "data_samples": samples}
 
     def _augmented(self, positions: Sequence[int]) -> tuple[Tensor, Tensor]:
-        places = [divmod(position, len(self.indices)) for position in positions]
-        generators = [np.random.default_rng((self.seed, epoch, self.indices[index])) for epoch, index in places]
+        origins = [divmod(position, len(self.indices)) for position in positions]
+        generators = [np.random.default_rng((self.seed, epoch, self.indices[index])) for epoch, index in origins]
         size = (int(self.images.shape[2]), int(self.images.shape[3]))
-        chosen = self._to_device(np.array([index for _, index in places]))
+        chosen = self._to_device(np.array([index for _, index in origins]))
         images, labels = self.images[chosen], self.labels[chosen]
-        pending = None  # geometric maps not applied yet: pixels are read once for as many as follow each other
+        pending = (
+            None  # composition of the geometric transforms since the last other one: pixels are sampled once for all
+        )
         for transform in self.transforms:
             drawn = np.stack([transform.draw(generator, size) for generator in generators])
             if isinstance(transform, GeometricTransform):
@@ -102,9 +104,9 @@ class ResidentLoader:
         return self._to_device(values.astype(np.float32))
 
     def _to_device(self, values: np.ndarray) -> Tensor:
-        """A copy that does not make the CPU wait for the work that the GPU still has to do."""
+        """Copy an array to the device without synchronizing with the GPU."""
         tensor = torch.from_numpy(values)
-        if self.device.type == "cuda":  # from other memory a copy waits after all
+        if self.device.type == "cuda":  # a copy from pageable memory would synchronize
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
 
@@ -112,15 +114,18 @@ class ResidentLoader:
 def resident_config(
     dataset: dict, batch_size: int, schedule: Any, indices: Sequence[int] | None, transforms: Sequence[dict] = ()
 ) -> dict:
-    """Config of a `ResidentLoader`, for `build_loader`; `transforms` are what a network itself asks for.
+    """Return the config of a `ResidentLoader`, for `build_loader`.
+
+    Args:
+        transforms: Configs of the transforms that the network itself requires.
 
     Raises:
-        UserError: the schedule's augmentation or the network has a transform without a form for batches.
+        UserError: The schedule's augmentation or the network has a transform of single images only.
     """
     if transforms:
         raise UserError(
-            f"the network's own transform {transforms[0]['type']} has no form for batches on the device; set "
-            "resident=False in the schedule's loader, or leave the network out"
+            f"the network's own transform {transforms[0]['type']} transforms single images only; set resident=False in "
+            "the schedule's loader, or leave the network out"
         )
     build_transforms(schedule["augmentation"])
     return {
@@ -134,10 +139,10 @@ def resident_config(
 
 
 def build_loader(config: Any, seed: int, device: torch.device) -> Any:
-    """A `ResidentLoader` where the config says `resident`, else what mmengine builds.
+    """Build a `ResidentLoader` if the config has `resident=True`, otherwise mmengine's dataloader.
 
     Args:
-        config: The loader's config; a seed in it comes before `seed`.
+        config: Config of the loader; a seed in it takes precedence over `seed`.
     """
     if isinstance(config, dict) and config.get("resident"):
         options = {key: value for key, value in config.items() if key != "resident"}

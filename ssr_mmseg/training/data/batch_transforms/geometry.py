@@ -1,7 +1,6 @@
-"""Flip, shift, scale and crop of a batch: maps of coordinates that are composed, so that pixels are read only once.
+"""Flip, shift, scale and crop of a batch as coordinate maps, which are composed so that pixels are read only once.
 
-A map is four numbers (a_y, b_y, a_x, b_x): the output's pixel (y, x) shows the input's point
-(a_y·y + b_y, a_x·x + b_x).
+A map is four numbers (a_y, b_y, a_x, b_x): the output pixel (y, x) shows the input point (a_y·y + b_y, a_x·x + b_x).
 """
 
 import numpy as np
@@ -10,13 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ssr_mmseg.datasets.transforms import IGNORED
-from ssr_mmseg.training.data.batch_transform import BATCH_TRANSFORMS, BatchTransform
+from ssr_mmseg.training.data.batch_transforms.base import BATCH_TRANSFORMS, BatchTransform
 
 IDENTITY = np.array([1.0, 0.0, 1.0, 0.0])
 
 
 class GeometricTransform(BatchTransform):
-    """A transform whose parameters are a map of coordinates."""
+    """A transform whose parameters are a coordinate map."""
 
     def apply(self, images: Tensor, labels: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         return resample(images, labels, parameters)
@@ -24,7 +23,7 @@ class GeometricTransform(BatchTransform):
 
 @BATCH_TRANSFORMS.register_module(name="RandomFlip")
 class BatchFlip(GeometricTransform):
-    """Mirror left and right with probability `prob`."""
+    """Flip horizontally with probability `prob`."""
 
     def __init__(self, prob: float = 0.5) -> None:
         self.prob = prob
@@ -47,9 +46,13 @@ class BatchShift(GeometricTransform):
 
 @BATCH_TRANSFORMS.register_module()
 class RandomScaleCrop(GeometricTransform):
-    """Scale by a factor between `low` and `high`, then cut out, or place on an empty canvas, at a random position.
+    """Scale by a random factor, then crop to the input's size or pad to it, at a random position.
 
-    The canvas has the input's size. The factor is drawn uniformly, the position too, in whole pixels.
+    Factor and position are drawn uniformly, the position in whole pixels.
+
+    Args:
+        low: Smallest factor.
+        high: Largest factor.
     """
 
     def __init__(self, low: float = 0.5, high: float = 2.0) -> None:
@@ -59,29 +62,29 @@ class RandomScaleCrop(GeometricTransform):
         factor = generator.uniform(self.low, self.high)
         coordinates = []
         for side in size:
-            room = round(side * factor) - side  # pixels to cut away, or to fill if negative
+            room = round(side * factor) - side  # pixels to crop, or to pad if negative
             offset = int(generator.integers(min(room, 0), max(room, 0) + 1))
-            # pixel x shows (x + offset + ½) / factor − ½: pixel centres map onto each other
+            # pixel x shows (x + offset + ½) / factor − ½: pixel centers map onto each other
             coordinates += [1 / factor, (offset + 0.5) / factor - 0.5]
         return np.array(coordinates)
 
 
 def compose(first: np.ndarray, then: np.ndarray) -> np.ndarray:
-    """The map of `first` followed by `then`; any leading axes."""
+    """Return the map of `first` followed by `then`, (..., 4) each."""
     a0, b0, a1, b1 = np.moveaxis(first, -1, 0)
     c0, d0, c1, d1 = np.moveaxis(then, -1, 0)
     return np.stack([a0 * c0, a0 * d0 + b0, a1 * c1, a1 * d1 + b1], axis=-1)
 
 
 def resample(images: Tensor, labels: Tensor, maps: Tensor, fill: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Read `images` (B, 3, H, W) bilinearly and `labels` (B, H, W) at the nearest pixel, at mapped coordinates.
+    """Sample `images` (B, 3, H, W) bilinearly and `labels` (B, H, W) at the nearest pixel, at mapped coordinates.
 
     Args:
-        maps: (B, 4).
-        fill: Colour of what lies outside the image, (3,), black by default; labels there are ignored.
+        maps: Coordinate maps, (B, 4).
+        fill: Color of pixels outside the image, (3,), black by default; their labels are ignored.
 
     Returns:
-        Images (float) and labels (int64) of the same shapes.
+        Images (float) and labels (int64), of the same shapes.
     """
     height, width = images.shape[-2:]
     rows = torch.arange(height, device=maps.device, dtype=maps.dtype)
@@ -93,8 +96,8 @@ def resample(images: Tensor, labels: Tensor, maps: Tensor, fill: Tensor | None =
     grid = torch.stack([x.unsqueeze(1).expand(-1, height, -1), y.unsqueeze(2).expand(-1, -1, width)], dim=-1)
     outside = torch.zeros(3, device=images.device) if fill is None else fill
     outside = outside.view(1, 3, 1, 1)
-    read = F.grid_sample(images.float() - outside, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    # shifted by IGNORED, so that the zeros outside become IGNORED
+    colors = F.grid_sample(images.float() - outside, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    # shifted by IGNORED, so that the zeros that pad them become IGNORED
     shifted = (labels.float() - IGNORED).unsqueeze(1)
-    found = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
-    return read + outside, (found.squeeze(1) + IGNORED).long()
+    sampled = F.grid_sample(shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return colors + outside, (sampled.squeeze(1) + IGNORED).long()

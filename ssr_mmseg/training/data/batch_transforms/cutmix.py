@@ -1,10 +1,10 @@
-"""Cut-mix of a batch (Yun et al., 2019, for segmentation as in French et al., 2020)."""
+"""CutMix of a batch (Yun et al., 2019; for segmentation as in French et al., 2020)."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ssr_mmseg.training.data.batch_transform import BATCH_TRANSFORMS, BatchTransform
+from ssr_mmseg.training.data.batch_transforms.base import BATCH_TRANSFORMS, BatchTransform
 
 
 @BATCH_TRANSFORMS.register_module()
@@ -13,7 +13,7 @@ class CutMix(BatchTransform):
 
     Args:
         prob: Probability for each sample.
-        low: Least share of the area that the rectangle covers.
+        low: Smallest share of the area that the rectangle covers.
         high: Largest share.
     """
 
@@ -23,7 +23,7 @@ class CutMix(BatchTransform):
     def draw(self, generator: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
         used = generator.random() < self.prob
         share = generator.uniform(self.low, self.high)
-        aspect = np.exp(generator.uniform(-0.5, 0.5))  # of the rectangle, beside that of the image
+        aspect = np.exp(generator.uniform(-0.5, 0.5))  # aspect ratio of the rectangle relative to the image's
         box = []
         for side, part in zip(size, (np.sqrt(share * aspect), np.sqrt(share / aspect)), strict=True):
             length = min(side, round(side * part))

@@ -1,0 +1,50 @@
+"""Augmentations of whole batches on the device, for schedules with `loader = dict(resident=True)`; one file each.
+
+To add one, put a file here with a `BatchTransform` under `@BATCH_TRANSFORMS.register_module()`; a schedule's
+`augmentation` then names it as `type`. An augmentation that exists for single images too, among mmseg's `TRANSFORMS`,
+has the same name in both registries: the schedule's `resident` alone decides which form is used.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmseg.registry import TRANSFORMS
+
+from ssr_mmseg.training.data.batch_transforms.base import BATCH_TRANSFORMS, BatchTransform
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.registry import build, import_modules
+
+__all__ = ["BATCH_TRANSFORMS", "BatchTransform", "build_transforms", "check_image_transforms"]
+
+import_modules(__path__, __name__)
+
+
+def build_transforms(configs: Sequence[Mapping[str, Any]]) -> list[BatchTransform]:
+    """Build the transforms of a schedule's `augmentation`, in its order.
+
+    Raises:
+        UserError: A name or an argument is unknown, or a transform exists for single images only.
+    """
+    names = BATCH_TRANSFORMS.module_dict
+    for name in (config.get("type") for config in configs):
+        if isinstance(name, str) and name not in names and TRANSFORMS.get(name):
+            raise UserError(
+                f"augmentation {name} transforms single images only; use {', '.join(sorted(names))}, or set "
+                "resident=False in the schedule's loader"
+            )
+    return [build(BATCH_TRANSFORMS, config, "augmentation") for config in configs]
+
+
+def check_image_transforms(configs: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the transforms of a schedule's `augmentation` can transform single images.
+
+    Raises:
+        UserError: A transform exists for whole batches only, or not at all.
+    """
+    for config in configs:
+        name = str(config.get("type"))
+        if TRANSFORMS.get(name) is None:
+            remedy = "set resident=True in the schedule's loader, or " if name in BATCH_TRANSFORMS.module_dict else ""
+            raise UserError(
+                f"augmentation {name} is not a transform of single images; {remedy}use one of mmseg's transforms"
+            )
