@@ -1,4 +1,4 @@
-"""Shared by all tests: one thread and no deadline, so that results and timings do not depend on what else runs."""
+"""Settings of all tests: one thread and no Hypothesis deadline, so that results do not depend on other load."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The environment is pinned once, in requirements.lock; the other files agree with it."""
+"""The environment is pinned in requirements.lock, and the other files agree with it."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_the_lock_holds_exact_pins_only():
+def test_the_lock_contains_only_exact_pins():
     assert [line for line in lock_lines() if not PIN.fullmatch(line)] == []
 
 
@@ -44,10 +44,10 @@ def test_conda_and_the_project_agree_on_python():
 
 
 @pytest.mark.parametrize("extra", [None, "deploy", "dev", "docs", "openvino", "slurm", "tensorboard"])
-def test_the_lock_satisfies_what_the_project_asks_for(extra):
+def test_the_lock_satisfies_the_requirements_of_the_project(extra):
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    requirements = project["optional-dependencies"][extra] if extra else project["dependencies"]
     pinned = {canonical(name): version for name, version in (line.split("==") for line in lock_lines())}
-    for text in wanted:
+    for text in requirements:
         requirement = Requirement(text)
         assert pinned[canonical(requirement.name)] in requirement.specifier, text

@@ -1,3 +1,5 @@
+"""SECURITY.md names code, tests and commands that exist."""
+
 import re
 
 import pytest
@@ -9,7 +11,7 @@ ROWS = [line.split("|")[3] for line in TEXT.splitlines() if line.startswith("|")
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_what_is_checked_names_code_and_tests_that_are_there(row):
+def test_each_check_names_existing_code_and_tests(row):
     code, _, tests = row.partition(";")
     for part, folder in ((code, "ssr_mmseg"), (tests, "tests")):
         names = re.findall(r"`([^`]+)`", part)
@@ -19,6 +21,6 @@ def test_what_is_checked_names_code_and_tests_that_are_there(row):
             assert any(place.exists() for place in places), name
 
 
-def test_commands_are_those_of_the_repository():
+def test_commands_name_existing_files():
     for path in re.findall(r"\b(?:benchmarks|tests)/[\w/]+(?:\.py)?", TEXT):
         assert (PROJECT / path).exists() or path.startswith("benchmarks/records"), path

@@ -1,4 +1,4 @@
-"""A few random kills, as benchmarks/chaos.py deals them out by the dozen."""
+"""A short run of benchmarks/chaos.py: kills at random moments must not change any result."""
 
 import subprocess
 import sys

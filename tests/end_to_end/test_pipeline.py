@@ -1,4 +1,4 @@
-"""Every stage for real, through Snakemake, as small as it gets: on the embedded scenes and, where it is, on CamVid."""
+"""Every stage run by Snakemake on a tiny experiment: on the rendered scenes and, if available, on CamVid."""
 
 import os
 import re
@@ -43,7 +43,7 @@ TINY = {
 
 @dataclass(frozen=True)
 class Run:
-    """A folder, its configuration, and calls of Snakemake there."""
+    """A working folder with its configuration, in which Snakemake is run."""
 
     folder: Path
     config: dict
@@ -87,7 +87,7 @@ def camvid(folder: Path) -> Run:
 
 @pytest.fixture(scope="module", params=[streets, *([camvid] if CAMVID.is_dir() else [])])
 def run(request, tmp_path_factory) -> Run:
-    """A run that has gone through, from an empty folder to the table."""
+    """A finished run, from an empty folder to the table."""
     run = request.param(tmp_path_factory.mktemp(request.param.__name__))
     call = run.snakemake()
     assert call.returncode == 0, call.stdout + call.stderr
@@ -98,10 +98,10 @@ def test_the_table_has_a_row_per_network_and_size(run):
     table = pd.read_csv(run.folder / "results/table.csv")
     assert tuple(table.columns) == COLUMNS
     dataset = next(iter(run.config["datasets"]))
-    own = "x".join(map(str, run.config["datasets"][dataset]["size"]))
-    expected = {(dataset, network, size) for network in run.networks for size in (own, "64x64")}
+    own_size = "x".join(map(str, run.config["datasets"][dataset]["size"]))
+    expected = {(dataset, network, size) for network in run.networks for size in (own_size, "64x64")}
     assert set(zip(table.dataset, table.network, table.input_size, strict=True)) == expected
-    rows = table[table.input_size == own]
+    rows = table[table.input_size == own_size]
     assert rows[["miou_val", "miou_test", "pixel_accuracy"]].map(lambda value: 0 <= value <= 100).all(axis=None)
     assert (table[["params", "macs", "fps", "latency_ms_p50", "train_hours"]] > 0).all(axis=None)
     assert (table.latency_ms_p50 <= table.latency_ms_p95).all()
@@ -110,13 +110,13 @@ def test_the_table_has_a_row_per_network_and_size(run):
     assert set(table.train_split) == {run.config["datasets"][dataset].get("train_split", "train")}
 
 
-def test_the_random_network_costs_about_what_the_searched_one_does(run):
+def test_the_random_network_costs_about_as_much_as_the_searched_one(run):
     table = pd.read_csv(run.folder / "results/table.csv").drop_duplicates("network").set_index("network")
     for network in set(run.networks) & {"random"}:
         assert table.macs[network] == pytest.approx(table.macs["searched"], rel=0.1)
 
 
-def test_each_stage_left_its_figures_and_pictures(run):
+def test_each_stage_wrote_its_metrics_and_pictures(run):
     stages = [read_json(path) for path in run.results("*/seed0/s*/metrics.json")]
     assert sorted(stage["stage"] for stage in stages) == [0, 1, 2]
     sizes = [stage["parameters"] for stage in sorted(stages, key=lambda stage: stage["stage"])]
@@ -130,10 +130,10 @@ def test_each_stage_left_its_figures_and_pictures(run):
     label = next((run.folder / labels).glob("*.png"))
     width, height = Image.open(pictures[-1]).size
     assert (width // 3, height) == Image.open(label).size
-    assert not run.results("work/*"), "finished trainings leave no state behind"
+    assert not run.results("work/*"), "finished trainings must delete their state"
 
 
-def test_a_second_call_has_nothing_to_do_and_touches_nothing(run):
+def test_a_second_run_has_nothing_to_do_and_touches_nothing(run):
     before = {path: path.stat().st_mtime_ns for path in run.results("**/*.json")}
     call = run.snakemake()
     assert call.returncode == 0, call.stdout + call.stderr
@@ -141,7 +141,7 @@ def test_a_second_call_has_nothing_to_do_and_touches_nothing(run):
     assert before == {path: path.stat().st_mtime_ns for path in run.results("**/*.json")}
 
 
-def test_one_changed_setting_plans_its_stage_and_what_follows(run):
+def test_a_changed_setting_reruns_its_stage_and_the_later_ones(run):
     call = run.snakemake("--dry-run", "--config", "retrain={epochs: 2}")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", call.stdout, re.MULTILINE))
     count = str(len(run.networks))
@@ -150,8 +150,8 @@ def test_one_changed_setting_plans_its_stage_and_what_follows(run):
     assert not {"prepare", "search", "shrink", "discretize", "profile"} & set(planned)
 
 
-def test_a_data_file_that_has_gone_is_one_line(run):
-    """The manifest counted an image that is not there any more: the stage says so, and what was made before stays."""
+def test_a_missing_data_file_is_a_one_line_error(run):
+    """If an image of the manifest is missing, the stage reports it and earlier results are kept."""
     images = [path for path in run.folder.rglob("*") if path.parent.name in ("images", "train") and path.is_file()]
     victim = sorted(images)[0]
     kept = victim.read_bytes()

@@ -1,10 +1,10 @@
-"""A Slurm of one node on loopback, for tests and rehearsals: everything of it lives in one temporary folder.
+"""A single-node Slurm cluster on the loopback interface, for tests; all its files are in one temporary folder.
 
     python tests/slurm/cluster.py COMMAND [ARGUMENT …]
 
-starts it, runs the command with it (`sbatch`, `squeue` … find it by `SLURM_CONF`), stops it, and ends with the
-command's status. It has its own munge with its own key and socket, so that a munge or a Slurm of the machine is neither
-used nor touched. The daemons must run as root; the node claims processors, memory and GPUs that the machine may lack.
+starts the cluster, runs the command (`sbatch`, `squeue` … find the cluster by `SLURM_CONF`), stops the cluster and
+exits with the command's status. It runs its own munge with its own key and socket, so that an existing munge or Slurm
+is neither used nor changed. The daemons must run as root; the node reports CPUs, memory and GPUs it may not have.
 """
 
 import os
@@ -21,10 +21,10 @@ from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CPUS, MEMORY_MB = 4, 64_000
-GPUS = ("/dev/null", "/dev/zero")  # any device file passes for a GPU
-PATIENCE = 600.0  # seconds that a daemon may take to start or to end
+GPUS = ("/dev/null", "/dev/zero")  # Slurm accepts any device file as a GPU
+PATIENCE = 600.0  # seconds for a daemon to start or stop
 
-# Without accounting, cgroups and task binding, which need more than a container offers.
+# Accounting, cgroups and task binding are off, because they do not work in a container.
 SLURM_CONF = """\
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
@@ -57,23 +57,25 @@ PartitionName=all Nodes=loopback Default=YES MaxTime=INFINITE State=UP
 
 
 def missing() -> list[str]:
-    """What a cluster needs and this machine or user lacks."""
-    lacks = [name for name in (*DAEMONS, "sbatch", "srun") if not _program(name)]
-    return [*lacks, *([] if os.geteuid() == 0 else ["root"])]
+    """Return the missing requirements of a cluster: programs, or root."""
+    programs = [name for name in (*DAEMONS, "sbatch", "srun") if not _program(name)]
+    return [*programs, *([] if os.geteuid() == 0 else ["root"])]
 
 
 @contextmanager
 def cluster() -> Iterator[dict[str, str]]:
-    """Run a cluster; yield the environment in which Slurm's commands find it. At the end nothing of it is left.
+    """Run a cluster, yield the environment in which Slurm's commands find it, and remove all of it at the end.
 
     Raises:
-        RuntimeError: a daemon does not start; its last words are in the message.
+        RuntimeError: A requirement is missing or a daemon does not start; the message contains its output.
     """
     if missing():
-        raise RuntimeError(f"no cluster without {', '.join(missing())}: install slurm-wlm and munge, and be root")
+        raise RuntimeError(
+            f"cannot start a cluster without {', '.join(missing())}; install slurm-wlm and munge, and run as root"
+        )
     with ExitStack() as cleanup:
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)))
-        folder.chmod(0o755)  # munge wants its socket within everybody's reach
+        folder.chmod(0o755)  # munge requires a socket folder that all users can enter
         _configure(folder)
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
         environment["SLURM_CONF"] = str(folder / "slurm.conf")
@@ -104,7 +106,7 @@ def _configure(folder: Path) -> None:
     (folder / "munge.key").write_bytes(os.urandom(128))
     for name in ("bin", "spool", "state"):
         (folder / name).mkdir()
-    # Snakemake's job steps take SLURM_CONF out of the environment of their srun.
+    # Snakemake's Slurm executor removes SLURM_CONF from the environment of srun in its job steps.
     (folder / "bin/srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_program("srun")} "$@"\n')
     (folder / "bin/srun").chmod(0o755)
     controller_port, node_port = _free_ports(2)
@@ -125,23 +127,25 @@ def _program(name: str) -> str | None:
 
 def _free_ports(count: int) -> list[int]:
     with ExitStack() as sockets:
-        found = [sockets.enter_context(socket.socket()) for _ in range(count)]
-        for one in found:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in found]
+        bound = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for each in bound:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in bound]
 
 
 def _wait(name: str, folder: Path, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not ready():
         if time.monotonic() > deadline:
-            told = [path.read_text(errors="replace")[-1000:] for path in sorted(folder.glob("*.out"))]
-            raise RuntimeError(f"{name} is not ready after {PATIENCE:.0f} s; it said:\n" + "\n".join(told))
+            output = [path.read_text(errors="replace")[-1000:] for path in sorted(folder.glob("*.out"))]
+            raise RuntimeError(
+                f"{name} is not ready after {PATIENCE:.0f} s; output of the daemons:\n" + "\n".join(output)
+            )
         time.sleep(0.2)
 
 
 def _end_jobs(environment: dict[str, str]) -> None:
-    """Cancel what still runs and wait for it: a job's processes are no children of the daemons once these are gone."""
+    """Cancel the remaining jobs and wait for them: their processes would outlive the daemons."""
     subprocess.run(["scancel", "--user", "root"], env=environment, capture_output=True, timeout=PATIENCE)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -164,7 +168,7 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with cluster() as found, subprocess.Popen(sys.argv[1:], env=found, start_new_session=True) as command:
+    with cluster() as environment, subprocess.Popen(sys.argv[1:], env=environment, start_new_session=True) as command:
         try:
             status = command.wait()
         except BaseException:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# See to it that Slurm's and munge's programs are there, for the test of the workflow on a cluster. Debian's packages are
-# installed if this runs as root there; otherwise one line says what is missing, and the status is 1.
+# Install Slurm and munge for the test of the workflow on a cluster, if they are missing. This works as root on Debian;
+# otherwise the script prints what is missing and exits with status 1.
 PATH=$PATH:/usr/sbin:/sbin
 present() {
     for program in munged slurmctld slurmd sbatch srun squeue scontrol; do
@@ -9,7 +9,7 @@ present() {
 }
 
 if [ "$(id -u)" != 0 ]; then
-    echo "No root here: the workflow is not tested on Slurm, whose daemons need it."
+    echo "Not root: skipping the Slurm test, because Slurm's daemons need root. Run it as root."
     exit 1
 fi
 present && exit 0
@@ -18,5 +18,5 @@ if command -v apt-get > /dev/null; then
         munge slurm-wlm; } > /dev/null 2>&1
 fi
 present && exit 0
-echo "No Slurm here: the workflow is not tested on it. Install slurm-wlm and munge (Debian) for that."
+echo "Slurm not found: skipping the Slurm test. To run it, install slurm-wlm and munge (Debian)."
 exit 1

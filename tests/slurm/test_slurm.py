@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm of one node, by the shipped profile: what it asks for, and what a kill costs."""
+"""The workflow on a single-node Slurm with the shipped profile: requested resources, and resuming after SIGTERM."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from ssr_mmseg.jobs.progress import job_name, progress_path, read
 from ssr_mmseg.settings.paths import PROJECT
 
 CONFIG = {
-    "device": "auto",  # on a cluster this asks for GPUs; the node has none that works, so all runs on the CPU
+    "device": "auto",  # requests GPUs on a cluster; those of the test node are fake, so everything runs on the CPU
     "networks": ["searched"],
     "datasets": {
         "town": {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2, "seed": 1}}
@@ -30,7 +30,7 @@ CONFIG = {
             "resolutions": [1, 2],
             "width_options": 3,
         },
-        "epochs": 40,  # long enough to be stopped on the way
+        "epochs": 40,  # long enough to be stopped midway
         "shrink_stages": 0,
         "batch_size": 4,
     },
@@ -39,12 +39,11 @@ CONFIG = {
     "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
 }
 GENOTYPE = "results/town/seed0/discretize/genotype.json"
-SUBMITTED = {"prepare", "search", "discretize", "retrain", "evaluate", "profile"}  # the rest joins files, where it is
+SUBMITTED = {"prepare", "search", "discretize", "retrain", "evaluate", "profile"}  # the other rules run locally
 WITH_GPU = {"search", "retrain", "evaluate", "profile"}
-# Without accounting only squeue tells how a job ended; eight threads of a timing would
-# have to share two cores.
-HERE = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8"]
-HERE += ["--latency-wait", "5", "--set-threads", "profile=1", "--retries", "2"]
+# Without accounting, only squeue knows how a job ended. Eight threads of a timing would have to share two cores.
+OPTIONS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8"]
+OPTIONS += ["--latency-wait", "5", "--set-threads", "profile=1", "--retries", "2"]
 
 
 def snakemake(folder: Path, *arguments: str, **options) -> subprocess.Popen:
@@ -58,41 +57,41 @@ def snakemake(folder: Path, *arguments: str, **options) -> subprocess.Popen:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run on the cluster, and the jobs that it submitted, as `scontrol show job` tells of each."""
+    """A finished run on the cluster, with its submitted jobs as parsed from `scontrol show job`."""
 
     folder: Path
     jobs: list[dict[str, str]]
     stopped: str  # id of the job that was sent SIGTERM
 
-    def of(self, rule: str) -> list[dict[str, str]]:
+    def jobs_of(self, rule: str) -> list[dict[str, str]]:
         return [job for job in self.jobs if re.match(rf"rule_{rule}(_wildcards|$)", job["Comment"])]
 
 
-def jobs_of(environment: dict[str, str]) -> list[dict[str, str]]:
-    told = subprocess.run(["scontrol", "--oneliner", "show", "job"], env=environment, capture_output=True, text=True)
-    jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in told.stdout.splitlines()]
+def workflow_jobs(environment: dict[str, str]) -> list[dict[str, str]]:
+    call = subprocess.run(["scontrol", "--oneliner", "show", "job"], env=environment, capture_output=True, text=True)
+    jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in call.stdout.splitlines()]
     return [job for job in jobs if job.get("Comment", "").startswith("rule_")]
 
 
 def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
-    """Send SIGTERM to the search's job, as Slurm does before the walltime ends, once it trains; return the job's id."""
+    """Send SIGTERM to the search's job once it trains, as Slurm does before the walltime ends; return the job's id."""
     deadline = time.monotonic() + PATIENCE
-    told = folder / progress_path(job_name("search", "town", 0))
-    while not read(told).get("iteration"):
+    record = folder / progress_path(job_name("search", "town", 0))
+    while not read(record).get("iteration"):
         assert process.poll() is None, (folder / "output.txt").read_text()
-        assert time.monotonic() < deadline, "the search does not begin"
+        assert time.monotonic() < deadline, "the search did not start"
         time.sleep(0.1)
-    (job,) = [job["JobId"] for job in jobs_of(environment) if job["Comment"].startswith("rule_search")]
+    (job,) = [job["JobId"] for job in workflow_jobs(environment) if job["Comment"].startswith("rule_search")]
     subprocess.run(["scancel", "--signal=TERM", job], env=environment, check=True)
     return job
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    """The table made on the cluster; the search was stopped on its way."""
+    """The run that made the table on the cluster, with the search stopped once."""
     folder = tmp_path_factory.mktemp("cluster") / "run"
     with cluster() as environment:
-        profile = ["--workflow-profile", str(PROJECT / "profiles/slurm"), *HERE]
+        profile = ["--workflow-profile", str(PROJECT / "profiles/slurm"), *OPTIONS]
         process = snakemake(folder, *profile, "results/table.csv", env=environment)
         try:
             stopped = stop_search(process, folder, environment)
@@ -101,35 +100,35 @@ def run(tmp_path_factory) -> Run:
             process.terminate()
             process.wait()
         assert status == 0, (folder / "output.txt").read_text()
-        return Run(folder, jobs_of(environment), stopped)
+        return Run(folder, workflow_jobs(environment), stopped)
 
 
-def test_the_table_is_made_and_small_joins_run_where_snakemake_does(run):
+def test_the_table_is_made_and_quick_rules_run_locally(run):
     assert (run.folder / "results/table.csv").read_text().count("town,searched,") == 2
-    assert {rule for rule in SUBMITTED if run.of(rule)} == SUBMITTED
-    assert len(run.jobs) == len(SUBMITTED) + 1  # the search twice
+    assert {rule for rule in SUBMITTED if run.jobs_of(rule)} == SUBMITTED
+    assert len(run.jobs) == len(SUBMITTED) + 1  # the search was submitted twice
 
 
-def test_rules_ask_for_gpus_memory_and_walltime(run):
+def test_rules_request_gpus_memory_and_walltime(run):
     for rule in SUBMITTED:
-        for job in run.of(rule):
+        for job in run.jobs_of(rule):
             gpus = re.search(
                 r"gres[/:]gpu[=:](\d+)|gres/gpu$", " ".join(job.get(k, "") for k in ("TRES", "TresPerJob"))
             )
             assert bool(gpus) == (rule in WITH_GPU), job
     wanted = {"prepare": ("4000M", "04:00:00"), "search": ("24000M", "3-00:00:00"), "retrain": ("16000M", "3-00:00:00")}
     for rule, (memory, walltime) in wanted.items():
-        assert {(job["MinMemoryNode"], job["TimeLimit"]) for job in run.of(rule)} == {(memory, walltime)}
+        assert {(job["MinMemoryNode"], job["TimeLimit"]) for job in run.jobs_of(rule)} == {(memory, walltime)}
 
 
-def test_a_timing_has_its_node_to_itself(run):
-    assert {job["OverSubscribe"] for job in run.of("profile")} == {"NO"}
-    others = [job for rule in SUBMITTED - {"profile"} for job in run.of(rule)]
+def test_a_timing_has_exclusive_use_of_its_node(run):
+    assert {job["OverSubscribe"] for job in run.jobs_of("profile")} == {"NO"}
+    others = [job for rule in SUBMITTED - {"profile"} for job in run.jobs_of(rule)]
     assert {job["OverSubscribe"] for job in others} == {"OK"}
 
 
 def test_a_search_stopped_by_slurm_resumes_and_finds_the_same_genotype(run, tmp_path):
-    states = {job["JobId"]: job["JobState"] for job in run.of("search")}
+    states = {job["JobId"]: job["JobState"] for job in run.jobs_of("search")}
     assert states.pop(run.stopped) == "FAILED"
     assert list(states.values()) == ["COMPLETED"]
     logs = "".join(path.read_text() for path in run.folder.glob("results/town/seed0/search/log/**/*.log"))
@@ -141,7 +140,7 @@ def test_a_search_stopped_by_slurm_resumes_and_finds_the_same_genotype(run, tmp_
     assert genotypes[0] == genotypes[1]
 
 
-def test_nothing_of_the_cluster_is_left(run):
+def test_no_daemon_of_the_cluster_is_left(run):
     processes = subprocess.run(["ps", "-eo", "stat,args"], capture_output=True, text=True).stdout.splitlines()
     daemons = [line for line in processes if re.search(r"slurm-\w+/|sbin/slurm", line) and not line.startswith("Z")]
     assert daemons == []
