@@ -70,7 +70,7 @@ class Genotype:
         """
         error = json_schema.violation(value, "genotype")
         if error is not None:
-            raise UserError(f"{origin} is not a genotype: {json_schema.told(error)}")
+            raise UserError(f"{origin} is not a genotype: {json_schema.describe(error)}")
         stages = tuple(
             Stage(stage["channels"], tuple(Block(**block) for block in stage["blocks"])) for stage in value["stages"]
         )

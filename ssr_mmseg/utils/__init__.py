@@ -1,1 +1,1 @@
-"""What every other folder may use: errors, files, parsing, schemas, devices and processes."""
+"""Helpers that every other folder may use: errors, files, parsing, schemas, plug-ins, devices and processes."""

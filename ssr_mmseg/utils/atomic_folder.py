@@ -1,4 +1,4 @@
-"""Folders that appear whole or not at all."""
+"""Atomic replacement of folders."""
 
 import os
 import shutil
@@ -12,12 +12,12 @@ from ssr_mmseg.utils.errors import UserError
 
 @contextmanager
 def staged_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that replaces it when the block ends without an error.
+    """Yield an empty folder that replaces `path` when the block ends without an error.
 
-    A block that raises leaves `path` as it was. What a killed run left behind is removed first.
+    A block that raises leaves `path` unchanged. Temporary folders of killed runs are removed first.
 
     Raises:
-        UserError: the folder cannot be written, e.g. because the disk is full.
+        UserError: The folder cannot be written, for example because the disk is full.
     """
     prefix = f".{path.name}."
     staged: Path | None = None

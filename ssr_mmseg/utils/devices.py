@@ -1,4 +1,4 @@
-"""Which device a stage runs on, and the memory it took there."""
+"""Devices: selection, cached constants, compiler check and peak memory."""
 
 import functools
 import os
@@ -13,13 +13,13 @@ from ssr_mmseg.utils.errors import UserError
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn a device name of the configuration into a device of this machine.
+    """Return the device of this machine for a device name of the configuration.
 
     Args:
-        name: `auto` (CUDA where there is a usable GPU, else the CPU), `cpu` or `cuda`.
+        name: `auto` (CUDA if there is a usable GPU, otherwise the CPU), `cpu` or `cuda`.
 
     Raises:
-        UserError: another name, or `cuda` on a machine where torch can use no GPU.
+        UserError: The name is unknown, or it is `cuda` and torch cannot use a GPU here.
     """
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(f"expected device auto, cpu or cuda, found {name!r}; correct the device setting")
@@ -30,7 +30,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "cuda":
         build = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
         raise UserError(
-            f"device cuda was asked for, but torch {torch.__version__} ({build}) finds no usable GPU here; "
+            f"expected a GPU for device cuda, but torch {torch.__version__} ({build}) finds no usable GPU here; "
             "use device auto or cpu, or check the driver and the torch build"
         )
     return torch.device("cpu")
@@ -38,30 +38,40 @@ def resolve_device(name: str) -> torch.device:
 
 @functools.cache
 def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Fixed numbers as a tensor (len(values),), made once for each device: the copy waits for all that a GPU has to do.
+    """Return fixed numbers as a tensor (len(values),), cached per device because each copy synchronizes with the GPU.
 
-    It is shared, so that nobody may write to it.
+    The tensor is shared; do not write to it.
     """
-    with torch.inference_mode(False):  # whoever asks first may be timing a network, the next one may be training
+    with torch.inference_mode(False):  # the first caller may be timing a network, a later one may be training
         return torch.tensor(values, dtype=dtype, device=device)
 
 
+# Language, environment variable and default compilers by type of device.
 COMPILERS = {"cpu": ("C++", "CXX", ("g++", "clang++")), "cuda": ("C", "CC", ("gcc", "clang"))}
 
 
-def check_compiler(kind: str, who: str) -> None:
-    """Raise `UserError` unless there is the compiler that `torch.compile` calls for a type of device.
+def check_compiler(device_type: str, user: str) -> None:
+    """Check that the compiler that `torch.compile` needs on a type of device is installed.
 
-    On a CPU it builds the kernels, on a GPU what starts Triton's.
+    On a CPU it builds the kernels, on a GPU the launchers of Triton's kernels.
+
+    Args:
+        device_type: `cpu` or `cuda`.
+        user: The part of the project that needs the compiler, for the message.
+
+    Raises:
+        UserError: The compiler is not installed.
     """
-    language, variable, names = COMPILERS[kind]
-    found = [os.environ[variable]] if os.environ.get(variable) else names
-    if not any(map(shutil.which, found)):
-        raise UserError(f"{who} needs a {language} compiler ({' or '.join(found)}); install one or set {variable}")
+    language, variable, names = COMPILERS[device_type]
+    candidates = [os.environ[variable]] if os.environ.get(variable) else names
+    if not any(map(shutil.which, candidates)):
+        raise UserError(
+            f"{user} needs a {language} compiler ({' or '.join(candidates)}); install one or set {variable}"
+        )
 
 
 def peak_memory_gb() -> float:
-    """Peak memory of this process in 10⁹ bytes: of the GPU if one was used, else resident."""
+    """Return the peak memory of this process in 10⁹ bytes: GPU memory if a GPU was used, otherwise resident memory."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 1e9
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,18 +1,18 @@
-"""The one exception that a user's mistake may raise, and how a message is shown."""
+"""The exception for user errors, and the formatting of messages for a terminal."""
 
 
 class UserError(ValueError):
-    """Something the user can mend: says what was expected, what was found and what to do, in one line.
+    """An error that the user can fix; its one-line message says what was expected, what was found and what to do.
 
-    The command line prints it without a traceback and exits with status 2; any other exception is a bug of ours.
+    The command line prints it without a traceback and exits with status 2. Any other exception is a bug of the project.
     """
 
 
-def one_line(text: object, most: int = 2000) -> str:
-    """A message as a terminal may show it: one line, not too long, and nothing in it that drives the terminal.
+def one_line(text: object, max_length: int = 2000) -> str:
+    """Format a message for a terminal: one line of limited length without control characters.
 
-    Names of files and texts from foreign data stand in messages, and may hold escape sequences.
+    Messages quote file names and text from untrusted data, which may contain escape sequences.
     """
     joined = " ".join(str(text).split())
-    joined = joined if len(joined) <= most else f"{joined[:most]} …"
+    joined = joined if len(joined) <= max_length else f"{joined[:max_length]} …"
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in joined)

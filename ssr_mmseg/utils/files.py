@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, read back as data only."""
+"""Atomic writing of files, and reading of untrusted JSON files."""
 
 import hashlib
 import json
@@ -15,10 +15,13 @@ from ssr_mmseg.utils.safe_parsing import MAX_BYTES, ParseError, parse_json
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that replaces it when the block ends without an error.
+    """Yield a temporary path in the same folder that replaces `path` when the block ends without an error.
 
-    The temporary name keeps the suffix of `path`, because image and array writers choose their format by it.
-    A block that raises leaves `path` as it was; a full disk or a read-only folder becomes a `UserError`.
+    The temporary name keeps the suffix of `path`, because image and array writers choose their format by it. A block
+    that raises leaves `path` unchanged.
+
+    Raises:
+        UserError: The disk is full or the folder is not writable.
     """
     path = Path(path)
     temporary: Path | None = None
@@ -50,39 +53,39 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` to `path` atomically as indented JSON; NaN and infinities are refused (`ValueError`)."""
+    """Write `value` to `path` atomically as indented JSON; raise `ValueError` for NaN and infinities."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_bytes(path: Path, most: int = MAX_BYTES) -> bytes:
-    """Read a whole file of at most `most` bytes.
+def read_bytes(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a file of at most `max_bytes` bytes.
 
     Raises:
-        OSError: it cannot be read.
-        UserError: it is larger.
+        OSError: The file cannot be read.
+        UserError: The file is larger.
     """
     with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
-        raise UserError(f"{path} is larger than {most} bytes, the most that is read of such a file; check what it is")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise UserError(f"{path} is larger than {max_bytes} bytes, the limit for such a file; check what it is")
     return data
 
 
-def read_json(path: Path, most: int = MAX_BYTES) -> Any:
-    """Read a JSON file of at most `most` bytes.
+def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a JSON file of at most `max_bytes` bytes.
 
     Raises:
-        UserError: the file is missing, unreadable, too large or no JSON of plain values (see `parsing`).
+        UserError: The file is missing, unreadable, too large or not JSON of plain values (see `safe_parsing`).
     """
     try:
-        return parse_json(read_bytes(Path(path), most))
+        return parse_json(read_bytes(Path(path), max_bytes))
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the path") from error
     except ParseError as error:
-        raise UserError(f"{path} is not valid JSON ({error}); repair it or make it anew") from error
+        raise UserError(f"{path} is not valid JSON ({error}); repair it or create it again") from error
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""JSON Schema as this project means it: an integer is written as one, and a violation is told in one line."""
+"""Validation against JSON Schema, with strict integers and one-line messages."""
 
 import itertools
 from functools import cache
@@ -12,9 +12,9 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 SCHEMAS = Path(__file__).parent.parent / "schemas"
-MOST_ERRORS = 50  # to choose the best one from: a foreign document could have a million
+MAX_ERRORS = 50  # from which the most relevant is chosen; an untrusted document could have a million
 
-# The standard counts 3.0 as an integer; Python's `range` and torch do not.
+# JSON Schema accepts 3.0 as an integer; Python's `range` and torch do not.
 _Validator = jsonschema.validators.extend(
     jsonschema.Draft202012Validator,
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
@@ -29,33 +29,33 @@ def _validator(name: str) -> Any:
 
 
 def violation(value: Any, name: str) -> ValidationError | None:
-    """The violation of `schemas/<name>.schema.json` by plain data that tells most, or None."""
-    errors = itertools.islice(_validator(name).iter_errors(value), MOST_ERRORS)
+    """Return the most relevant violation of `schemas/<name>.schema.json` by plain data, or None."""
+    errors = itertools.islice(_validator(name).iter_errors(value), MAX_ERRORS)
     return jsonschema.exceptions.best_match(errors)
 
 
-def told(error: ValidationError) -> str:
-    """A violation as `place: what is wrong`."""
-    where = ".".join(str(part) for part in error.absolute_path) or "top level"
+def describe(error: ValidationError) -> str:
+    """Format a violation as `location: problem`, in one line."""
+    location = ".".join(str(part) for part in error.absolute_path) or "top level"
     message = error.message if len(error.message) < 200 else f"{error.message[:200]} …"
-    return f"{where}: {message}"
+    return f"{location}: {message}"
 
 
 def has_schema(name: str) -> bool:
-    """Whether there is a schema of that name."""
+    """Return whether a schema of that name exists."""
     return (SCHEMAS / f"{name}.schema.json").is_file()
 
 
 def check(value: Any, name: str, origin: str, remedy: str) -> None:
-    """Hold `value` against `schemas/<name>.schema.json`.
+    """Validate `value` against `schemas/<name>.schema.json`.
 
     Args:
-        origin: What the value is, or the file it comes from.
-        remedy: What to do about a violation.
+        origin: The name of the value or the file it comes from, for the message.
+        remedy: The way to fix a violation, for the message.
 
     Raises:
-        UserError: it does not fit.
+        UserError: The value violates the schema.
     """
     error = violation(value, name)
     if error is not None:
-        raise UserError(f"{origin} is not as expected: {told(error)}; {remedy}")
+        raise UserError(f"{origin} is not as expected: {describe(error)}; {remedy}")

@@ -7,10 +7,10 @@ from ssr_mmseg.utils.errors import UserError
 
 
 def require(module: str, user: str, install: str) -> ModuleType:
-    """Import a library that only `user` needs, a backend or a command.
+    """Import a module that only `user`, a backend or a command, needs.
 
     Raises:
-        UserError: it is not installed; the message has the line that installs it.
+        UserError: The package is not installed; the message gives the command that installs it.
     """
     try:
         return importlib.import_module(module)

@@ -31,10 +31,10 @@ def import_modules(path: Iterable[str], package: str) -> None:
 def registered(registry: Registry, name: str, kind: str) -> type:
     """Return the class that is registered under `name`.
 
-    Not mmengine's `Registry.get`, which searches the registries of other packages first and logs that it did.
+    mmengine's `Registry.get` is not used: it first searches the registries of other packages, and logs that.
 
     Args:
-        kind: What the registry holds, for the message, such as `regularizer`.
+        kind: The kind of plug-in, such as `regularizer`, for the message.
 
     Raises:
         UserError: No class has that name.
@@ -51,21 +51,21 @@ def build(registry: Registry, config: str | Mapping[str, Any], kind: str, **argu
     """Build a plug-in.
 
     Args:
-        config: A name, or a mapping of `type` (the name) and the arguments that the user chose.
-        kind: What the registry holds, for messages, such as `regularizer`.
-        arguments: Further arguments, which the caller supplies.
+        config: A name, or a mapping of `type` (the name) and the user's arguments.
+        kind: The kind of plug-in, such as `regularizer`, for messages.
+        arguments: Further arguments, supplied by the caller.
 
     Raises:
-        UserError: No class has that name, or it does not take one of the arguments, or needs another one.
+        UserError: No class has that name, or its arguments are wrong.
     """
     options = {"type": config} if isinstance(config, str) else dict(config)
     name = options.pop("type", None)
     if not isinstance(name, str):
         raise UserError(f"{kind}: expected a name or a mapping with the key type, found {config!r}")
-    built = registered(registry, name, kind)
+    plug_in = registered(registry, name, kind)
     try:
-        inspect.signature(built).bind(**options, **arguments)
+        inspect.signature(plug_in).bind(**options, **arguments)
     except TypeError as error:
-        accepted = [parameter for parameter in inspect.signature(built).parameters if parameter not in arguments]
+        accepted = [parameter for parameter in inspect.signature(plug_in).parameters if parameter not in arguments]
         raise UserError(f"{kind} {name}: {error}; its arguments are: {', '.join(accepted) or 'none'}") from None
-    return built(**options, **arguments)
+    return plug_in(**options, **arguments)

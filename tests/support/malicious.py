@@ -1,4 +1,4 @@
-"""Files that run code when they are unpickled: each would write a marker."""
+"""Files that run code when they are unpickled, by which each would write a marker file."""
 
 import io
 import pickle
@@ -9,7 +9,7 @@ import torch
 
 
 class Payload:
-    """A pickle of this writes `marker` when it is read by the full unpickler."""
+    """An object whose pickle writes the file `marker` when the full unpickler reads it."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -19,7 +19,7 @@ class Payload:
 
 
 def zipped(pickled: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
-    """A file as torch writes it, with another pickle inside."""
+    """Return the bytes of a file as written by torch, with its pickle replaced."""
     written, changed = io.BytesIO(), io.BytesIO()
     torch.save({}, written)
     with zipfile.ZipFile(written) as source, zipfile.ZipFile(changed, "w", compression) as target:
@@ -29,13 +29,13 @@ def zipped(pickled: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
 
 
 def attribute_reacher() -> bytes:
-    """A file that calls `getattr`, with which mmengine's own list of safe globals would let it."""
+    """Return a file that calls `getattr`, which mmengine's own list of safe globals would allow."""
     name = b"X" + (8).to_bytes(4, "little") + b"__init__"
     return zipped(b"\x80\x02}X\x05\0\0\0modelcbuiltins\ngetattr\nccollections\nOrderedDict\n" + name + b"\x86Rs.")
 
 
 def write_all(folder: Path, marker: Path) -> list[Path]:
-    """One file for every format that torch, mmengine or mmseg would unpickle."""
+    """Write one file for every format that torch, mmengine or mmseg would unpickle."""
     payload = {"model": Payload(marker), "state_dict": Payload(marker), "meta": {}}
     torch.save(payload, folder / "zipped.pth")
     torch.save(payload, folder / "legacy.pth", _use_new_zipfile_serialization=False)

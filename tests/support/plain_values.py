@@ -1,4 +1,4 @@
-"""Values that the project's files may hold (`ssr_mmseg/utils/safe_parsing.py`), for property tests to draw."""
+"""Hypothesis strategies for plain values, as accepted by `ssr_mmseg/utils/safe_parsing.py`."""
 
 from hypothesis import strategies as st
 

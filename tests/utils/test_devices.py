@@ -10,18 +10,18 @@ from ssr_mmseg.utils.errors import UserError
 @pytest.mark.parametrize(
     ("name", "cuda", "expected"), [("auto", True, "cuda"), ("auto", False, "cpu"), ("cuda", True, "cuda")]
 )
-def test_gpu_is_taken_where_there_is_one(monkeypatch, name, cuda, expected):
+def test_a_gpu_is_used_if_available(monkeypatch, name, cuda, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     assert resolve_device(name) == torch.device(expected)
 
 
 @pytest.mark.parametrize("cuda", [True, False])
-def test_cpu_stays_cpu(monkeypatch, cuda):
+def test_cpu_is_never_replaced(monkeypatch, cuda):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     assert resolve_device("cpu") == torch.device("cpu")
 
 
-def test_absent_gpu_is_refused_in_one_line(monkeypatch):
+def test_a_missing_gpu_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="finds no usable GPU") as caught:
         resolve_device("cuda")

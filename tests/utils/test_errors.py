@@ -14,10 +14,10 @@ def test_a_message_is_one_printable_line(text):
 
 
 @given(st.text(string.ascii_letters + "äöü×, "))
-def test_words_stay_as_they_are(text):
+def test_printable_words_are_unchanged(text):
     assert one_line(text).split() == text.split()
 
 
-def test_escape_sequences_are_spelled_out_and_length_is_limited():
+def test_escape_sequences_are_escaped_and_length_is_limited():
     assert one_line("\x1b[2Jgone\nnext\u202e") == r"\x1b[2Jgone next\u202e"
     assert len(one_line("x" * 10**6)) < 2100

@@ -19,20 +19,20 @@ def full_disk(*_, **__):
 
 @given(PLAIN)
 @hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_json_comes_back_as_written(tmp_path, value):
+def test_json_is_read_back_as_written(tmp_path, value):
     files.write_json(tmp_path / "value.json", value)
     assert files.read_json(tmp_path / "value.json") == value
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), [1, -float("inf")]])
-def test_json_without_a_standard_meaning_is_refused_and_leaves_the_old_file(tmp_path, value):
+def test_nan_and_infinity_are_refused_and_leave_the_old_file(tmp_path, value):
     files.write_json(tmp_path / "value.json", 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
         files.write_json(tmp_path / "value.json", value)
     assert files.read_json(tmp_path / "value.json") == 1
 
 
-def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
+def test_folders_are_created_and_permissions_follow_the_umask(tmp_path):
     path = tmp_path / "a" / "b" / "text.txt"
     before = os.umask(0o027)
     try:
@@ -43,7 +43,7 @@ def test_folders_are_made_and_permissions_follow_the_umask(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_an_error_in_the_block_leaves_the_old_file_and_nothing_beside_it(tmp_path):
+def test_an_error_in_the_block_leaves_only_the_old_file(tmp_path):
     path = tmp_path / "state.bin"
     path.write_bytes(b"old")
 
@@ -68,7 +68,7 @@ def test_the_target_appears_only_when_the_block_ends(tmp_path):
 
 
 @pytest.mark.parametrize("when", ["fsync", "replace"])
-def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, when):
+def test_a_full_disk_gives_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, when):
     path = tmp_path / "value.json"
     files.write_json(path, "old")
     monkeypatch.setattr(files.os, when, full_disk)
@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, monkeypatch, 
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_disk_that_fills_up_while_writing_is_one_line_too(tmp_path):
+def test_a_disk_that_fills_up_while_writing_gives_one_line(tmp_path):
     def write_until_full():
         with files.atomic_path(tmp_path / "x.csv") as temporary:
             temporary.write_text("begun")
@@ -91,20 +91,20 @@ def test_a_disk_that_fills_up_while_writing_is_one_line_too(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_place_of_the_folder_is_one_line(tmp_path):
+def test_a_file_with_the_name_of_the_folder_gives_one_line(tmp_path):
     (tmp_path / "results").write_text("")
     with pytest.raises(UserError, match="could not write"):
         files.write_text(tmp_path / "results" / "x.json", "{}")
 
 
-def test_trouble_with_another_file_keeps_its_name(tmp_path):
+def test_an_error_of_another_file_is_raised_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"other\.txt"), files.atomic_path(tmp_path / "x.txt"):
         (tmp_path / "other.txt").read_text()
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, json.dumps({"a": 1}).encode()[:-1]])
-def test_unsound_json_is_one_line_with_its_path(tmp_path, content):
+def test_invalid_json_gives_one_line_with_its_path(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"broken\.json is not valid JSON") as caught:
@@ -112,7 +112,7 @@ def test_unsound_json_is_one_line_with_its_path(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_one_line(tmp_path):
+def test_a_missing_file_gives_one_line(tmp_path):
     with pytest.raises(UserError, match=r"could not read .*absent\.json: No such file"):
         files.read_json(tmp_path / "absent.json")
 

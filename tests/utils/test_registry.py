@@ -28,7 +28,7 @@ def test_a_name_and_a_mapping_build_the_same():
         ({"type": "Wide"}, "lens Wide: missing a required argument: 'angle'; its arguments are: angle, glass"),
     ],
 )
-def test_a_bad_plug_in_is_one_line(config, message):
+def test_an_invalid_plug_in_gives_one_line(config, message):
     with pytest.raises(UserError, match=message) as caught:
         build(LENSES, config, "lens")
     assert "\n" not in str(caught.value)
