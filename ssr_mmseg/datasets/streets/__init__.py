@@ -1,4 +1,4 @@
-"""Dataset type `streets`: rendered street scenes with CamVid's classes, for experiments that need no download."""
+"""Dataset type `streets`: rendered street scenes with CamVid's classes, for experiments without a download."""
 
 from ssr_mmseg.datasets.streets.dataset import OPTIONS, StreetsDataset, acquire
 

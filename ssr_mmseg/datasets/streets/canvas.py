@@ -1,7 +1,7 @@
-"""Rasterisation of the embedded street scenes: upright rectangles and flat panels seen by a pinhole camera.
+"""Rasterization of the rendered street scenes: upright rectangles and flat panels seen by a pinhole camera.
 
-Axes are X to the right, Y up and Z forward, in metres; the camera stands at X = Z = 0 and looks along Z. Every shape is
-a test on pixel centres.
+The axes are X to the right, Y up and Z forward, in meters. The camera is at X = Z = 0 and looks along Z. Every shape is
+a test on pixel centers.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from ssr_mmseg.datasets.streets.noise import Rgb
 
 Point = tuple[float, float]  # (X, Z) on the ground, or (u, v) on a surface
 
-NEAR = 0.4  # metres: what is nearer than this is not drawn
+NEAR = 0.4  # meters: nothing nearer than this is drawn
 
 
-def as_planes(colour: Rgb) -> np.ndarray:
-    """Return the colour as a (3, 1, 1) array."""
-    return np.array(colour).reshape(3, 1, 1)
+def as_planes(color: Rgb) -> np.ndarray:
+    """Return the color as a (3, 1, 1) array."""
+    return np.array(color).reshape(3, 1, 1)
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera: image size, focal length and vanishing point in pixels, height above the ground in metres."""
+    """A pinhole camera: image size, focal length and vanishing point in pixels, height above the ground in meters."""
 
     rows: int
     cols: int
     focal: float
-    centre: float
+    center: float
     horizon: float
     altitude: float
 
 
 @dataclass
 class Patch:
-    """The pixels of a canvas that look at one upright rectangle of the scene.
+    """The pixels of a canvas that show one upright rectangle of the scene.
 
-    ``u`` (1, w) and ``v`` (h, w) are metres along the rectangle and above the ground, ``pixel`` (1, w) is the size of
-    a pixel there in metres, ``inside`` (h, w) tells the pixels within the rectangle. Where the rectangle faces the
-    camera, what does not vary along it has 1 for w.
+    ``u`` (1, w) and ``v`` (h, w) are meters along the rectangle and above the ground, ``pixel`` (1, w) is the size of a
+    pixel in meters, and ``inside`` (h, w) is the mask of the rectangle. If the rectangle faces the camera, w is 1 for
+    the arrays that are constant along it.
     """
 
     image: np.ndarray  # (3, h, w), a view into the canvas
@@ -51,19 +51,19 @@ class Patch:
     v: np.ndarray
     pixel: np.ndarray
     inside: np.ndarray
-    gain: np.ndarray  # (3, 1, w): light that arrives and is not lost in the haze
-    veil: np.ndarray  # (3, 1, w): light the haze adds
+    gain: np.ndarray  # (3, 1, w): the light on the surface times the share that passes the haze
+    veil: np.ndarray  # (3, 1, w): light that the haze adds
 
     def fill(
         self,
         mask: np.ndarray,
-        colour: Rgb,
+        color: Rgb,
         label: int | None = None,
         shade: float | np.ndarray = 1.0,
         opacity: np.ndarray | None = None,
     ) -> None:
-        """Paint the masked pixels; the label, where one is given, is theirs whatever the opacity."""
-        value = as_planes(colour) * self.gain * shade
+        """Paint the masked pixels, and give them the label, if there is one, whatever the opacity."""
+        value = as_planes(color) * self.gain * shade
         value += self.veil
         if opacity is not None:
             value = value * opacity + self.image * (1 - opacity)
@@ -95,7 +95,7 @@ class Patch:
         return du * du + dv * dv <= reach * reach
 
     def polygon(self, *corners: Point) -> np.ndarray:
-        """Return the mask of a convex polygon, its corners (u, v) in order, either way round."""
+        """Return the mask of a convex polygon, its corners (u, v) in either order of rotation."""
         edges = list(zip(corners, corners[1:] + corners[:1], strict=True))
         area = sum(u0 * v1 - u1 * v0 for (u0, v0), (u1, v1) in edges)
         mask = self.inside
@@ -105,25 +105,25 @@ class Patch:
 
 
 class Canvas:
-    """The image (3, H, W), linear light in float64, and the label (H, W) that a frame is painted on."""
+    """The image (3, H, W), linear light in float64, and the label (H, W) of a frame being painted."""
 
     def __init__(self, camera: Camera, haze: Rgb, haze_distance: float) -> None:
         self.camera = camera
         self.haze = as_planes(haze)
-        self.haze_distance = haze_distance  # metres at which half of the light is lost
+        self.haze_distance = haze_distance  # meters at which half of the light is lost
         self.image = np.zeros((3, camera.rows, camera.cols))
         self.label = np.zeros((camera.rows, camera.cols), dtype=np.uint8)
-        self.ray = (np.arange(camera.cols)[None, :] + (0.5 - camera.centre)) / camera.focal  # (1, W), X / Z
+        self.ray = (np.arange(camera.cols)[None, :] + (0.5 - camera.center)) / camera.focal  # (1, W), X / Z
         self.down = np.arange(camera.rows)[:, None] + (0.5 - camera.horizon)  # (H, 1), pixels below the horizon
 
     def veil(self, z: np.ndarray) -> np.ndarray:
-        """Return the share of light that the haze takes over a distance of z metres."""
+        """Return the share of light that is lost to the haze over z meters."""
         return z / (z + self.haze_distance)
 
     def wall(self, a: Point, b: Point, low: float, high: float, light: Rgb) -> Patch | None:
-        """Return the pixels of the upright rectangle over the ground line from a to b; None when out of view.
+        """Return the pixels of the upright rectangle over the ground line from a to b, or None if it is out of view.
 
-        ``u`` counts metres from a, and ``light`` is what falls on the surface, per channel.
+        ``u`` is in meters from a; ``light`` is the light on the surface, per channel.
         """
         camera = self.camera
         (ax, az), (bx, bz) = a, b
@@ -134,7 +134,7 @@ class Canvas:
         for x, z in (a, b):
             if z < NEAR:
                 x, z = ax + across * (NEAR - az) / deep, NEAR
-            ends.append((camera.centre + camera.focal * x / z, z))
+            ends.append((camera.center + camera.focal * x / z, z))
         columns = _pixel_range(ends[0][0], ends[1][0], camera.cols)
         edges = [camera.horizon - camera.focal * (y - camera.altitude) / z for y in (low, high) for _, z in ends]
         rows = _pixel_range(min(edges), max(edges), camera.rows)
@@ -142,7 +142,7 @@ class Canvas:
             return None
         ray = self.ray[:, columns]
         slope = across - ray * deep
-        slope[np.abs(slope) < 1e-9] = 1e-9  # a column that sees the wall edge-on
+        slope[np.abs(slope) < 1e-9] = 1e-9  # columns that see the wall edge-on
         part = np.minimum(np.maximum((ray * az - ax) / slope, 0), 1)
         depth = np.maximum(az + part * deep, NEAR) if deep else np.full((1, 1), az)
         pixel = depth / camera.focal
@@ -160,15 +160,15 @@ class Canvas:
         )
 
     def panel(self, corners: Sequence[tuple[float, float, float]], light: Rgb) -> Patch | None:
-        """Return the pixels of a flat convex panel with any slope, from its corners (X, Y, Z); None when out of view.
+        """Return the pixels of a flat convex panel of any slope with corners (X, Y, Z), or None if it is out of view.
 
-        Its ``u`` and ``v`` are pixels: columns, and rows counted upwards.
+        Its ``u`` and ``v`` are in pixels: columns, and rows counted upwards.
         """
         camera, nearest = self.camera, min(z for _, _, z in corners)
         if nearest < NEAR:
             return None
         outline = [
-            (camera.centre + camera.focal * x / z, -camera.horizon - camera.focal * (camera.altitude - y) / z)
+            (camera.center + camera.focal * x / z, -camera.horizon - camera.focal * (camera.altitude - y) / z)
             for x, y, z in corners
         ]
         across, up = [u for u, _ in outline], [v for _, v in outline]
@@ -201,6 +201,6 @@ class Canvas:
 
 
 def _pixel_range(one_end: float, other_end: float, size: int) -> slice:
-    """Return the pixels whose centres lie between two positions, within the image."""
+    """Return the range of pixels of the image whose centers are between two positions."""
     low, high = min(one_end, other_end), max(one_end, other_end)
     return slice(min(max(ceil(low - 0.5), 0), size), max(min(floor(high - 0.5) + 1, size), 0))

@@ -1,4 +1,4 @@
-"""Street scenes that the project renders itself, with CamVid's 11 classes: data for anyone, without a download."""
+"""The `streets` dataset: street scenes with CamVid's 11 classes, rendered locally instead of downloaded."""
 
 from pathlib import Path
 from typing import ClassVar
@@ -19,7 +19,7 @@ OPTIONS = frozenset(DEFAULTS)
 
 @DATASETS.register_module()
 class StreetsDataset(PairedDataset):
-    """Rendered scenes with CamVid's classes and colours."""
+    """Rendered scenes with CamVid's classes and palette."""
 
     METAINFO: ClassVar = {"classes": CLASSES, "palette": PALETTE}
 
@@ -27,18 +27,18 @@ class StreetsDataset(PairedDataset):
 def acquire(settings: dict, out: Path) -> Path:
     """Render the frames of all splits to `out / "data"`, at the configured size.
 
-    Split number k of three takes the scenes 3i + k: no scene is in two splits, and more frames for one split
-    change no other.
+    Split k (0, 1, 2) renders the scenes 3i + k, so no scene is in two splits and a split's number of frames does not
+    affect the other splits.
 
     Raises:
-        UserError: an option is no sound number, or the folder cannot be written.
+        UserError: An option is not a valid integer, or the folder cannot be written.
     """
     options = DEFAULTS | (settings.get("options") or {})
     for key, value in options.items():
         least = 0 if key == "seed" else 1
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UserError(
-                f"dataset {settings['name']}: options.{key} must be a whole number from {least}, not {value}"
+                f"dataset {settings['name']}: options.{key} must be an integer, at least {least}, not {value!r}"
             )
     height, width = settings["size"]
     with staged_folder(out / "data") as folder:

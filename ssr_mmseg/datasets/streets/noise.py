@@ -1,8 +1,8 @@
-"""Random numbers and noise textures of the embedded street scenes, the same on every machine.
+"""Random numbers and noise textures of the rendered street scenes, identical on every machine.
 
-What decides a byte is integer arithmetic or IEEE float64 with only ``+ - * /``, ``sqrt`` and ``floor``, one operation
-per NumPy call: no transcendental function, no reduction whose order could vary, no cast of a value out of range. The
-other modules of the renderer keep to this too.
+Rendered bytes depend only on integer arithmetic and on IEEE float64 ``+ - * /``, ``sqrt`` and ``floor``, one operation
+per NumPy call: no transcendental functions, no reductions whose order could vary, no out-of-range casts. The other
+modules of the renderer follow the same rule.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ _WORD = (1 << 64) - 1
 
 
 def _mix64(word: int) -> int:
-    """Return the splitmix64 finaliser of a 64-bit word."""
+    """Return the splitmix64 finalizer of a 64-bit word."""
     word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
     word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & _WORD
     return word ^ (word >> 31)
 
 
 class Stream:
-    """A splitmix64 stream of random numbers, keyed by integers: equal keys give equal numbers."""
+    """A splitmix64 stream of random numbers, keyed by integers; equal keys give equal numbers."""
 
     def __init__(self, *key: int) -> None:
         self._state = 0
@@ -60,20 +60,20 @@ class Stream:
         """Return one of the items."""
         return items[self.bits() % len(items)]
 
-    def tint(self, colour: Rgb, brightness: float = 0.2, hue: float = 0.08) -> Rgb:
-        """Return the colour with its brightness and each channel varied by at most these fractions."""
+    def tint(self, color: Rgb, brightness: float = 0.2, hue: float = 0.08) -> Rgb:
+        """Return the color with its brightness and each channel varied by at most these fractions."""
         word = self.bits()
         light, red, green, blue = ((word >> place & 0xFFFF) / 32768 - 1 for place in (0, 16, 32, 48))
         gain = 1 + brightness * light
         return (
-            colour[0] * gain * (1 + hue * red),
-            colour[1] * gain * (1 + hue * green),
-            colour[2] * gain * (1 + hue * blue),
+            color[0] * gain * (1 + hue * red),
+            color[1] * gain * (1 + hue * green),
+            color[2] * gain * (1 + hue * blue),
         )
 
 
 def hash32(words: np.ndarray, salt: int) -> np.ndarray:
-    """Return 32 well-mixed bits for each uint32 word; another salt gives other bits."""
+    """Return 32 well-mixed bits for each uint32 word; different salts give different bits."""
     words = words * np.uint32(0x9E3779B1) ^ np.uint32(salt & 0xFFFFFFFF)
     words ^= words >> np.uint32(16)
     words *= np.uint32(0x85EBCA6B)
@@ -110,7 +110,7 @@ def fractal_noise() -> np.ndarray:
 
 
 def sample(texture: np.ndarray, u: np.ndarray, v: np.ndarray, cell: float, shift: int = 0) -> np.ndarray:
-    """Return the texture at (u, v), in metres, with ``cell`` metres per cell; the shift moves the texture."""
+    """Return the texture, shifted by `shift`, at (u, v) in meters, with `cell` meters per texture cell."""
     column = np.floor(u / cell).astype(np.int64) + (shift & 0xFF)
     row = np.floor(v / cell).astype(np.int64) + (shift >> 8 & 0xFF)
     return texture[row & (TILE - 1), column & (TILE - 1)]

@@ -1,4 +1,4 @@
-"""What stands and moves on the streets of an embedded scene: poles, signs, cars, pedestrians and bicyclists."""
+"""Painters of the objects on the street of a rendered scene: poles, signs, cars, pedestrians and bicyclists."""
 
 from __future__ import annotations
 
@@ -39,28 +39,28 @@ RUBBER: Rgb = (0.07, 0.07, 0.07)
 
 
 def paint_lamp_post(canvas: Canvas, at: Point, side: int, lit: bool, light: Rgb, stream: Stream) -> None:
-    """Paint a lamp post that reaches over the street from its side, or a telegraph pole with cross-bars."""
+    """Paint a lamp post that reaches over the street from its side, or a utility pole with crossarms."""
     height = stream.uniform(5.0, 9.5)
     patch = canvas.billboard(at[0], at[1], 2.2, 0.0, height + 0.4, light)
     if patch is None:
         return
-    colour = stream.tint(stream.choice(((0.30, 0.31, 0.32), (0.50, 0.51, 0.50), (0.14, 0.20, 0.16), (0.33, 0.26, 0.2))))
+    color = stream.tint(stream.choice(((0.30, 0.31, 0.32), (0.50, 0.51, 0.50), (0.14, 0.20, 0.16), (0.33, 0.26, 0.2))))
     radius = stream.uniform(0.06, 0.12)
     shape = patch.post(0, 0, height, radius) | patch.post(0, 0, 1.2, 1.5 * radius)
     if stream.chance(0.75):
         reach = -side * stream.uniform(0.8, 1.9)
         shape |= patch.limb((0, height), (reach, height + 0.2), radius * 0.6)
         head = patch.ellipse(reach, height + 0.12, 0.4, 0.13)
-        patch.fill(shape, colour, POLE)
-        patch.fill(head, (1.6, 1.4, 0.9) if lit else colour, POLE)
+        patch.fill(shape, color, POLE)
+        patch.fill(head, (1.6, 1.4, 0.9) if lit else color, POLE)
     else:
         for drop in (0.3, 0.8):
             shape |= patch.limb((-0.9, height - drop), (0.9, height - drop), 0.05)
-        patch.fill(shape, colour, POLE)
+        patch.fill(shape, color, POLE)
 
 
 def paint_bollard(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
-    """Paint a bollard; its label is Pole."""
+    """Paint a bollard, labeled Pole."""
     patch = canvas.billboard(at[0], at[1], 0.2, 0.0, 1.1, light)
     if patch is None:
         return
@@ -77,10 +77,10 @@ def paint_sign(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
     patch = canvas.billboard(at[0], at[1], 1.5 * size, 0.0, middle + 1.5 * size, light)
     if patch is None:
         return
-    grey = stream.tint((0.42, 0.43, 0.44), 0.3)
-    patch.fill(patch.post(0, 0, middle, 0.04), grey, POLE)
+    gray = stream.tint((0.42, 0.43, 0.44), 0.3)
+    patch.fill(patch.post(0, 0, middle, 0.04), gray, POLE)
     if stream.chance(0.2):  # seen from behind
-        patch.fill(patch.ellipse(0, middle, size, size), grey, SIGN, 0.8)
+        patch.fill(patch.ellipse(0, middle, size, size), gray, SIGN, 0.8)
         return
     red, white = (0.72, 0.08, 0.08), (0.88, 0.88, 0.86)
     if kind == 0:
@@ -88,9 +88,9 @@ def paint_sign(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
         patch.fill(patch.ellipse(0, middle, 0.72 * size, 0.72 * size), white)
         patch.fill(patch.box(-0.35 * size, 0.35 * size, middle - 0.25 * size, middle + 0.25 * size), (0.1, 0.1, 0.1))
     elif kind == 1:
-        for scale, colour in ((1.15, red), (0.7, white)):
+        for scale, color in ((1.15, red), (0.7, white)):
             low, half = middle - 0.55 * size * scale, size * scale
-            patch.fill(patch.polygon((-half, low), (half, low), (0, low + 1.75 * half)), colour, SIGN)
+            patch.fill(patch.polygon((-half, low), (half, low), (0, low + 1.75 * half)), color, SIGN)
     elif kind == 2:
         blue = stream.choice(((0.05, 0.2, 0.6), (0.8, 0.7, 0.1)))
         patch.fill(patch.box(-size, size, middle - size, middle + size), blue, SIGN)
@@ -104,107 +104,107 @@ def paint_sign(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
 
 
 def paint_traffic_light(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
-    """Paint a traffic light: the post is a Pole, the head a SignSymbol."""
+    """Paint a traffic light: the post is labeled Pole, the head SignSymbol."""
     patch = canvas.billboard(at[0], at[1], 0.5, 0.0, 3.8, light)
     if patch is None:
         return
     patch.fill(patch.post(0, 0, 2.6, 0.06), stream.tint((0.3, 0.3, 0.3), 0.5), POLE)
     patch.fill(patch.box(-0.3, 0.3, 2.4, 3.6), (0.05, 0.05, 0.05), SIGN)
     patch.fill(patch.box(-0.34, 0.34, 2.36, 3.64) & ~patch.box(-0.26, 0.26, 2.44, 3.56), (0.7, 0.7, 0.68), SIGN)
-    shown = stream.integer(0, 2)
-    for place, colour in enumerate(((1.3, 0.15, 0.1), (1.2, 0.7, 0.1), (0.1, 1.1, 0.5))):
-        if place == shown:
-            patch.fill(patch.ellipse(0, 3.35 - 0.37 * place, 0.15, 0.15), colour)
+    lit = stream.integer(0, 2)
+    for place, color in enumerate(((1.3, 0.15, 0.1), (1.2, 0.7, 0.1), (0.1, 1.1, 0.5))):
+        if place == lit:
+            patch.fill(patch.ellipse(0, 3.35 - 0.37 * place, 0.15, 0.15), color)
 
 
 @dataclass(frozen=True)
 class CarBody:
-    """Metres: overall size, waistline, bonnet length, and how far the rear window slants."""
+    """Overall size, waistline, hood length, and horizontal run of the slanted rear window, in meters."""
 
     length: float
     width: float
     height: float
     waist: float
-    bonnet: float
+    hood: float
     slant: float
 
     @property
     def brow(self) -> float:
-        """Distance from the front to the upper edge of the windscreen."""
-        return self.bonnet + (0.3 + 0.45 * (self.height - self.waist) if self.height < 3 else 0.05)
+        """Distance from the front to the upper edge of the windshield."""
+        return self.hood + (0.3 + 0.45 * (self.height - self.waist) if self.height < 3 else 0.05)
 
 
 BODIES = (
     CarBody(3.9, 1.70, 1.48, 0.90, 1.15, 0.45),  # hatchback
-    CarBody(4.5, 1.76, 1.43, 0.88, 1.35, 1.15),  # saloon
-    CarBody(4.6, 1.85, 1.75, 1.02, 1.25, 0.30),  # off-roader
+    CarBody(4.5, 1.76, 1.43, 0.88, 1.35, 1.15),  # sedan
+    CarBody(4.6, 1.85, 1.75, 1.02, 1.25, 0.30),  # SUV
     CarBody(5.2, 1.95, 2.35, 1.20, 0.80, 0.05),  # van
 )
 BUS = CarBody(10.5, 2.5, 3.1, 1.15, 0.15, 0.05)
 
 
 def paint_car(canvas: Canvas, at: Point, ahead: Point, body: CarBody, light: Rgb, stream: Stream) -> None:
-    """Paint a car centred at a point of the ground, its front towards ``ahead``: the side and the end in view."""
+    """Paint the visible side and end of a car centered at a point of the ground, its front towards `ahead`."""
     norm = sqrt(ahead[0] * ahead[0] + ahead[1] * ahead[1])
     fx, fz = ahead[0] / norm, ahead[1] / norm
     rx, rz = fz, -fx  # to the driver's right
     half, reach = body.width / 2, body.length / 2
-    colour = stream.tint(stream.choice(PAINTS), 0.15, 0.05)
-    # An outward normal n at a point p of the body is in view when n · p < 0: the camera is the origin.
+    color = stream.tint(stream.choice(PAINTS), 0.15, 0.05)
+    # A face with outward normal n at point p is visible if n · p < 0, because the camera is the origin.
     flank = 1 if (at[0] + half * rx) * rx + (at[1] + half * rz) * rz < 0 else -1
     front = (at[0] + reach * fx) * fx + (at[1] + reach * fz) * fz < 0
 
-    def corner(along: float, aside: float) -> Point:
-        return at[0] + along * fx + aside * rx, at[1] + along * fz + aside * rz
+    def corner(along: float, lateral: float) -> Point:
+        return at[0] + along * fx + lateral * rx, at[1] + along * fz + lateral * rz
 
-    def paint_panel(low: Point, high: Point, margin: float, colour: Rgb) -> None:
+    def paint_panel(low: Point, high: Point, margin: float, color: Rgb) -> None:
         """Paint a panel across the body between two lines given as (along, height)."""
         ends = ((low, -half + margin), (low, half - margin), (high, half - margin), (high, -half + margin))
-        points = [(corner(along, aside), y) for (along, y), aside in ends]
+        points = [(corner(along, lateral), y) for (along, y), lateral in ends]
         panel = canvas.panel([(x, y, z) for (x, z), y in points], light)
         if panel is not None:
-            panel.fill(panel.inside, colour, CAR)
+            panel.fill(panel.inside, color, CAR)
 
     rear_edge = (-reach, body.waist)
-    nose, cowl = (reach - 0.08, 0.72 * body.waist), (reach - body.bonnet, body.waist)
+    nose, cowl = (reach - 0.08, 0.72 * body.waist), (reach - body.hood, body.waist)
     brow, back = (reach - body.brow, body.height), (-reach + 0.08 + body.slant, body.height)
-    bright = (1.12 * colour[0], 1.12 * colour[1], 1.12 * colour[2])
+    bright = (1.12 * color[0], 1.12 * color[1], 1.12 * color[2])
     paint_panel(back, brow, 0.0, bright)
     if front:
-        paint_panel(cowl, brow, 0.0, colour)
+        paint_panel(cowl, brow, 0.0, color)
         paint_panel(_between(cowl, brow, 0.08), _between(cowl, brow, 0.9), 0.12, GLASS)
         paint_panel(nose, cowl, 0.0, bright)
     else:
-        paint_panel(rear_edge, back, 0.0, colour)
+        paint_panel(rear_edge, back, 0.0, color)
         paint_panel(_between(rear_edge, back, 0.1), _between(rear_edge, back, 0.85), 0.15, GLASS)
     side = canvas.wall(corner(reach, flank * half), corner(-reach, flank * half), 0.0, body.height, light)
     if side is not None:
-        _paint_flank(side, body, colour)
+        _paint_flank(side, body, color)
     end = reach if front else -reach
     face = canvas.wall(corner(end, -half), corner(end, half), 0.0, body.waist, light)
     if face is not None:
-        _paint_end(face, body, colour, front, stream)
+        _paint_end(face, body, color, front, stream)
 
 
 def _between(start: Point, end: Point, part: float) -> Point:
-    """Return the point at this part of the way."""
+    """Return the point at the given fraction of the way."""
     return start[0] + part * (end[0] - start[0]), start[1] + part * (end[1] - start[1])
 
 
-def _paint_flank(patch: Patch, body: CarBody, colour: Rgb) -> None:
+def _paint_flank(patch: Patch, body: CarBody, color: Rgb) -> None:
     """Paint the side of a car: ``u`` runs from the front bumper to the rear one."""
-    length, waist, bonnet, slant = body.length, body.waist, body.bonnet, body.slant
-    hull = patch.polygon((0.0, 0.25), (length, 0.25), (length, waist), (bonnet, waist), (0.08, 0.72 * waist))
+    length, waist, hood, slant = body.length, body.waist, body.hood, body.slant
+    hull = patch.polygon((0.0, 0.25), (length, 0.25), (length, waist), (hood, waist), (0.08, 0.72 * waist))
     roof = body.brow
     cabin = patch.polygon(
-        (bonnet, waist), (length - 0.08, waist), (length - 0.08 - slant, body.height), (roof, body.height)
+        (hood, waist), (length - 0.08, waist), (length - 0.08 - slant, body.height), (roof, body.height)
     )
-    patch.fill(hull, colour, CAR, 0.82)
-    patch.fill(cabin, colour, CAR, 0.9)
+    patch.fill(hull, color, CAR, 0.82)
+    patch.fill(cabin, color, CAR, 0.9)
     low, high = waist + 0.04, body.height - 0.12
-    rear = length - 0.25 - (0.9 if 2 < body.height < 3 else 0.0)  # a van is closed behind
-    panes = patch.polygon((bonnet + 0.25, low), (rear, low), (rear - 0.85 * slant, high), (roof + 0.08, high))
-    pillar = np.abs(patch.u - (bonnet + rear) / 2 - 0.2) < 0.05
+    rear = length - 0.25 - (0.9 if 2 < body.height < 3 else 0.0)  # a van has no rear side windows
+    panes = patch.polygon((hood + 0.25, low), (rear, low), (rear - 0.85 * slant, high), (roof + 0.08, high))
+    pillar = np.abs(patch.u - (hood + rear) / 2 - 0.2) < 0.05
     patch.fill(panes & ~pillar, GLASS)
     radius = 0.31 if body.height < 3 else 0.48
     for axle in (0.19 * length, 0.8 * length):
@@ -212,14 +212,14 @@ def _paint_flank(patch: Patch, body: CarBody, colour: Rgb) -> None:
         patch.fill(patch.ellipse(axle, radius, radius * 0.6, radius * 0.6), (0.45, 0.45, 0.46))
 
 
-def _paint_end(patch: Patch, body: CarBody, colour: Rgb, front: bool, stream: Stream) -> None:
-    """Paint the lower front or rear of a car: wheels, bumper, lights and number plate."""
+def _paint_end(patch: Patch, body: CarBody, color: Rgb, front: bool, stream: Stream) -> None:
+    """Paint the lower front or rear of a car: wheels, bumper, lights and license plate."""
     width, waist = body.width, body.waist
     for wheel in (0.04, width - 0.28):
         patch.fill(patch.box(wheel, wheel + 0.24, 0.0, 0.4), RUBBER, CAR)
     top = waist if not front else 0.74 * waist
-    patch.fill(patch.box(0, width, 0.25, top), colour, CAR)
-    patch.fill(patch.box(0.02, width - 0.02, 0.25, 0.42), stream.choice((colour, (0.15, 0.15, 0.15))), None, 0.8)
+    patch.fill(patch.box(0, width, 0.25, top), color, CAR)
+    patch.fill(patch.box(0.02, width - 0.02, 0.25, 0.42), stream.choice((color, (0.15, 0.15, 0.15))), None, 0.8)
     bulbs = ((0.8, 0.8, 0.75), (1.5, 1.45, 1.2)) if front else ((0.5, 0.04, 0.04), (1.2, 0.1, 0.08))
     lamp = stream.choice(bulbs)
     height = 0.56 * waist
@@ -232,7 +232,7 @@ def _paint_end(patch: Patch, body: CarBody, colour: Rgb, front: bool, stream: St
 
 
 def paint_pedestrian(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> None:
-    """Paint a person who stands or walks."""
+    """Paint a standing or walking person."""
     height = stream.uniform(1.5, 1.9) * (0.65 if stream.chance(0.12) else 1.0)
     patch = canvas.billboard(at[0], at[1], 0.5 * height, 0.0, height, light)
     if patch is None:
@@ -257,12 +257,12 @@ def paint_pedestrian(canvas: Canvas, at: Point, light: Rgb, stream: Stream) -> N
 
 
 def paint_bicyclist(canvas: Canvas, at: Point, sideways: bool, light: Rgb, stream: Stream) -> None:
-    """Paint a bicycle and its rider, from the side or from an end."""
+    """Paint a bicycle and its rider, seen from the side or from an end."""
     patch = canvas.billboard(at[0], at[1], 1.05, 0.0, 1.85, light)
     if patch is None:
         return
     way = stream.sign()
-    patch.u = patch.u * way  # the drawing below rides to the right
+    patch.u = patch.u * way  # the code below draws a rider heading right
     frame = stream.tint(stream.choice(PAINTS), 0.3)
     top, legs = stream.tint(stream.choice(CLOTHES)), stream.tint(stream.choice(CLOTHES[:5]))
     skin = stream.tint(stream.choice(SKINS))
@@ -281,8 +281,8 @@ def paint_bicyclist(canvas: Canvas, at: Point, sideways: bool, light: Rgb, strea
     else:
         patch.fill(patch.limb((0, 0.05), (0, 0.66), 0.04), RUBBER, BICYCLIST)
         patch.fill(patch.limb((-0.28, 0.98), (0.28, 0.98), 0.03), frame, BICYCLIST)
-        for aside in (-0.14, 0.14):
-            patch.fill(patch.limb((aside, 0.2 + aside), (aside * 0.8, 0.95), 0.08), legs, BICYCLIST)
+        for lateral in (-0.14, 0.14):
+            patch.fill(patch.limb((lateral, 0.2 + lateral), (lateral * 0.8, 0.95), 0.08), legs, BICYCLIST)
         hip, neck, hand, head = (0.0, 1.0), (0.0, 1.42), (0.26, 1.0), (0.0, 1.66)
         patch.fill(patch.limb((-0.14, 1.4), (-0.26, 1.0), 0.055), top, BICYCLIST, 0.85)
     patch.fill(patch.limb(hip, neck, 0.17), top, BICYCLIST)

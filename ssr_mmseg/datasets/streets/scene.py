@@ -1,4 +1,4 @@
-"""What an embedded street scene is made of: labels, light, road and the lots along it, drawn from a random stream."""
+"""Description of a street scene, drawn from a random stream: labels, light, road and the lots along it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ssr_mmseg.datasets.streets.noise import Rgb, Stream
 SKY, BUILDING, POLE, ROAD, PAVEMENT, TREE, SIGN, FENCE, CAR, PEDESTRIAN, BICYCLIST = range(11)
 
 LEFT, RIGHT = -1, 1
-FAR = 75.0  # metres: where the street ends and the skyline begins
+FAR = 75.0  # meters to the end of the street, where the skyline begins
 
 
 @dataclass(frozen=True)
 class Light:
-    """Colours of the light, and where the sun stands.
+    """Colors of the light, and the position of the sun.
 
-    A thing h metres high throws a shadow h * ``reach`` metres away from the sun's side, and ``slant`` metres forward
-    for each metre across.
+    An object h meters high casts a shadow h * ``reach`` meters away from the sun's side, and ``slant`` meters forward
+    for each meter across.
     """
 
     sunlit: Rgb
@@ -29,34 +29,34 @@ class Light:
     cloud: Rgb
     cloudiness: float  # -1 (clear) to 1 (overcast)
     haze_distance: float
-    strength: float  # of the sun: 0 without shadows, 1 hardest
+    strength: float  # of the sun: 0 (no shadows) to 1 (hardest shadows)
     side: int
     reach: float
     slant: float
-    lamps: bool  # windows and lamps are lit
+    lamps: bool  # whether windows and lamps are lit
     exposure: Rgb
 
 
 @dataclass(frozen=True)
 class Lot:
-    """One stretch of ground along the street: a building, a park behind a boundary, or a fenced yard."""
+    """One stretch of ground along the street: a building, a park with a boundary, or a fenced yard."""
 
     kind: str  # "building", "park" or "yard"
     side: int
-    start: float  # nearest and farthest Z, metres
+    start: float  # nearest and farthest Z, meters
     end: float
     front: float  # X of its front, in road coordinates
-    height: float  # metres, of what throws a shadow
+    height: float  # meters, of the object that casts the shadow
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A street: X in road coordinates is measured from the camera's own line along the bending road."""
+    """A street. X in road coordinates is measured from the line through the camera along the bending road."""
 
     light: Light
-    kerbs: dict[int, float]  # X of the road's edges, per side
-    fronts: dict[int, float]  # X where the pavements end and the lots begin, per side
-    bend: float  # metres sideways per square metre ahead
+    curbs: dict[int, float]  # X of the road's edges, per side
+    fronts: dict[int, float]  # X at which the pavement ends and the lots begin, per side
+    bend: float  # meters sideways per square meter ahead
     junction: tuple[float, float] | None  # Z range of a crossing street
     traffic_side: int  # the side to drive on
     lots: tuple[Lot, ...]
@@ -66,20 +66,20 @@ class Scene:
         return x + self.bend * z * z, z
 
     def heading(self, z: float) -> Point:
-        """Return the (not normalised) direction of the road at z."""
+        """Return the direction of the road at z, not normalized."""
         return 2 * self.bend * z, 1.0
 
     @property
     def lane(self) -> float:
-        """X of the line between both directions."""
-        return (self.kerbs[LEFT] + self.kerbs[RIGHT]) / 2
+        """X of the line between the two directions of traffic."""
+        return (self.curbs[LEFT] + self.curbs[RIGHT]) / 2
 
     def in_junction(self, z: float, margin: float = 0.0) -> bool:
-        """Return whether z lies in the crossing street, or within the margin of it."""
+        """Return whether z is in the crossing street or within the margin around it."""
         return self.junction is not None and self.junction[0] - margin < z < self.junction[1] + margin
 
     def light_at(self, x: float, z: float) -> Rgb:
-        """Return the light that falls on a thing at road coordinate x, in the shadow of the lots or not."""
+        """Return the light on an object at road coordinate x, which may be in the shadow of a lot."""
         side = self.light.side
         if self.light.strength < 0.2:
             return self.light.sunlit
@@ -140,22 +140,22 @@ def draw_scene(stream: Stream) -> Scene:
     light = draw_light(stream)
     traffic_side = stream.sign()
     near, far = stream.uniform(1.6, 3.6), stream.uniform(3.2, 7.0)
-    kerbs = {traffic_side: traffic_side * near, -traffic_side: -traffic_side * far}
-    fronts = {side: kerbs[side] + side * stream.uniform(1.8, 5.5) for side in (LEFT, RIGHT)}
+    curbs = {traffic_side: traffic_side * near, -traffic_side: -traffic_side * far}
+    fronts = {side: curbs[side] + side * stream.uniform(1.8, 5.5) for side in (LEFT, RIGHT)}
     bend = stream.uniform(-0.0035, 0.0035) if stream.chance(0.5) else stream.uniform(-0.0004, 0.0004)
     start = stream.uniform(11, 38)
     junction = (start, start + stream.uniform(7, 12)) if stream.chance(0.45) else None
     lots = tuple(lot for side in (LEFT, RIGHT) for lot in _draw_lots(stream, side, fronts[side], junction))
-    return Scene(light, kerbs, fronts, bend, junction, traffic_side, lots)
+    return Scene(light, curbs, fronts, bend, junction, traffic_side, lots)
 
 
 def draw_camera(stream: Stream, rows: int, cols: int) -> Camera:
-    """Draw the camera; its numbers scale with the image size."""
+    """Draw the camera; its parameters scale with the image size."""
     return Camera(
         rows=rows,
         cols=cols,
         focal=stream.uniform(0.62, 0.95) * cols,
-        centre=stream.uniform(0.36, 0.64) * cols,
+        center=stream.uniform(0.36, 0.64) * cols,
         horizon=stream.uniform(0.40, 0.56) * rows,
         altitude=stream.uniform(1.2, 2.3),
     )

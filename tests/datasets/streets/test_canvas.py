@@ -1,4 +1,4 @@
-"""Rasterisation and random numbers of the embedded street scenes, against naive oracles."""
+"""Rasterization and random numbers of the rendered street scenes, compared with naive oracles."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ssr_mmseg.datasets.streets.canvas import Camera, Canvas
 from ssr_mmseg.datasets.streets.noise import TILE, Stream, fractal_noise, hash32, sample, white_noise
 
-CAMERA = Camera(rows=40, cols=64, focal=50.0, centre=30.0, horizon=18.0, altitude=1.5)
+CAMERA = Camera(rows=40, cols=64, focal=50.0, center=30.0, horizon=18.0, altitude=1.5)
 WHITE = (1.0, 1.0, 1.0)
 
 
@@ -17,11 +17,11 @@ def blank() -> Canvas:
 
 
 def ray_cast(a, b, low, high) -> np.ndarray:
-    """Return the (H, W) mask of a wall from the ray through each pixel's centre, one at a time."""
+    """Return the (H, W) mask of a wall, computed from the ray through each pixel's center."""
     mask = np.zeros((CAMERA.rows, CAMERA.cols), dtype=bool)
     for row in range(CAMERA.rows):
         for col in range(CAMERA.cols):
-            right, up = (col + 0.5 - CAMERA.centre) / CAMERA.focal, (CAMERA.horizon - row - 0.5) / CAMERA.focal
+            right, up = (col + 0.5 - CAMERA.center) / CAMERA.focal, (CAMERA.horizon - row - 0.5) / CAMERA.focal
             # The ray meets the wall where a + s (b - a) = depth (right, 1).
             turn = b[0] - a[0] - right * (b[1] - a[1])
             if abs(turn) > 1e-9:
@@ -36,18 +36,18 @@ x, z, y = st.floats(-12, 12), st.floats(1, 40), st.floats(0, 5)
 
 @settings(max_examples=25)
 @given(ax=x, az=z, bx=x, bz=z, low=y, height=st.floats(0.5, 5))
-def test_a_wall_covers_what_rays_hit(ax, az, bx, bz, low, height):
+def test_a_wall_covers_the_pixels_whose_rays_hit_it(ax, az, bx, bz, low, height):
     canvas = blank()
     patch = canvas.wall((ax, az), (bx, bz), low, low + height, WHITE)
     if patch is not None:
         patch.fill(patch.inside, WHITE, 1)
     wrong = (canvas.label == 1) != ray_cast((ax, az), (bx, bz), low, low + height)
-    assert wrong.sum() <= 2  # ties of rounding on the outline
+    assert wrong.sum() <= 2  # rounding ties on the outline
 
 
 @settings(max_examples=40)
 @given(ax=x, az=z, bx=x, bz=z, low=y, height=st.floats(0.5, 5))
-def test_an_upright_panel_is_a_wall(ax, az, bx, bz, low, height):
+def test_an_upright_panel_equals_a_wall(ax, az, bx, bz, low, height):
     assume(abs(ax * bz - bx * az) > 0.5)  # not edge-on
     wall, panel = blank(), blank()
     patch = wall.wall((ax, az), (bx, bz), low, low + height, WHITE)
@@ -78,7 +78,7 @@ def test_coordinates_on_a_wall_are_metres():
     assert patch.pixel[0, -1] == pytest.approx(13 / 50, rel=0.1)
 
 
-def test_thin_things_are_never_thinner_than_a_pixel():
+def test_thin_objects_are_never_thinner_than_a_pixel():
     for depth in (5.0, 20.0, 60.0):
         patch = blank().billboard(0.3, depth, 0.5, 0.0, 6.0, WHITE)
         assert patch.post(0.0, 0.0, 6.0, 0.001).any(axis=1).all()
@@ -87,7 +87,7 @@ def test_thin_things_are_never_thinner_than_a_pixel():
 
 def test_shapes_have_the_area_of_their_formula():
     patch = blank().billboard(0.0, 4.0, 1.5, 0.0, 3.0, WHITE)
-    pixel = (4.0 / 50) ** 2  # square metres
+    pixel = (4.0 / 50) ** 2  # square meters
     assert patch.ellipse(0.0, 1.5, 1.0, 0.7).sum() * pixel == pytest.approx(np.pi * 0.7, rel=0.05)
     assert patch.box(-1.0, 0.5, 1.0, 2.0).sum() * pixel == pytest.approx(1.5, rel=0.15)
     corners = ((-1.0, 0.5), (1.0, 0.5), (0.0, 2.5))
@@ -95,7 +95,7 @@ def test_shapes_have_the_area_of_their_formula():
     np.testing.assert_array_equal(patch.polygon(*corners), patch.polygon(*corners[::-1]))
 
 
-def test_the_haze_hides_half_at_its_distance():
+def test_haze_hides_half_of_the_light_at_its_distance():
     canvas = Canvas(CAMERA, (0.5, 0.5, 0.5), 20.0)
     patch = canvas.billboard(0.0, 20.0, 2.0, 0.0, 3.0, (1.0, 0.5, 0.0))
     patch.fill(patch.inside, (0.8, 0.8, 0.8), 1)
@@ -104,7 +104,7 @@ def test_the_haze_hides_half_at_its_distance():
     np.testing.assert_allclose(painted, np.full_like(painted, 1) * [[0.65], [0.45], [0.25]])
 
 
-def test_a_label_is_kept_under_a_detail_and_set_under_a_veil():
+def test_a_fill_without_a_label_keeps_it_and_a_transparent_fill_sets_it():
     canvas = blank()
     patch = canvas.billboard(0.0, 5.0, 1.0, 0.5, 2.0, WHITE)
     before = canvas.image.copy()
@@ -135,7 +135,7 @@ def test_the_hash_spreads_single_bits():
 
 
 @pytest.mark.parametrize("texture", [white_noise(), fractal_noise()])
-def test_textures_are_centred_and_wrap_around(texture):
+def test_textures_are_centered_and_wrap_around(texture):
     assert abs(texture.mean()) < 0.25
     assert np.abs(texture).max() < 2.5
     u, v = np.array([[0.3, -1.7]]), np.array([[2.0], [5.5]])

@@ -1,4 +1,4 @@
-"""The embedded street scenes: the same bytes everywhere, sound labels, every class."""
+"""The rendered street scenes: the same bytes everywhere, valid labels, every class."""
 
 import hashlib
 
@@ -39,7 +39,7 @@ def test_bytes_are_pinned():
 
 
 def test_a_frame_depends_on_seed_and_index_only(frames):
-    for index in (17, 3):  # in another order than the fixture rendered them
+    for index in (17, 3):  # in a different order from the fixture's
         image, label = render_scene(0, index, SIZE)
         np.testing.assert_array_equal(image, frames[index][0])
         np.testing.assert_array_equal(label, frames[index][1])
@@ -87,7 +87,7 @@ def test_labels_follow_the_order_of_camvid():
     assert [names[name] for name in CLASSES] == list(range(11))
 
 
-def test_every_class_is_in_many_frames(labels):
+def test_every_class_occurs_in_many_frames(labels):
     shown = [((labels == k).sum(axis=(1, 2)) >= 10).mean() for k in range(len(CLASSES))]
     assert min(shown) >= 0.3, dict(zip(CLASSES, shown, strict=True))
 
@@ -116,7 +116,7 @@ def test_the_sky_is_brighter_than_the_road(frames):
     assert np.mean(brighter) > 0.9
 
 
-def test_edges_of_the_image_lie_on_edges_of_the_label(frames):
+def test_edges_of_the_image_coincide_with_edges_of_the_label(frames):
     def contrast(image: np.ndarray, label: np.ndarray) -> float:
         step = np.abs(np.diff(image.astype(np.float64), axis=1)).mean(axis=2)  # (H, W - 1)
         return step[label[:, 1:] != label[:, :-1]].mean()
@@ -135,5 +135,5 @@ def test_the_layout_is_the_same_at_twice_the_size(index):
 
 @pytest.mark.parametrize("size", [(24, 64), (32, 56), (0, 0), (-32, 64), (100, 192), (96, 190)])
 def test_an_unsuitable_size_is_refused(size):
-    with pytest.raises(UserError, match=f"multiples of 8 .* got {size[0]} x {size[1]}"):
+    with pytest.raises(UserError, match=f"multiples of 8, .* got {size[0]} x {size[1]}; choose"):
         render_scene(0, 0, size)

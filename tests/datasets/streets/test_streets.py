@@ -21,7 +21,7 @@ def settings(**options) -> dict:
 
 
 def pictures(out) -> dict[str, bytes]:
-    """Pixels of every file by its name."""
+    """Return the pixels of every file by its name."""
     return {
         str(path.relative_to(out / "data")): np.asarray(Image.open(path)).tobytes()
         for path in (out / "data").rglob("*.png")
@@ -35,10 +35,10 @@ def test_rendered_dataset(tmp_path):
     assert manifest["classes"] == list(CLASSES)
     assert [manifest["splits"][split]["images"] for split in ("train", "val", "test")] == [3, 2, 2]
     assert sum(manifest["splits"]["train"]["pixels"]) <= 3 * 32 * 64
-    assert manifest["notes"] == []  # in particular: no frame is in two splits
+    assert manifest["notes"] == []  # in particular, no frame is in two splits
 
 
-def test_same_settings_same_bytes_and_more_frames_change_no_other_split(tmp_path):
+def test_equal_settings_give_equal_bytes_and_more_frames_change_no_other_split(tmp_path):
     for name, options in (("a", {}), ("b", {}), ("c", {"train": 4}), ("d", {"seed": 1})):
         prepare(settings(**options), tmp_path / name)
     first, again, more, other = (pictures(tmp_path / name) for name in "abcd")
@@ -61,14 +61,14 @@ def test_options_have_the_documented_defaults(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"train": 0}, {"val": 1.5}, {"test": None}, {"seed": -1}, {"train": True}])
-def test_unsound_options(change, tmp_path):
+def test_invalid_options_are_refused(change, tmp_path):
     key = next(iter(change))
-    with pytest.raises(UserError, match=f"options.{key} must be a whole number"):
+    with pytest.raises(UserError, match=f"options.{key} must be an integer, at least"):
         prepare(settings(**change), tmp_path / "out")
 
 
-def test_unknown_option(tmp_path):
-    with pytest.raises(UserError, match=r"unknown options frames; type streets knows .*seed.*train"):
+def test_an_unknown_option_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"unknown options frames; type streets has the options .*seed.*train"):
         prepare(settings(frames=3), tmp_path / "out")
 
 
