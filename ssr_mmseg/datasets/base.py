@@ -1,4 +1,4 @@
-"""The mmseg dataset behind all of the project's own ones."""
+"""Base class of the project's own mmseg datasets."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,11 +11,11 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 class PairedDataset(BaseSegDataset):
-    """Images in PNG or JPEG, also mixed, each with a PNG label of the same stem in another folder.
+    """PNG or JPEG images, possibly mixed, each with a PNG label of the same stem in another folder.
 
     Args:
-        ignore: label values in the files that training and evaluation ignore (they become 255).
-        kwargs: those of mmseg's `BaseSegDataset`.
+        ignore: Label values that training and evaluation ignore; they are mapped to 255.
+        kwargs: Arguments of mmseg's `BaseSegDataset`.
     """
 
     def __init__(self, ignore: Iterable[int] = (255,), **kwargs) -> None:
@@ -23,16 +23,16 @@ class PairedDataset(BaseSegDataset):
         super().__init__(**kwargs)
 
     def get_label_map(self, new_classes: Sequence[str] | None = None) -> dict[int, int] | None:
-        """mmseg's map from a file's label values to the network's, with every ignored value to 255."""
-        mapped = dict(super().get_label_map(new_classes) or {})
-        mapped |= {value: self.ignore_index for value in self.ignore if value != self.ignore_index}
-        return mapped or None
+        """Return mmseg's map from label values in files to the network's, with every ignored value mapped to 255."""
+        label_map = dict(super().get_label_map(new_classes) or {})
+        label_map |= {value: self.ignore_index for value in self.ignore if value != self.ignore_index}
+        return label_map or None
 
     def load_data_list(self) -> list[dict]:
-        """Pairs of paths, sorted by the image's.
+        """Return the pairs of image and label paths, sorted by the image's path.
 
         Raises:
-            UserError: two images have the same stem, so that one label would serve both.
+            UserError: Two images have the same stem and would share one label.
         """
         images = Path(self.data_prefix["img_path"])
         labels = Path(self.data_prefix["seg_map_path"])

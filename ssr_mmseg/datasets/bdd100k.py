@@ -1,4 +1,4 @@
-"""BDD100K semantic segmentation: mmseg's own dataset in the official layout."""
+"""BDD100K semantic segmentation in its official layout, read by mmseg's own dataset class."""
 
 from ssr_mmseg.datasets.cityscapes import count_notes
 from ssr_mmseg.datasets.preparation.verify import CheckedPair
@@ -8,5 +8,5 @@ COUNTS = {"train": 7000, "val": 1000}
 
 
 def check(settings: dict, checked: dict[str, list[CheckedPair]]) -> list[str]:
-    """Note the splits whose size is not the official one."""
+    """Return a note for each split whose number of images differs from the official release."""
     return count_notes(checked, COUNTS)

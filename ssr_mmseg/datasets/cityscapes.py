@@ -1,4 +1,4 @@
-"""Cityscapes: mmseg's own dataset, with the label maps of the 19 evaluated classes drawn where they are missing."""
+"""Cityscapes, read by mmseg's own dataset class; missing label maps of the 19 evaluated classes are drawn."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ POLYGONS, TRAIN_IDS = "_polygons.json", "_labelTrainIds.png"
 
 
 def complete(root: Path, splits: dict[str, dict | None]) -> None:
-    """Draw each missing `*_labelTrainIds.png` beside its `*_polygons.json`, with the official `cityscapesscripts`.
+    """Draw each missing `*_labelTrainIds.png` from the `*_polygons.json` next to it, with `cityscapesscripts`.
 
     Raises:
-        UserError: labels are missing and cityscapesscripts is not installed, or polygons are unsound.
+        UserError: Labels are missing and cityscapesscripts is not installed, or polygons are invalid.
     """
     for split in filter(None, splits.values()):
         for polygons in sorted((root / split["data_prefix"]["seg_map_path"]).rglob(f"*{POLYGONS}")):
@@ -25,40 +25,40 @@ def complete(root: Path, splits: dict[str, dict | None]) -> None:
 
 
 def draw_label(polygons: Path, label: Path) -> None:
-    """Write the label map (values 0 to 18, and 255 for all else) of one file of polygons.
+    """Draw the label map of one file of polygons: values 0 to 18, and 255 elsewhere.
 
     Raises:
-        UserError: cityscapesscripts is not installed, or the file does not hold polygons of known classes.
+        UserError: cityscapesscripts is not installed, or the file does not contain polygons of known classes.
     """
     try:
         from cityscapesscripts.preparation.json2labelImg import json2labelImg
     except ImportError as error:
         raise UserError(
-            f"{label} is missing, and drawing it needs cityscapesscripts: run pip install cityscapesscripts"
+            f"{label} is missing, and drawing it requires cityscapesscripts; run pip install cityscapesscripts"
         ) from error
     annotation = read_json(polygons)
     try:
         height, width = int(annotation["imgHeight"]), int(annotation["imgWidth"])
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{polygons} gives no imgHeight and imgWidth; get the annotations again") from error
+        raise UserError(f"{polygons} does not give imgHeight and imgWidth; download it again") from error
     if not 0 < height * width <= MAX_PIXELS:
-        raise UserError(f"{polygons} asks for {height}x{width} pixels; at most {MAX_PIXELS} are allowed")
+        raise UserError(f"{polygons} declares {height}x{width} pixels; at most {MAX_PIXELS} are allowed")
     with atomic_path(label) as temporary:
         try:
             json2labelImg(str(polygons), str(temporary), "trainIds")
-        except SystemExit as error:  # its way to refuse an unknown class
-            raise UserError(f"{polygons} names a class that Cityscapes does not have; get it again") from error
+        except SystemExit as error:  # json2labelImg exits on an unknown class
+            raise UserError(f"{polygons} has a class that is not in Cityscapes; download it again") from error
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise UserError(f"{polygons} holds no sound polygons ({error}); get the annotations again") from error
+            raise UserError(f"{polygons} does not contain valid polygons ({error}); download it again") from error
 
 
 def check(settings: dict, checked: dict[str, list[CheckedPair]]) -> list[str]:
-    """Note the splits whose size is not the official one."""
+    """Return a note for each split whose number of images differs from the official release."""
     return count_notes(checked, COUNTS)
 
 
 def count_notes(checked: dict[str, list[CheckedPair]], official: dict[str, int]) -> list[str]:
-    """One note for each split that has another number of images than the official release."""
+    """Return a note for each split whose number of images is not the `official` one."""
     return [
         f"{split} has {len(pairs)} images; the official release has {official[split]}"
         for split, pairs in checked.items()

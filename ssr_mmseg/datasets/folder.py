@@ -1,4 +1,4 @@
-"""Your own data: folders of images and labels, with the class names in the experiment's configuration."""
+"""Your own data: folders of images and labels, with class names from the experiment's configuration."""
 
 from pathlib import Path
 
@@ -12,20 +12,20 @@ OPTIONS: frozenset[str] = frozenset()
 
 @DATASETS.register_module()
 class FolderDataset(PairedDataset):
-    """`<split>/images/NAME.{png,jpg,jpeg}` with `<split>/labels/NAME.png`, a PNG of class ids 0 … n−1."""
+    """Images `<split>/images/NAME.{png,jpg,jpeg}` with labels `<split>/labels/NAME.png` of class ids 0 … n−1."""
 
 
 def configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dict[str, dict | None]:
-    """Give every split the class names, the palette and the ignored values; drop a test split that is not there.
+    """Add class names, palette and ignored values to every split; drop the test split if its folder does not exist.
 
     Raises:
-        UserError: classes are missing or repeated, or palette or ignored values do not fit them.
+        UserError: Class names are missing or repeated, or the palette or the ignored values do not fit them.
     """
     name, classes = settings["name"], settings.get("classes")
     if not classes:
-        raise UserError(f"dataset {name}: type folder needs the class names; add e.g. classes: [road, car]")
+        raise UserError(f"dataset {name}: type folder needs class names; add them, for example classes: [road, car]")
     if len(set(classes)) < len(classes):
-        raise UserError(f"dataset {name}: classes holds a name twice; names must differ")
+        raise UserError(f"dataset {name}: classes contains a name twice; make the names unique")
     metainfo: dict = {"classes": list(classes)}
     if settings.get("palette") is not None:
         metainfo["palette"] = _checked_palette(settings)
@@ -33,7 +33,7 @@ def configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dic
     ignore = [255] if ignore is None else list(ignore)
     for value in ignore:
         if not len(classes) <= value <= 255:
-            raise UserError(f"dataset {name}: ignore holds {value}; expected values from {len(classes)} to 255")
+            raise UserError(f"dataset {name}: ignore contains {value}; expected values from {len(classes)} to 255")
     test = splits["test"]
     if test is not None and not (root / test["data_prefix"]["img_path"]).exists():
         splits = {**splits, "test": None}
@@ -47,10 +47,12 @@ def _checked_palette(settings: dict) -> list[list[int]]:
     palette = [list(color) for color in settings["palette"]]
     if len(palette) != len(settings["classes"]):
         raise UserError(
-            f"dataset {settings['name']}: palette has {len(palette)} colours for {len(settings['classes'])} classes; "
+            f"dataset {settings['name']}: palette has {len(palette)} colors for {len(settings['classes'])} classes; "
             "give one [red, green, blue] for each class"
         )
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
-            raise UserError(f"dataset {settings['name']}: {color} in palette is no [red, green, blue] of 0 to 255")
+            raise UserError(
+                f"dataset {settings['name']}: palette contains {color}; expected [red, green, blue] from 0 to 255"
+            )
     return palette

@@ -1,4 +1,4 @@
-"""From a dataset's settings to one mmengine dataset dict per split."""
+"""Build one mmengine dataset config per split from a dataset's settings."""
 
 import importlib
 import importlib.util
@@ -15,44 +15,44 @@ FOLDER = "config/mmseg/datasets"
 
 
 def available_types() -> list[str]:
-    """Names of all dataset types, of the working directory and of the project."""
+    """List the dataset types of the working directory and of the project."""
     roots = (Path(), paths.PROJECT)
     return sorted({file.stem for root in roots for file in (root / FOLDER).glob("*.py")})
 
 
-def type_module(kind: str) -> ModuleType | None:
-    """The module of a dataset type, or None for a type that needs nothing beyond its mmengine config.
+def type_module(dataset_type: str) -> ModuleType | None:
+    """Import the module of a dataset type, or return None if the type has only its config file.
 
-    Such a module names the keys of `options` that it knows in OPTIONS, and defines what it needs of:
-    `acquire(settings, out) -> Path` yields the data's folder in place of the source;
-    `configure(settings, root, splits) -> splits` completes the dataset dicts of the splits;
-    `complete(root, splits)` makes files that the source may lack;
-    `check(settings, checked) -> notes` judges the verified pairs of each split and raises `UserError`.
+    See `ssr_mmseg/datasets/__init__.py` for what the module may define: `OPTIONS`, which is required, and the functions
+    `acquire`, `configure`, `complete` and `check`. Importing the module also registers the dataset class in it.
     """
-    name = f"ssr_mmseg.datasets.{kind}"
+    name = f"ssr_mmseg.datasets.{dataset_type}"
     if importlib.util.find_spec(name) is None:
         return None
     module = importlib.import_module(name)
     return module if hasattr(module, "OPTIONS") else None
 
 
-def read_splits(kind: str) -> dict[str, dict | None]:
-    """Read `config/mmseg/datasets/<kind>.py`: a dataset dict for train and val, and one or None for test.
+def read_splits(dataset_type: str) -> dict[str, dict | None]:
+    """Read `config/mmseg/datasets/<type>.py`: a dataset config for train and val, and one or None for test.
 
     Raises:
-        UserError: there is no such type, or its file does not hold those dicts.
+        UserError: There is no such type, or its file does not define these configs.
     """
-    known = available_types()
-    if kind not in known:
-        raise UserError(f"unknown dataset type {kind!r}: there is no {FOLDER}/{kind}.py; available: {', '.join(known)}")
-    file = paths.project_file(f"{FOLDER}/{kind}.py")
+    names = available_types()
+    if dataset_type not in names:
+        raise UserError(
+            f"unknown dataset type {dataset_type!r}: {FOLDER}/{dataset_type}.py does not exist; "
+            f"add it or choose one of: {', '.join(names)}"
+        )
+    file = paths.project_file(f"{FOLDER}/{dataset_type}.py")
     try:
         config = Config.fromfile(file).to_dict()
-    except Exception as error:  # the file is Python: it may raise anything
-        raise UserError(f"{file} is not a valid mmengine config: {error}") from error
+    except Exception as error:  # the file is Python and may raise anything
+        raise UserError(f"{file} is not a valid mmengine config: {error}; correct it") from error
     for split in SPLITS:
         if split not in config:
-            raise UserError(f"{file} does not define {split}; expected dataset dicts train, val and test")
+            raise UserError(f"{file} does not define {split}; expected dataset configs train, val and test")
         value = config[split]
         if value is None and split == "test":
             continue
@@ -60,31 +60,34 @@ def read_splits(kind: str) -> dict[str, dict | None]:
             raise UserError(f"{file}: {split} must be a dict with type and data_prefix, found {value!r}")
         set_elsewhere = sorted({"data_root", "pipeline"} & set(value))
         if set_elsewhere:
-            raise UserError(f"{file}: remove {', '.join(set_elsewhere)} from {split}; the project sets them itself")
+            raise UserError(f"{file}: remove {', '.join(set_elsewhere)} from {split}, because the project sets it")
     return {split: config[split] for split in SPLITS}
 
 
 def split_configs(settings: dict, root: Path) -> dict[str, dict | None]:
-    """Dataset dicts of the three splits: complete but for the pipeline.
+    """Build the dataset configs of the three splits, complete except for the pipeline.
 
     Args:
-        settings: the dataset's entry of the experiment's configuration.
-        root: folder of the data, as `root` in its manifest.
+        settings: The dataset's entry in the experiment's configuration.
+        root: Folder of the data, as in `root` of its manifest.
 
     Returns:
-        mmengine dicts by split; test is None where there are no labels for it.
+        mmengine configs by split; test is None if it has no labels.
 
     Raises:
-        UserError: the type is unknown, its file is unsound, or the settings do not fit the type.
+        UserError: The type is unknown, its file is invalid, or the settings do not fit the type.
     """
-    kind = settings["type"]
+    dataset_type = settings["type"]
     splits = {
-        name: None if split is None else {**split, "data_root": str(root)} for name, split in read_splits(kind).items()
+        name: None if split is None else {**split, "data_root": str(root)}
+        for name, split in read_splits(dataset_type).items()
     }
-    configure = getattr(type_module(kind), "configure", None)
+    configure = getattr(type_module(dataset_type), "configure", None)
     if configure is not None:
         return configure(settings, root, splits)
     fixed = [key for key in ("classes", "palette", "ignore") if settings.get(key)]
     if fixed:
-        raise UserError(f"dataset {settings['name']}: {', '.join(fixed)} cannot be set for type {kind}; remove the key")
+        raise UserError(
+            f"dataset {settings['name']}: {', '.join(fixed)} cannot be set for type {dataset_type}; remove it"
+        )
     return splits

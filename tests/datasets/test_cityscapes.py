@@ -38,7 +38,7 @@ def write_polygons(path: Path, objects: list, size: tuple[int, int] = SIZE) -> N
 
 @pytest.fixture
 def miniature(tmp_path):
-    """The official layout with one frame of a city in each split, annotated by polygons only."""
+    """Write the official layout with one frame per split, annotated by polygons only."""
     root = tmp_path / "cityscapes"
     for seed, (split, city) in enumerate([("train", "aachen"), ("val", "munster"), ("test", "berlin")]):
         frame = f"{city}_000000_000019"
@@ -66,7 +66,7 @@ def test_labels_are_drawn_from_polygons(miniature, tmp_path):
     assert not list((miniature / "gtFine" / "test").rglob("*labelTrainIds.png"))
 
 
-def test_labels_that_are_there_are_kept_and_need_no_package(miniature, tmp_path, monkeypatch):
+def test_existing_labels_are_kept_and_need_no_package(miniature, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cityscapesscripts.preparation.json2labelImg", None)
     with pytest.raises(UserError, match=r"labelTrainIds.png is missing.*pip install cityscapesscripts"):
         prepare(settings("cityscapes", miniature), tmp_path / "out")
@@ -82,15 +82,21 @@ def test_labels_that_are_there_are_kept_and_need_no_package(miniature, tmp_path,
     ("content", "match"),
     [
         ("{", "not valid JSON"),
-        ("[]", "gives no imgHeight"),
-        ('{"imgHeight": 100000, "imgWidth": 100000, "objects": []}', "asks for 100000x100000 pixels"),
-        ('{"imgHeight": 32, "imgWidth": 64}', "holds no sound polygons"),
-        ('{"imgHeight": 32, "imgWidth": 64, "objects": [{"label": "unicorn", "polygon": [[0, 0]]}]}', "names a class"),
-        ('{"imgHeight": 32, "imgWidth": 64, "objects": [{"label": "road", "polygon": [[0]]}]}', "no sound polygons"),
+        ("[]", "does not give imgHeight"),
+        ('{"imgHeight": 100000, "imgWidth": 100000, "objects": []}', "declares 100000x100000 pixels"),
+        ('{"imgHeight": 32, "imgWidth": 64}', "does not contain valid polygons"),
+        (
+            '{"imgHeight": 32, "imgWidth": 64, "objects": [{"label": "unicorn", "polygon": [[0, 0]]}]}',
+            "is not in Cityscapes",
+        ),
+        (
+            '{"imgHeight": 32, "imgWidth": 64, "objects": [{"label": "road", "polygon": [[0]]}]}',
+            "not contain valid polygons",
+        ),
         ('{"imgHeight": 16, "imgWidth": 64, "objects": []}', "is 32x64 but its label"),
     ],
 )
-def test_unsound_polygons(content, match, miniature, tmp_path):
+def test_invalid_polygons_are_refused(content, match, miniature, tmp_path):
     polygons = miniature / "gtFine" / "val" / "munster" / "munster_000000_000019_gtFine_polygons.json"
     polygons.write_text(content)
     with pytest.raises(UserError, match=match):
@@ -98,9 +104,9 @@ def test_unsound_polygons(content, match, miniature, tmp_path):
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
-def test_images_alone_are_refused(miniature, tmp_path):
+def test_images_without_labels_are_refused(miniature, tmp_path):
     (miniature / "gtFine").rename(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="no folder leftImg8bit/train beside gtFine/train"):
+    with pytest.raises(UserError, match=r"no folder .* contains leftImg8bit/train and gtFine/train"):
         prepare(settings("cityscapes", miniature), tmp_path / "out")
 
 

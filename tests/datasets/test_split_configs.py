@@ -11,14 +11,14 @@ from ssr_mmseg.settings import complete, for_dataset
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
-OWN = {"name": "own", "type": "folder", "classes": ["road", "car"]}
+FOLDER = {"name": "own", "type": "folder", "classes": ["road", "car"]}
 
 
 def settings(kind: str) -> dict:
     return {"name": "any", "type": kind}
 
 
-def test_every_project_type_yields_datasets_that_mmseg_knows():
+def test_mmseg_builds_every_type_of_the_project():
     assert {"bdd100k", "camvid", "cityscapes", "folder", "streets"} <= set(available_types())
     for kind in ("bdd100k", "camvid", "cityscapes", "streets"):
         for split, config in split_configs(settings(kind), Path("some/root")).items():
@@ -38,7 +38,7 @@ def test_every_project_type_yields_datasets_that_mmseg_knows():
 def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
     (tmp_path / "test" / "images").mkdir(parents=True)
     palette = [[1, 2, 3], [4, 5, 6]]
-    splits = split_configs({**OWN, "palette": palette, "ignore": [7, 255]}, tmp_path)
+    splits = split_configs({**FOLDER, "palette": palette, "ignore": [7, 255]}, tmp_path)
     for split in ("train", "val", "test"):
         dataset = DATASETS.build({**splits[split], "lazy_init": True})
         assert list(dataset.metainfo["classes"]) == ["road", "car"]
@@ -47,7 +47,7 @@ def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
 
 
 def test_folder_needs_no_test_split(tmp_path):
-    splits = split_configs(OWN, tmp_path)
+    splits = split_configs(FOLDER, tmp_path)
     assert splits["test"] is None
     assert splits["train"]["ignore"] == [255]
 
@@ -55,30 +55,30 @@ def test_folder_needs_no_test_split(tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"classes": None}, "needs the class names"),
-        ({"classes": ["road", "road"]}, "holds a name twice"),
-        ({"palette": [[0, 0, 0]]}, "1 colours for 2 classes"),
-        ({"palette": [[0, 0, 0], [0, 0, 256]]}, "256.* is no"),
-        ({"palette": [[0, 0, 0], [0, 0]]}, "is no"),
-        ({"ignore": [1]}, "ignore holds 1; expected values from 2"),
-        ({"ignore": [256]}, "ignore holds 256"),
+        ({"classes": None}, "needs class names"),
+        ({"classes": ["road", "road"]}, "contains a name twice"),
+        ({"palette": [[0, 0, 0]]}, "1 colors for 2 classes"),
+        ({"palette": [[0, 0, 0], [0, 0, 256]]}, "palette contains .*256"),
+        ({"palette": [[0, 0, 0], [0, 0]]}, r"palette contains \[0, 0\]"),
+        ({"ignore": [1]}, "ignore contains 1; expected values from 2"),
+        ({"ignore": [256]}, "ignore contains 256"),
     ],
 )
-def test_folder_settings_that_do_not_fit(change, match, tmp_path):
+def test_invalid_folder_settings_are_refused(change, match, tmp_path):
     with pytest.raises(UserError, match=match):
-        split_configs(OWN | change, tmp_path)
+        split_configs(FOLDER | change, tmp_path)
 
 
 @pytest.mark.parametrize("key", ["classes", "palette", "ignore"])
-def test_classes_of_other_types_are_fixed(key):
+def test_classes_of_other_types_cannot_be_set(key):
     with pytest.raises(UserError, match=f"{key} cannot be set for type camvid"):
         split_configs(settings("camvid") | {key: [[1, 1, 1]]}, Path())
 
 
 @pytest.mark.parametrize("kind", ["camvids", "../camvid", "prepare", "a.b", ""])
-def test_unknown_types_list_the_known_ones(kind):
+def test_the_error_for_an_unknown_type_lists_all_types(kind):
     with pytest.raises(
-        UserError, match=r"unknown dataset type .*available: bdd100k, camvid, cityscapes, folder, streets"
+        UserError, match=r"unknown dataset type .*choose one of: bdd100k, camvid, cityscapes, folder, streets"
     ):
         split_configs(settings(kind), Path())
 
@@ -91,11 +91,30 @@ def write_type(text: str, tmp_path: Path, monkeypatch) -> dict:
     return settings("mine")
 
 
-def test_working_directory_may_add_any_dataset_of_mmseg(tmp_path, monkeypatch):
+def test_the_working_directory_can_add_any_dataset_of_mmseg(tmp_path, monkeypatch):
     part = "dict(type='ADE20KDataset', data_prefix=dict(img_path='i/{0}', seg_map_path='l/{0}'))"
     text = "\n".join(f"{split} = {part.format(split)}" for split in ("train", "val")) + "\ntest = None\n"
     splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
     assert len(DATASETS.build({**splits["train"], "lazy_init": True}).metainfo["classes"]) == 150
+
+
+CLASS = """
+from mmseg.registry import DATASETS
+from ssr_mmseg.datasets.base import PairedDataset
+
+@DATASETS.register_module()
+class ToyPairs(PairedDataset):
+    METAINFO = {"classes": ("road", "car"), "palette": [[0, 0, 0], [1, 1, 1]]}
+"""
+
+
+def test_a_config_file_can_import_a_dataset_class(tmp_path, monkeypatch):
+    (tmp_path / "toy_pairs.py").write_text(CLASS)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "custom_imports = dict(imports=['toy_pairs'])\n"
+    text += "train = val = dict(type='ToyPairs', data_prefix=dict(img_path='i', seg_map_path='l'))\ntest = None\n"
+    splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
+    assert DATASETS.build({**splits["val"], "lazy_init": True}).metainfo["classes"] == ("road", "car")
 
 
 GOOD = "dict(type='A', data_prefix=dict())"
@@ -115,7 +134,7 @@ GOOD = "dict(type='A', data_prefix=dict())"
         ),
     ],
 )
-def test_unsound_files(text, match, tmp_path, monkeypatch):
+def test_invalid_config_files_are_refused(text, match, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=match):
         split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
 

@@ -1,4 +1,4 @@
-"""What tests write datasets with."""
+"""Writer of small datasets for tests."""
 
 from pathlib import Path
 

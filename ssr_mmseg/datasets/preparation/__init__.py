@@ -1,1 +1,1 @@
-"""Preparation of a dataset: obtain it, check every pair of image and label, and write the manifest."""
+"""Preparation of a dataset: obtain it, verify every image/label pair, and write the manifest."""

@@ -1,4 +1,4 @@
-"""The manifest of a prepared dataset, `dataset.json`, and what is computed from it."""
+"""The manifest of a prepared dataset, `dataset.json`, and the class weights computed from it."""
 
 import math
 from collections.abc import Sequence
@@ -17,40 +17,42 @@ def read_manifest(path: Path) -> dict:
     """Read the manifest that `prepare` wrote.
 
     Raises:
-        UserError: the file is missing, no manifest or not sound, or its data are gone.
+        UserError: The file is missing, is not a valid manifest, or its data no longer exist.
     """
     if not path.is_file():
         raise UserError(f"{path} not found: the dataset is not prepared; run: snakemake --cores all {path}")
     manifest = read_json(path)
     missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
     if missing:
-        raise UserError(f"{path} is no dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
+        raise UserError(f"{path} is not a dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
     json_schema.check(manifest, "results/dataset", str(path), "prepare the dataset again")
     classes, splits = len(manifest["classes"]), manifest["splits"]
     lengths = [
         len(counts) for split in splits.values() if split for counts in (split["pixels"], split["pixels_eighth"])
     ]
     if len(manifest["palette"]) != classes or any(length != classes for length in lengths):
-        raise UserError(f"{path} disagrees with itself on its {classes} classes; prepare the dataset again")
+        raise UserError(
+            f"{path} has {classes} classes but a palette or pixel counts of another length; prepare the dataset again"
+        )
     if not Path(manifest["root"]).is_dir():
         raise UserError(
-            f"the data of {manifest['dataset']} are gone: {manifest['root']} is no folder; "
-            f"put them back, or delete {path} and prepare the dataset again"
+            f"the data of {manifest['dataset']} are missing: {manifest['root']} is not a folder; "
+            f"restore it, or delete {path} and prepare the dataset again"
         )
     return manifest
 
 
 def class_weights(manifest: dict, at: Literal["full", "eighth"], splits: Sequence[str]) -> list[float]:
-    """Weights of the classes in the cross-entropy (released code of the paper): 1 / ln(c + frequency).
+    """Compute the class weights of the cross-entropy, 1 / ln(c + frequency), as in the paper's released code.
 
-    The frequency is a class's share of the labelled pixels of `splits`, those trained on, measured on the labels that
-    the loss sees: c is 1.10 at full size, 1.20 at 1/8. A class that never occurs has the largest weight, 1 / ln(c).
+    The frequency is a class's share of the labeled pixels of the training `splits`, at the resolution of the labels in
+    the loss; c is 1.10 at full size and 1.20 at 1/8. A class without pixels has the largest weight, 1 / ln(c).
 
     Raises:
-        UserError: no pixel of `splits` is labelled.
+        UserError: No pixel of `splits` is labeled.
     """
     key, constant = {"full": ("pixels", 1.10), "eighth": ("pixels_eighth", 1.20)}[at]
-    counts = [sum(of_class) for of_class in zip(*(manifest["splits"][split][key] for split in splits), strict=True)]
+    counts = [sum(pixels) for pixels in zip(*(manifest["splits"][split][key] for split in splits), strict=True)]
     total = sum(counts)
     if total == 0:
         raise UserError(f"dataset {manifest['dataset']}: every training pixel is ignored; check its labels")

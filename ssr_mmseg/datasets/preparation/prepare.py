@@ -1,4 +1,4 @@
-"""Prepare a dataset: get it, verify every image/label pair, measure its classes and write its manifest last."""
+"""Prepare a dataset: obtain it, verify every image/label pair, count its classes, and write its manifest last."""
 
 import hashlib
 import os
@@ -17,16 +17,17 @@ from ssr_mmseg.utils.files import write_json
 
 
 def prepare(settings: dict, out: Path) -> None:
-    """Prepare the dataset of `settings` and write `out / "dataset.json"`, whose absence marks an unprepared one.
+    """Prepare the dataset of `settings` and write its manifest, `out / "dataset.json"`.
 
-    Data that are rendered or unpacked go to `out / "data"`; a user's folder stays where it is.
+    A dataset without a manifest is not prepared. Rendered or unpacked data are written to `out / "data"`; a user's
+    folder stays in place.
 
     Args:
-        settings: the dataset's entry of the experiment's configuration.
-        out: the stage's output folder.
+        settings: The dataset's entry in the experiment's configuration.
+        out: The stage's output folder.
 
     Raises:
-        UserError: the settings, the source or any file of the dataset is unsound.
+        UserError: The settings, the source or any file of the dataset is invalid.
     """
     out = Path(out)
     remove_file(out / NAME)
@@ -47,7 +48,7 @@ def prepare(settings: dict, out: Path) -> None:
     }
     notes = [*_shared_frames(checked), *hook(settings, "check")(settings, checked)]
     if splits["test"] is None:
-        notes.append("no labelled test split: results are measured on val")
+        notes.append("no labeled test split: results are measured on val")
     manifest = {
         "dataset": settings["name"],
         "type": settings["type"],
@@ -63,15 +64,15 @@ def prepare(settings: dict, out: Path) -> None:
 
 
 def hook(settings: dict, name: str):
-    """A function of the dataset type's module (`configs.type_module`), or one that does nothing."""
+    """Return a function of the dataset type's module (see `ssr_mmseg.datasets`), or one that does nothing."""
     return getattr(type_module(settings["type"]), name, lambda *_: [])
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file if it is there.
+    """Remove a file if it exists.
 
     Raises:
-        UserError: it cannot be removed.
+        UserError: The file cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
@@ -80,9 +81,9 @@ def remove_file(path: Path) -> None:
 
 
 def label_table(dataset) -> np.ndarray:
-    """What mmseg's `LoadAnnotations` makes of each label value: (256,), a class, IGNORED or INVALID.
+    """Return the result of mmseg's `LoadAnnotations` for each label value, (256,): a class, IGNORED or INVALID.
 
-    255 counts as ignored unless the dataset says otherwise by an attribute `ignore`.
+    The value 255 is ignored unless the dataset has an attribute `ignore` without it.
     """
     classes = len(dataset.metainfo["classes"])
     mapped = np.arange(256)
@@ -98,17 +99,17 @@ def label_table(dataset) -> np.ndarray:
 
 def _check_options(settings: dict) -> None:
     module = type_module(settings["type"])
-    known = source.OPTIONS | (module.OPTIONS if module else frozenset())
-    unknown = sorted(set(settings.get("options") or {}) - known)
+    names = source.OPTIONS | (module.OPTIONS if module else frozenset())
+    unknown = sorted(set(settings.get("options") or {}) - names)
     if unknown:
         raise UserError(
             f"dataset {settings['name']}: unknown options {', '.join(unknown)}; "
-            f"type {settings['type']} knows {', '.join(sorted(known))}"
+            f"type {settings['type']} has the options {', '.join(sorted(names))}"
         )
 
 
 def _build(settings: dict, config: dict, root: Path):
-    """The mmseg dataset of a split, without its list of files."""
+    """Build the mmseg dataset of a split, without its list of files."""
     for prefix in config["data_prefix"].values():
         if not (root / prefix).is_dir():
             raise UserError(f"dataset {settings['name']}: the folder {root / prefix} is missing; see docs/datasets.md")
@@ -119,19 +120,19 @@ def _build(settings: dict, config: dict, root: Path):
 
 
 def _pairs(dataset, split: str, root: Path) -> list[tuple[Path, Path]]:
-    """The split's pairs as mmseg lists them.
+    """List the image/label pairs of a split as mmseg does.
 
     Raises:
-        UserError: there are none, or an image or a label is without its counterpart.
+        UserError: There are none, or an image or a label has no counterpart.
     """
     pairs = [(Path(item["img_path"]), Path(item["seg_map_path"])) for item in dataset.load_data_list()]
     images, labels = (Path(dataset.data_prefix[key]) for key in ("img_path", "seg_map_path"))
     if not pairs:
-        raise UserError(f"split {split} of {root} is empty: {images} holds no image; see docs/datasets.md")
+        raise UserError(f"split {split} of {root} is empty: {images} contains no images; see docs/datasets.md")
     for image, label in pairs:
         if not label.is_file():
             raise UserError(f"image {image} has no label {label}; add it or remove the image")
-    if not dataset.ann_file:  # a list may leave files out on purpose
+    if not dataset.ann_file:  # a list of files may omit some on purpose
         used = {label for _, label in pairs}
         for label in sorted(labels.rglob(f"*{dataset.seg_map_suffix}")):
             if label not in used and not label.name.startswith("."):
@@ -148,7 +149,7 @@ def _summary(pairs: list[CheckedPair]) -> dict:
 
 
 def _shared_frames(checked: dict[str, list[CheckedPair]]) -> Iterable[str]:
-    """A note for every two splits that share images, byte for byte: scores on them would flatter."""
+    """Yield a note for every two splits with byte-identical images, which make scores look better than they are."""
     contents = {split: {pair.image_sha256 for pair in pairs} for split, pairs in checked.items()}
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
         shared = len(contents.get(first, set()) & contents.get(second, set()))
@@ -157,7 +158,7 @@ def _shared_frames(checked: dict[str, list[CheckedPair]]) -> Iterable[str]:
 
 
 def files_digest(checked: dict[str, list[CheckedPair]], root: Path) -> str:
-    """SHA-256 over split, name relative to the root and SHA-256 of every file."""
+    """Return a SHA-256 over the split, the path relative to the root and the SHA-256 of every file."""
     lines = []
     for split, pairs in checked.items():
         for pair in pairs:
@@ -167,6 +168,6 @@ def files_digest(checked: dict[str, list[CheckedPair]], root: Path) -> str:
 
 
 def _portable(root: Path) -> str:
-    """The path relative to the working directory if it lies below that, else absolute."""
+    """Return the path relative to the working directory if it is below it, otherwise the absolute path."""
     absolute = Path(os.path.abspath(root))
     return str(absolute.relative_to(Path.cwd()) if absolute.is_relative_to(Path.cwd()) else absolute)

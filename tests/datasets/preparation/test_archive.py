@@ -44,7 +44,7 @@ def content_of(folder: Path) -> dict[str, bytes]:
 
 
 def refused(path: Path, match: str, **limits) -> None:
-    """Assert that `path` is refused and that nothing of it is left."""
+    """Assert that `path` is refused and leaves no files."""
     target = path.parent / "data"
     with pytest.raises(UserError, match=match) as caught:
         extract(path, target, **limits)
@@ -54,16 +54,16 @@ def refused(path: Path, match: str, **limits) -> None:
 
 @pytest.mark.parametrize("kind", PACKERS)
 def test_round_trip(kind, tmp_path):
-    path = tmp_path / "archive"  # the kind is told by the content, not by the name
+    path = tmp_path / "archive"  # the format is recognized by the content, not by the name
     path.write_bytes(PACKERS[kind](FILES))
     extract(path, tmp_path / "data")
     assert content_of(tmp_path / "data") == FILES
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["archive", "data"]
 
 
-def test_folders_and_their_own_name_are_accepted(tmp_path):
-    shutil.make_archive(str(tmp_path / "own"), "gztar", root_dir=_tree(tmp_path / "tree"), base_dir=".")
-    extract(tmp_path / "own.tar.gz", tmp_path / "data")
+def test_folder_entries_are_accepted(tmp_path):
+    shutil.make_archive(str(tmp_path / "packed"), "gztar", root_dir=_tree(tmp_path / "tree"), base_dir=".")
+    extract(tmp_path / "packed.tar.gz", tmp_path / "data")
     assert content_of(tmp_path / "data") == FILES
 
 
@@ -82,7 +82,7 @@ def test_large_members_survive_the_buffer(tmp_path):
     assert content_of(tmp_path / "data") == files
 
 
-def test_earlier_data_are_replaced_as_a_whole_and_kept_on_failure(tmp_path):
+def test_earlier_data_are_replaced_completely_and_kept_on_failure(tmp_path):
     path, target = tmp_path / "archive", tmp_path / "data"
     path.write_bytes(tar_bytes({"old": b"1"}))
     extract(path, target)
@@ -118,7 +118,7 @@ def test_tar_cut_at_or_in_a_header_is_refused(cut, tmp_path):
     refused(path, "damaged")
 
 
-def test_flipped_bit_behind_the_last_file_is_found(tmp_path):
+def test_a_flipped_bit_after_the_last_file_is_detected(tmp_path):
     broken = bytearray(tar_bytes(FILES, "w:gz"))
     broken[-6] ^= 1  # in gzip's checksum
     path = tmp_path / "archive"
@@ -139,7 +139,7 @@ def test_zip_with_wrong_content_is_refused(tmp_path):
 def test_other_files_are_refused(content, tmp_path):
     path = tmp_path / "archive"
     path.write_bytes(content)
-    refused(path, "no .tar, .tar.gz or .zip file")
+    refused(path, "not a .tar, .tar.gz or .zip file")
 
 
 @pytest.mark.parametrize("kind", PACKERS)
@@ -202,14 +202,14 @@ def test_bombs_are_refused(kind, tmp_path):
     extract(path, tmp_path / "data", max_files=11)
 
 
-def test_bomb_behind_the_last_file_is_refused(tmp_path):
+def test_a_bomb_after_the_last_file_is_refused(tmp_path):
     path = tmp_path / "archive"
     path.write_bytes(gzip.compress(tar_bytes({"a": b"1"}) + bytes(10**6)))
     refused(path, "follow its last file", max_bytes=10**5)
 
 
 def test_giant_tar_header_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archive_module, "LARGEST_READ", 2**16)
+    monkeypatch.setattr(archive_module, "MAX_READ", 2**16)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo("a")
@@ -222,14 +222,14 @@ def test_giant_tar_header_is_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("names", [["a", "a"], ["a", "a/b"], ["a/b", "a"]])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_files_at_one_path_are_refused(names, tmp_path):
+def test_two_files_with_one_path_are_refused(names, tmp_path):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in names:
             archive.writestr(name, b"1")
     path = tmp_path / "archive"
     path.write_bytes(buffer.getvalue())
-    refused(path, "two files at one path")
+    refused(path, "two files with one path")
 
 
 def test_encrypted_zip_is_refused(tmp_path):
@@ -241,7 +241,7 @@ def test_encrypted_zip_is_refused(tmp_path):
     refused(path, "encrypt")
 
 
-def test_full_disk_is_one_clear_line(tmp_path, monkeypatch):
+def test_a_full_disk_gives_one_line(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -257,25 +257,25 @@ def test_missing_archive(tmp_path):
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_an_archive_of_a_suspicious_ratio_is_refused(kind, tmp_path, monkeypatch):
+def test_a_suspicious_compression_ratio_is_refused(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(archive_module, "FREE_BYTES", 10**5)
     path = tmp_path / "archive"
     path.write_bytes(PACKERS[kind]({"zeros": bytes(10**6)}))
     if kind == "tar":  # which does not compress
         extract(path, tmp_path / "data")
     else:
-        refused(path, "unpacks to over 200 times its size, which pictures never do: do not trust it")
+        refused(path, "unpacks to over 200 times its size, which images never do; if you trust it, unpack it yourself")
 
 
 @pytest.mark.parametrize("kind", PACKERS)
-def test_folders_below_folders_without_end_are_refused(kind, tmp_path):
+def test_deeply_nested_folders_are_refused(kind, tmp_path):
     path = tmp_path / "archive"
     path.write_bytes(PACKERS[kind]({"a/" * 1500 + "b": b"1"}))
-    refused(path, "a path of over 32 folders")
+    refused(path, "a path of over 32 nested folders")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_zip_methods_that_ask_for_any_memory_are_refused(method, tmp_path):
+def test_zip_methods_that_may_request_any_memory_are_refused(method, tmp_path):
     with zipfile.ZipFile(tmp_path / "archive", "w", method) as archive:
         archive.writestr("a", b"1" * 100)
     refused(tmp_path / "archive", "cannot be unpacked .*another method than deflate")
@@ -298,18 +298,18 @@ def test_tar_headers_that_announce_each_other_are_refused(kind, tmp_path):
 
 @pytest.mark.parametrize("kind", [b"0", b"x", b"L", b"S", b"2"])
 def test_negative_sizes_are_refused(kind, tmp_path):
-    """They would lead `tarfile` back to the same header for ever."""
+    """They would make `tarfile` read the same header forever."""
     header = bytearray(tarfile.TarInfo("a").tobuf())
     header[124:136] = b"\xff" * 10 + b"\xfe\x00"  # -512
     header[156:157] = kind
     header[148:156] = b" " * 8
     header[148:156] = b"%06o\0 " % sum(header)
     (tmp_path / "archive").write_bytes(tar_bytes({"first": b"1"})[:1024] + bytes(header) + bytes(1024))
-    refused(tmp_path / "archive", "damaged|two files at one path|a link or a device", max_files=100)
+    refused(tmp_path / "archive", "damaged|two files with one path|a link or a device", max_files=100)
 
 
 def test_a_member_without_a_name_is_refused(tmp_path):
-    """`zipfile` writes none, but reads one and then looks at its name's last letter."""
+    """`zipfile` never writes one, but reads one and then accesses the last letter of its name."""
     directory = b"PK\1\2" + bytes(42)
     end = b"PK\5\6" + bytes(4) + b"\1\0\1\0" + len(directory).to_bytes(4, "little") + bytes(4) + bytes(2)
     (tmp_path / "archive").write_bytes(directory + end)

@@ -20,7 +20,7 @@ class Response(io.BytesIO):
 
 @pytest.fixture
 def serve(monkeypatch):
-    """Answer every request with what the test hands over; count the requests."""
+    """Answer every request with the test's response, and record the requests."""
     requests = []
 
     def install(answer):
@@ -36,7 +36,7 @@ def serve(monkeypatch):
     return install
 
 
-def test_file_is_kept_whole_and_fetched_once(serve, tmp_path):
+def test_a_file_is_complete_and_downloaded_once(serve, tmp_path):
     requests = serve(Response(b"x" * 3000, 3000))
     path = download(URL, tmp_path)
     assert path.read_bytes() == b"x" * 3000
@@ -45,7 +45,7 @@ def test_file_is_kept_whole_and_fetched_once(serve, tmp_path):
     assert requests == [URL]
 
 
-def test_two_addresses_are_two_files(serve, tmp_path):
+def test_different_urls_give_different_files(serve, tmp_path):
     serve(Response(b"1"))
     first = download(URL, tmp_path)
     serve(Response(b"2"))
@@ -55,16 +55,16 @@ def test_two_addresses_are_two_files(serve, tmp_path):
 
 @pytest.mark.parametrize("url", ["http://example.org/a.zip", "ftp://example.org/a.zip", "file:///etc/passwd"])
 def test_only_https(url, tmp_path):
-    with pytest.raises(UserError, match="not an https address"):
+    with pytest.raises(UserError, match="not an https URL"):
         download(url, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("target", ["http://example.org/a.zip", "file:///etc/passwd"])
-def test_redirects_leave_https_never(target):
+def test_redirects_never_leave_https(target):
     request = module.urllib.request.Request(URL)
     redirects = module._HttpsRedirects()
-    with pytest.raises(UserError, match="not an https address"):
+    with pytest.raises(UserError, match="not an https URL"):
         redirects.redirect_request(request, None, 302, "Found", {}, target)
     assert redirects.redirect_request(request, None, 302, "Found", {}, "https://mirror.example.org/a").type == "https"
 
@@ -81,7 +81,7 @@ class BrokenResponse(Response):
         (http.client.InvalidURL("bad port"), "could not download"),
         (TimeoutError("timed out"), "could not download"),
         (Response(b"x" * 10, 20), "ended after 10 of 20 bytes"),
-        (BrokenResponse(b""), "broke off"),
+        (BrokenResponse(b""), "was interrupted"),
         (Response(b"x" * 2000), "larger than 1000 bytes"),
     ],
 )
@@ -104,7 +104,7 @@ def test_full_disk(serve, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_trickling_server_is_given_up(serve, tmp_path, monkeypatch):
+def test_a_slow_download_is_aborted(serve, tmp_path, monkeypatch):
     clock = iter(range(0, 10**6, 10))
 
     class Trickle(Response):
@@ -122,8 +122,8 @@ def test_a_trickling_server_is_given_up(serve, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "url", ["https://[", "https://[::1", "https://exa mple.org/\n", "https://\ud800.org/x", "https://"]
 )
-def test_addresses_that_are_none(url, tmp_path):
-    with pytest.raises(UserError, match=r"could not download|not an https address"):
+def test_invalid_urls_are_refused(url, tmp_path):
+    with pytest.raises(UserError, match=r"could not download|not an https URL"):
         download(url, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -32,14 +32,14 @@ def test_weights_follow_the_formula(manifest):
     assert class_weights(manifest, "eighth", ["train"]) == pytest.approx([1 / math.log(c) for c in (1.70, 1.70, 1.20)])
 
 
-def test_weights_of_the_joined_splits(manifest):
+def test_weights_of_joined_splits(manifest):
     frequencies = (6 / 16, 10 / 16, 0)
     assert class_weights(manifest, "full", ["train", "val"]) == pytest.approx(
         [1 / math.log(1.10 + f) for f in frequencies]
     )
 
 
-def test_no_labelled_pixel(manifest):
+def test_no_labeled_pixel(manifest):
     manifest["splits"]["train"]["pixels"] = [0, 0, 0]
     with pytest.raises(UserError, match="every training pixel is ignored"):
         class_weights(manifest, "full", ["train"])
@@ -53,19 +53,22 @@ def test_round_trip(manifest, tmp_path):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda m: m | {"root": m["root"] + "/gone"}, "data of own are gone: .*gone is no folder.*prepare the dataset"),
-        (lambda m: {key: m[key] for key in m if key != "splits"}, "no dataset manifest: splits missing"),
-        (lambda m: [m], "no dataset manifest"),
+        (
+            lambda m: m | {"root": m["root"] + "/gone"},
+            "data of own are missing: .*gone is not a folder.*prepare",
+        ),
+        (lambda m: {key: m[key] for key in m if key != "splits"}, "not a dataset manifest: splits missing"),
+        (lambda m: [m], "not a dataset manifest"),
         (lambda m: m | {"root": 5}, "root: 5 is not of type 'string'; prepare the dataset again"),
         (lambda m: m | {"classes": "abc"}, "classes: 'abc' is not of type 'array'"),
-        (lambda m: m | {"classes": ["a", "b"]}, "disagrees with itself on its 2 classes"),
+        (lambda m: m | {"classes": ["a", "b"]}, "has 2 classes but a palette or pixel counts of another length"),
         (lambda m: m | {"palette": [[0, 0, 256]] * 3}, "256 is greater than the maximum of 255"),
         (lambda m: m | {"splits": m["splits"] | {"train": None}}, "train: None is not of type 'object'"),
         (lambda m: m | {"splits": m["splits"] | {"more": "text"}}, "Additional properties are not allowed"),
         (lambda m: m | {"splits": {"train": {"images": 1}}}, "is a required property"),
     ],
 )
-def test_unsound_manifests(manifest, change, match, tmp_path):
+def test_invalid_manifests_are_refused(manifest, change, match, tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps(change(manifest)))
     with pytest.raises(UserError, match=match):
         read_manifest(tmp_path / "dataset.json")

@@ -13,12 +13,13 @@ from PIL import Image
 from ssr_mmseg.datasets import read_manifest, split_configs
 from ssr_mmseg.datasets.preparation.prepare import files_digest, label_table, prepare
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair
+from ssr_mmseg.settings import complete, for_dataset
 from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture
 def folder_settings(tmp_path: Path) -> Callable[..., dict]:
-    """Write a folder dataset of two classes (2 train, 1 val, 1 test frames) to `tmp_path/own`; return its settings."""
+    """Return a function that writes a folder dataset (2 classes; 2, 1 and 1 frames) to `tmp_path/own`."""
 
     def make(**changes) -> dict:
         root = tmp_path / "own"
@@ -44,7 +45,7 @@ def folder_settings(tmp_path: Path) -> Callable[..., dict]:
 
 
 def loaded_labels(settings: dict, manifest: dict, split: str) -> list[np.ndarray]:
-    """The split's labels as training loads them."""
+    """Load the labels of a split like training does."""
     config = split_configs(settings, Path(manifest["root"]))[split]
     dataset = DATASETS.build({**config, "pipeline": []})
     return [LoadAnnotations().transform(dataset[index])["gt_seg_map"] for index in range(len(dataset))]
@@ -97,7 +98,7 @@ def digest(settings, out) -> str:
     return json.loads((out / "dataset.json").read_text())["digest"]
 
 
-def test_digest_is_that_of_the_files(folder_settings, tmp_path):
+def test_digest_depends_on_the_files_only(folder_settings, tmp_path):
     settings = folder_settings()
     first = digest(settings, tmp_path / "out")
     (tmp_path / "own").rename(tmp_path / "moved")
@@ -115,7 +116,7 @@ def test_digest_is_that_of_the_files(folder_settings, tmp_path):
     assert digest(settings | {"source": str(tmp_path / "moved")}, tmp_path / "out") not in (first, changed)
 
 
-def test_digest_tells_splits_apart(tmp_path):
+def test_digest_depends_on_the_split(tmp_path):
     pair = CheckedPair(tmp_path / "a.png", tmp_path / "b.png", "1", "2", np.zeros(2), np.zeros(2))
     assert files_digest({"train": [pair]}, tmp_path) != files_digest({"val": [pair]}, tmp_path)
 
@@ -132,7 +133,7 @@ def test_missing_test_split_and_shared_frames_are_noted(folder_settings, tmp_pat
     assert manifest["splits"]["test"] is None
     assert manifest["notes"] == [
         "1 images are in both train and val",
-        "no labelled test split: results are measured on val",
+        "no labeled test split: results are measured on val",
     ]
 
 
@@ -144,7 +145,7 @@ def overwrite(path: str, array: np.ndarray):
     return lambda root: Image.fromarray(array).save(root / path)
 
 
-def double_stem(root: Path) -> None:
+def repeat_stem(root: Path) -> None:
     write_pair(root / "train" / "images" / "a.jpg", root / "unused.png", np.zeros(SIZE))
 
 
@@ -154,41 +155,44 @@ def empty_val(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "match"),
+    ("damage", "match"),
     [
         (remove("train/labels/a.png"), r"image .*a.png has no label .*labels/a.png"),
         (remove("train/images/a.png"), r"label .*labels/a.png has no image"),
         (empty_val, r"split val .* is empty"),
         (lambda root: (root / "val").rename(root / "validation"), r"the folder .*val/images is missing"),
         (lambda root: (root / "val" / "labels").rename(root / "away"), r"the folder .*val/labels is missing"),
-        (lambda root: (root / "train").rename(root / "Training"), r"no folder train/images beside train/labels"),
-        (overwrite("val/labels/c.png", np.full(SIZE, 2, np.uint8)), r"val/labels/c.png holds the value 2"),
+        (
+            lambda root: (root / "train").rename(root / "Training"),
+            r"no folder .* train/images and train/labels",
+        ),
+        (overwrite("val/labels/c.png", np.full(SIZE, 2, np.uint8)), r"val/labels/c.png contains the value 2"),
         (overwrite("val/labels/c.png", np.zeros((*SIZE, 3), np.uint8)), r"val/labels/c.png has pixels of mode RGB"),
         (overwrite("val/labels/c.png", np.zeros((8, 8), np.uint8)), r"c.png is 32x64 but its label .*c.png is 8x8"),
         (lambda root: (root / "test/images/d.PNG").write_bytes(b"\x89PNG"), r"d.PNG is damaged"),
-        (double_stem, r"a.jpg and .*a.png share the label a.png"),
+        (repeat_stem, r"a.jpg and .*a.png share the label a.png"),
     ],
 )
-def test_unsound_data_are_refused_and_leave_no_manifest(harm, match, folder_settings, tmp_path):
+def test_invalid_data_are_refused_and_leave_no_manifest(damage, match, folder_settings, tmp_path):
     settings = folder_settings()
     prepare(settings, tmp_path / "out")
-    harm(tmp_path / "own")
+    damage(tmp_path / "own")
     with pytest.raises(UserError, match=match) as caught:
         prepare(settings, tmp_path / "out")
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "out").iterdir()) == []  # nor does the earlier manifest stay
+    assert list((tmp_path / "out").iterdir()) == []  # the earlier manifest is removed too
 
 
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"options": {"count": 3}}, "unknown options count; type folder knows max_bytes, max_files, sha256"),
+        ({"options": {"count": 3}}, "unknown options count; type folder has the options max_bytes, max_files, sha256"),
         ({"type": "prepare"}, "unknown dataset type 'prepare'"),
         ({"source": None}, "needs a source"),
-        ({"classes": []}, "needs the class names"),
+        ({"classes": []}, "needs class names"),
     ],
 )
-def test_unsound_settings_are_refused(change, match, folder_settings, tmp_path):
+def test_invalid_settings_are_refused(change, match, folder_settings, tmp_path):
     with pytest.raises(UserError, match=match):
         prepare(folder_settings() | change, tmp_path / "out")
 
@@ -204,41 +208,36 @@ def test_full_disk(folder_settings, tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-TYPE = "{split} = dict(type='{kind}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})\n"
+TYPE = "{split} = dict(type='{name}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})\n"
 
 
-def own_type(tmp_path: Path, kind: str, more: str = "") -> dict:
-    """A type of the working directory that has no module, with one grey frame in each split."""
+def add_type(tmp_path: Path, dataset_class: str, more: str = "") -> dict:
+    """Add the type `toy`, which has no module, to the working directory, with one frame per split; return settings."""
     folder = tmp_path / "config" / "mmseg" / "datasets"
     folder.mkdir(parents=True)
-    text = "".join(TYPE.format(split=split, kind=kind, more=more) for split in ("train", "val"))
-    (folder / "plain.py").write_text(text + "test = None\n")
+    text = "".join(TYPE.format(split=split, name=dataset_class, more=more) for split in ("train", "val"))
+    (folder / "toy.py").write_text(text + "test = None\n")
     for seed, split in enumerate(("train", "val")):
         write_pair(tmp_path / f"raw/i/{split}/x.jpg", tmp_path / f"raw/l/{split}/x.png", np.ones(SIZE), seed)
-    return {
-        "name": "plain",
-        "type": "plain",
-        "source": "raw",
-        "size": list(SIZE),
-        "train_split": "train",
-        "options": {},
-    }
+    config = complete({"datasets": {"mine": {"type": "toy", "source": "raw", "size": list(SIZE)}}})
+    return for_dataset(config, "mine")["dataset"]
 
 
-def test_any_dataset_of_mmseg_needs_its_config_alone(tmp_path, monkeypatch):
+def test_one_file_adds_any_dataset_of_mmseg(tmp_path, monkeypatch):
+    """From the experiment's configuration to the manifest and the labels of training, with no code but the config."""
     monkeypatch.chdir(tmp_path)
-    settings = own_type(tmp_path, "ADE20KDataset")  # counts from 1: label 0 is ignored
+    settings = add_type(tmp_path, "ADE20KDataset")  # whose classes start at 1: label 0 is ignored
     prepare(settings, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out" / "dataset.json")
     assert manifest["splits"]["train"]["pixels"][:2] == [SIZE[0] * SIZE[1], 0]
     assert (loaded_labels(settings, manifest, "train")[0] == 0).all()
 
 
-@pytest.mark.parametrize(("kind", "more"), [("NoSuchDataset", ""), ("ADE20KDataset", ", colour=3")])
-def test_unsound_types_are_refused(kind, more, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("dataset_class", "more"), [("NoSuchDataset", ""), ("ADE20KDataset", ", color=3")])
+def test_invalid_types_are_refused(dataset_class, more, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=f"mmseg cannot build {kind}"):
-        prepare(own_type(tmp_path, kind, more), tmp_path / "out")
+    with pytest.raises(UserError, match=f"mmseg cannot build {dataset_class}"):
+        prepare(add_type(tmp_path, dataset_class, more), tmp_path / "out")
 
 
 class FakeDataset:
@@ -250,7 +249,7 @@ class FakeDataset:
 
 @pytest.mark.parametrize("reduce_zero_label", [False, True])
 @pytest.mark.parametrize("label_map", [None, {0: 2, 1: 255, 2: 0}, {9: 255}])
-def test_label_table_says_what_mmseg_loads(reduce_zero_label, label_map, tmp_path):
+def test_label_table_matches_labels_loaded_by_mmseg(reduce_zero_label, label_map, tmp_path):
     values = np.arange(256, dtype=np.uint8)[None]
     Image.fromarray(values).save(tmp_path / "label.png")
     loaded = LoadAnnotations().transform(

@@ -21,7 +21,7 @@ def packed(tmp_path):
     return tmp_path / "tree.tar.gz"
 
 
-def test_folder_stays_where_it_is(tmp_path):
+def test_a_folder_stays_in_place(tmp_path):
     assert obtain(settings(tmp_path), tmp_path / "out") == tmp_path
     assert not (tmp_path / "out").exists()
 
@@ -47,7 +47,7 @@ def test_limits_are_options(packed, tmp_path):
         obtain(settings(packed, max_bytes=0), tmp_path / "out")
 
 
-def test_unsound_download_is_fetched_anew(packed, tmp_path, monkeypatch):
+def test_an_invalid_download_is_deleted(packed, tmp_path, monkeypatch):
     kept = tmp_path / "kept"
 
     def fake_download(url, folder, max_bytes):
@@ -62,7 +62,7 @@ def test_unsound_download_is_fetched_anew(packed, tmp_path, monkeypatch):
         assert not kept.exists()
 
 
-def test_a_download_that_nobody_vouches_for_is_not_unpacked(packed, tmp_path, monkeypatch):
+def test_a_download_without_a_sha256_is_not_unpacked(packed, tmp_path, monkeypatch):
     monkeypatch.setattr(source, "download", lambda *_: packed)
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()
     with pytest.raises(UserError, match=f"has the SHA-256 {digest}; compare it with .*set options.sha256 to it"):
@@ -74,8 +74,8 @@ def test_a_download_that_nobody_vouches_for_is_not_unpacked(packed, tmp_path, mo
 
 @pytest.mark.parametrize("value", ["abc", 1.5, True, -1, None, [1]])
 @pytest.mark.parametrize("key", ["max_bytes", "max_files"])
-def test_limits_are_whole_numbers(packed, tmp_path, key, value):
-    with pytest.raises(UserError, match=f"options.{key} must be a whole number from 0"):
+def test_limits_must_be_non_negative_integers(packed, tmp_path, key, value):
+    with pytest.raises(UserError, match=f"options.{key} must be a non-negative integer"):
         obtain(settings(packed, **{key: value}), tmp_path / "out")
 
 
@@ -86,7 +86,7 @@ def test_limits_are_whole_numbers(packed, tmp_path, key, value):
         ("x" * 5000, "does not exist"),
         ("a\0b", "does not exist"),
         ("no/such/folder", "source no/such/folder does not exist"),
-        ("http://example.org/a.zip", "not an https address"),
+        ("http://example.org/a.zip", "not an https URL"),
     ],
 )
 def test_bad_sources(path, match, tmp_path):
@@ -94,7 +94,7 @@ def test_bad_sources(path, match, tmp_path):
         obtain(settings(path), tmp_path / "out")
 
 
-def test_nearest_root_counts(tmp_path):
+def test_the_nearest_root_is_found(tmp_path):
     for place in ("one/two", "one/two/three", "__MACOSX/two"):
         (tmp_path / place / "train").mkdir(parents=True)
         (tmp_path / place / "trainannot").mkdir()
@@ -103,9 +103,9 @@ def test_nearest_root_counts(tmp_path):
 
 
 def test_no_root_and_two_roots(tmp_path):
-    with pytest.raises(UserError, match=r"no folder train beside trainannot in .*docs/datasets.md"):
+    with pytest.raises(UserError, match=r"no folder .* contains train and trainannot; see docs/datasets.md"):
         find_root(tmp_path, ["train", "trainannot"])
     for place in ("a", "b"):
         (tmp_path / place / "train").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"both .*a and .*b hold train"):
+    with pytest.raises(UserError, match=r"both .*a and .*b contain train"):
         find_root(tmp_path, ["train"])

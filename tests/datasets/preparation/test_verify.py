@@ -40,7 +40,7 @@ def test_counts_at_full_size_and_at_an_eighth(pair):
     checked = check_pair(image, label, TABLE, 3, (32, 64))
     assert checked.pixels.tolist() == [(values == c).sum() for c in range(3)]
     small = torch.tensor(values)[None, None].float()
-    for size in (32, 64), (4, 8):  # the network's input, and the 1/8 of it that the search's loss sees
+    for size in (32, 64), (4, 8):  # the network's input, and 1/8 of it for the search's loss
         small = torch.nn.functional.interpolate(small, size=size, mode="nearest-exact")
     assert checked.pixels_eighth.tolist() == [(small == c).sum() for c in range(3)]
 
@@ -60,7 +60,7 @@ def test_palette_and_one_bit_labels_count_by_index(pair, tmp_path):
 
 
 @pytest.mark.parametrize("array", [np.zeros((40, 56, 3), np.uint8), np.zeros((40, 56, 4), np.uint8)])
-def test_colour_labels_are_refused(array, pair):
+def test_color_labels_are_refused(array, pair):
     image, label, _ = pair
     Image.fromarray(array).save(label)
     with pytest.raises(UserError, match=r"label .*label.png has pixels of mode RGB.*one 8-bit channel"):
@@ -69,16 +69,18 @@ def test_colour_labels_are_refused(array, pair):
 
 def test_sixteen_bit_labels_are_refused(pair):
     image, label, _ = pair
-    Image.fromarray(np.full((40, 56), 256, np.uint16)).save(label)  # cut to 8 bits it would be class 0
+    Image.fromarray(np.full((40, 56), 256, np.uint16)).save(label)  # would be class 0 if truncated to 8 bits
     with pytest.raises(UserError, match="mode I"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
-def test_wrong_values_are_named(pair):
+def test_invalid_values_are_listed(pair):
     image, label, values = pair
     values[5, 5], values[6, 6] = 3, 77
     Image.fromarray(values.astype(np.uint8)).save(label)
-    with pytest.raises(UserError, match=r"label .*label.png holds the value 3, 77; expected classes 0 to 2 .*\(255\)"):
+    with pytest.raises(
+        UserError, match=r"label .*label.png contains the value 3, 77; expected classes 0 to 2 .*\(255\)"
+    ):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
@@ -89,13 +91,13 @@ def test_different_sizes_are_refused(pair):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
-def test_rotated_photographs_have_the_size_that_training_sees(tmp_path):
+def test_rotated_photographs_have_their_size_in_training(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     image, label = tmp_path / "a.jpg", tmp_path / "a.png"
     Image.fromarray(np.zeros((40, 56, 3), np.uint8)).save(image, exif=exif)
     Image.fromarray(np.zeros((56, 40), np.uint8)).save(label)
-    assert cv2.imread(str(image)).shape == (56, 40, 3)  # OpenCV, which training decodes with, turns it
+    assert cv2.imread(str(image)).shape == (56, 40, 3)  # OpenCV, the decoder of training, rotates it
     assert check_pair(image, label, TABLE, 3, (32, 64)).pixels[0] == 56 * 40
 
 
@@ -107,26 +109,26 @@ def test_truncated_images_are_refused(suffix, pair, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     Image.fromarray(noise).save(buffer, {"png": "PNG", "jpg": "JPEG"}[suffix])
     image.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    with pytest.raises(UserError, match=f"broken.{suffix} is damaged or no PNG or JPEG"):
+    with pytest.raises(UserError, match=f"broken.{suffix} is damaged or not a PNG or JPEG"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
 @pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 56 40\n"])
-def test_other_files_are_never_decoded(content, pair):
+def test_other_formats_are_never_decoded(content, pair):
     image, label, _ = pair
     image.write_bytes(content)
-    with pytest.raises(UserError, match="damaged or no PNG or JPEG"):
+    with pytest.raises(UserError, match="damaged or not a PNG or JPEG"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
 def test_label_must_be_png(pair):
     image, label, _ = pair
     Image.fromarray(np.zeros((40, 56), np.uint8)).save(label, "JPEG")
-    with pytest.raises(UserError, match="damaged or no PNG:"):
+    with pytest.raises(UserError, match="damaged or not a PNG file:"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
-@pytest.mark.parametrize("edge", [9000, 16000], ids=["warned of by Pillow", "refused by Pillow"])
+@pytest.mark.parametrize("edge", [9000, 16000], ids=["Pillow warns", "Pillow refuses"])
 def test_decompression_bombs_are_refused(edge, pair):
     image, label, _ = pair
     Image.new("1", (edge, edge)).save(image)
@@ -141,7 +143,7 @@ def test_missing_file(pair):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
-def test_many_pairs_keep_their_order_and_the_first_error_wins(tmp_path):
+def test_many_pairs_keep_their_order_and_the_first_error_is_raised(tmp_path):
     pairs = []
     for index in range(20):
         values = np.full((8, 8), index % 3)
@@ -156,23 +158,23 @@ def test_many_pairs_keep_their_order_and_the_first_error_wins(tmp_path):
         check_pairs(pairs, TABLE, 3, (32, 64))
 
 
-def test_limit_admits_every_common_camera():
+def test_the_limit_admits_common_cameras():
     assert verify.MAX_PIXELS >= 7680 * 4320
 
 
-def test_a_file_too_large_for_an_image_is_not_read(pair, monkeypatch):
+def test_a_too_large_file_is_not_read(pair, monkeypatch):
     monkeypatch.setattr(verify, "MAX_FILE_BYTES", 100)
     with pytest.raises(UserError, match="is larger than 100 bytes"):
         check_pair(*pair[:2], TABLE, 3, (32, 64))
 
 
 def test_no_image_starts_a_program(tmp_path, monkeypatch):
-    """mmseg's label reader tells formats by content: an EPS file would start Ghostscript."""
+    """mmseg's label reader detects the format by content, so an EPS file would start Ghostscript."""
     eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 56 40\n%%EndComments\nshowpage\n"
     (tmp_path / "label.png").write_bytes(eps)
     monkeypatch.setattr("subprocess.Popen", lambda *_, **__: pytest.fail("a program was started"))
     loader = LoadAnnotations()
     with pytest.raises(OSError, match="Ghostscript"):
         loader({"seg_map_path": str(tmp_path / "label.png"), "seg_fields": [], "reduce_zero_label": False})
-    with pytest.raises(UserError, match="is damaged or no PNG or JPEG"):
+    with pytest.raises(UserError, match="is damaged or not a PNG or JPEG"):
         verify.open_image(tmp_path / "label.png")
