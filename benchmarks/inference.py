@@ -1,9 +1,9 @@
-"""The published network by every backend against the reference's own module, in one interleaved run: prints JSON.
+"""Compare the published network on every backend with the reference's module, interleaved, and print JSON.
 
     python benchmarks/inference.py --reference PATH [--device cuda] [--backends onnxruntime openvino:bf16 …]
 
-PATH is a clone of the reference, a checkout or a bare one. Its network runs as its code has it, by PyTorch in eager
-mode, from a temporary copy. Backends that cannot run here are listed with the reason. docs/profiling.md explains.
+PATH is a clone of the reference's repository, with a checkout or bare. Its unmodified network is run by eager PyTorch,
+from a temporary copy. Backends that cannot run here are listed with the reason. docs/profiling.md explains the result.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from interleaved import Repeats, measure_interleaved
 from peak import peak_steps
-from reference_clone import copied
+from reference_clone import copy_files
 from torch import nn
 
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
@@ -29,7 +29,8 @@ from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
-from ssr_mmseg.profiling import BACKENDS, count_macs, create, environment
+from ssr_mmseg.profiling import count_macs, create_backend, environment
+from ssr_mmseg.profiling.backends.base import backend_type
 from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.precision import arithmetic
@@ -54,7 +55,7 @@ Step = tuple[Callable[[], object], Callable[[], None]]
 
 
 class Parts(nn.Module):
-    """The parts of a segmentor that `LogitsNetwork` takes."""
+    """Stand-in for a segmentor, with the attributes that `logits_network` reads."""
 
     with_neck = False
 
@@ -65,7 +66,7 @@ class Parts(nn.Module):
 
 
 class OrtPlain(OnnxRuntime):
-    """`onnxruntime` with logits (N, classes, H, W) in memory."""
+    """Backend `onnxruntime` with logits stored as (N, classes, H, W)."""
 
     def graph(self, images: torch.Tensor) -> bytes:
         from ssr_mmseg.deploy import onnx_export
@@ -75,12 +76,12 @@ class OrtPlain(OnnxRuntime):
 
 
 def reference_network(clone: Path) -> nn.Module:
-    """The reference's derived network with its published choices, from a temporary copy of its code.
+    """Build the reference's derived network with its published choices, from a temporary copy of its code.
 
     Raises:
-        UserError: the code is not there.
+        UserError: `clone` does not hold the code.
     """
-    with copied(clone, FILES) as folder, redirect_stdout(sys.stderr):  # it prints its choices
+    with copy_files(clone, FILES) as folder, redirect_stdout(sys.stderr):  # its code prints its choices
         sys.path.insert(0, str(folder))
         switches, widths = importlib.import_module("decode_dc1").get_new_network()
         network = importlib.import_module("erfnet_retrain1").Encoder_retrain(CLASSES, switches, widths)
@@ -89,28 +90,34 @@ def reference_network(clone: Path) -> nn.Module:
 
 
 def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, device: torch.device, rewrites: bool):
-    """Prepared backends as steps, facts about each, and why the others cannot run."""
+    """Prepare backends.
+
+    Returns:
+        By label: a step of each backend that runs here, facts for its row, and the reasons why the others do not run.
+    """
     aligned = DeployedNetwork(model.backbone, model.head, 16)
     unpadded = DeployedNetwork(model.backbone, model.head)
-    wanted = []
+    requests = []
     for name in names:
-        kind, _, precision = name.partition(":")
-        graph = "trained" if kind == "eager" else "deployed"
-        wanted.append((f"{name} ({graph})", kind, precision or "fp32", graph))
+        backend_name, _, precision = name.partition(":")
+        graph = "trained" if backend_name == "eager" else "deployed"
+        requests.append((f"{name} ({graph})", backend_name, precision or "fp32", graph))
     plans = [
         (
             label,
-            lambda k=kind, p=precision, g=graph: create(k, _graph(g, model, aligned, unpadded, k), device, p),
+            lambda b=backend_name, p=precision, g=graph: create_backend(
+                b, _graph(g, model, aligned, unpadded, b), device, p
+            ),
             graph,
         )
-        for label, kind, precision, graph in wanted
+        for label, backend_name, precision, graph in requests
     ]
     if rewrites:
         for label, graph in (("trained", model), ("rewritten", unpadded), ("rewritten, padded", aligned)):
             plans.append((f"onnxruntime, {label}", lambda g=graph: OrtPlain(g, device), label))
-        for precision in ("fp32", "bf16"):  # bf16 is what OpenVINO chooses where it is not told otherwise
+        for precision in ("fp32", "bf16"):  # bf16 is OpenVINO's default on processors that compute in it
             label = f"openvino:{precision}, trained"
-            plans.append((label, lambda p=precision: create("openvino", model, device, p), "trained"))
+            plans.append((label, lambda p=precision: create_backend("openvino", model, device, p), "trained"))
     with torch.inference_mode():
         expected = model(images)
     steps: dict[str, Step] = {}
@@ -121,19 +128,19 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
             backend = build()
             with arithmetic(backend.precision):
                 backend.prepare(images)
-                checked = check_logits(backend.run(), expected, backend.precision, label)
+                agreement = check_logits(backend.run(), expected, backend.precision, label)
         except UserError as error:
             missing[label] = str(error)
             continue
-        steps[label] = (_within(backend.precision, backend.run), backend.synchronise)
-        facts[label] = {"precision": backend.precision, "graph": graph, **checked}
+        steps[label] = (_within(backend.precision, backend.run), backend.synchronize)
+        facts[label] = {"precision": backend.precision, "graph": graph, **agreement}
     return steps, facts, missing
 
 
 def _graph(graph: str, model: nn.Module, aligned: nn.Module, unpadded: nn.Module, backend: str) -> nn.Module:
     if graph == "trained":
         return model
-    return aligned if backend in BACKENDS and BACKENDS[backend].align > 1 else unpadded
+    return aligned if backend_type(backend).align > 1 else unpadded
 
 
 def _within(precision: str, run: Callable[[], object]) -> Callable[[], object]:
@@ -144,9 +151,9 @@ def _within(precision: str, run: Callable[[], object]) -> Callable[[], object]:
     return step
 
 
-def peaks(device: torch.device, precisions: set[str], synchronise: Callable[[], None]) -> dict[str, dict[str, Any]]:
-    """Steps of the peak of each precision, and their multiply-adds."""
-    found: dict[str, dict[str, Any]] = {}
+def peaks(device: torch.device, precisions: set[str], synchronize: Callable[[], None]) -> dict[str, dict[str, Any]]:
+    """Return steps that measure the peak of each precision, with their multiply-adds."""
+    steps: dict[str, dict[str, Any]] = {}
     for precision in sorted(precisions - {"int8"}):
         for name, (module, value, macs) in peak_steps(device, precision).items():
 
@@ -154,43 +161,43 @@ def peaks(device: torch.device, precisions: set[str], synchronise: Callable[[], 
                 with torch.inference_mode():
                     return module(value)
 
-            found[f"peak {precision} {name}"] = {
-                "step": (_within(precision, run), synchronise),
+            steps[f"peak {precision} {name}"] = {
+                "step": (_within(precision, run), synchronize),
                 "macs": macs,
                 "precision": precision,
             }
-    return found
+    return steps
 
 
-def row(found: Repeats, reference: Repeats, macs: int, peak: float | None) -> dict[str, Any]:
-    """What is reported of one backend; `peak` in multiply-adds per second."""
-    rate = 1000 * macs / found.p50
+def row(repeats: Repeats, reference: Repeats, macs: int, peak: float | None) -> dict[str, Any]:
+    """Summarize the timing of one backend; `peak` is in multiply-adds per second."""
+    rate = 1000 * macs / repeats.p50
     return {
-        "latency_ms_p50": round(found.p50, 3),
-        "latency_ms_p95": round(found.percentile(95), 3),
-        "latency_ms_p99": round(found.percentile(99), 3),
-        "share_of_reference_time": round(found.ratio(reference), 4),
-        "times_reference_fps": round(1 / found.ratio(reference), 3),
+        "latency_ms_p50": round(repeats.p50, 3),
+        "latency_ms_p95": round(repeats.percentile(95), 3),
+        "latency_ms_p99": round(repeats.percentile(99), 3),
+        "share_of_reference_time": round(repeats.ratio(reference), 4),
+        "times_reference_fps": round(1 / repeats.ratio(reference), 3),
         "share_of_peak": None if peak is None else round(rate / peak, 4),
-        "runs": found.runs,
-        "settled": found.settled,
+        "runs": repeats.runs,
+        "settled": repeats.settled,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--reference", type=Path, required=True, help="clone of the reference")
+    parser.add_argument("--reference", type=Path, required=True, help="clone of Sunshine-Ye/IJCV22-SSR")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=2, help="of the CPU (%(default)s)")
-    parser.add_argument("--size", default="512x1024")
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--backends", nargs="+", help="NAME or NAME:PRECISION (all that the device may have)")
-    parser.add_argument("--rewrites", action="store_true", help="also time the graph at each step of rewriting")
-    parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (%(default)s)")
+    parser.add_argument("--size", default="512x1024", help="HEIGHTxWIDTH of the images (%(default)s)")
+    parser.add_argument("--batch", type=int, default=1, help="images per run (%(default)s)")
+    parser.add_argument("--backends", nargs="+", help="NAME or NAME:PRECISION (all for the device)")
+    parser.add_argument("--rewrites", action="store_true", help="also time the graph after each step of the rewriting")
+    parser.add_argument("--repeats", type=int, default=10, help="blocks of each backend (%(default)s)")
+    parser.add_argument("--runs", type=int, default=200, help="timed runs of each (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="timed seconds of each (%(default)s)")
     parser.add_argument("--warmup", type=float, default=20.0, help="longest warm-up of each, seconds (%(default)s)")
-    parser.add_argument("--out", type=Path, help="also write the JSON there")
+    parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     arguments = parser.parse_args()
     try:
         device = resolve_device(arguments.device)
@@ -204,7 +211,7 @@ def main() -> None:
 
 
 def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:
-    """Run everything that the arguments ask for."""
+    """Run the benchmark and return its record."""
     torch.set_num_threads(arguments.threads)
     size = tuple(int(side) for side in arguments.size.split("x"))
     images = torch.randn(arguments.batch, 3, *size, generator=torch.Generator().manual_seed(0))
@@ -212,31 +219,31 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
     parts = Parts().eval()
     draw_statistics(parts, 0)
     model = logits_network(parts).eval()
-    theirs = reference_network(arguments.reference).to(device)
-    placed = images.to(device)
+    reference_model = reference_network(arguments.reference).to(device)
+    device_images = images.to(device)
 
     def reference() -> object:
         with torch.inference_mode():
-            return theirs(placed)
+            return reference_model(device_images)
 
-    def synchronise() -> None:
+    def synchronize() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
     names = list(arguments.backends or DEFAULTS[device.type])
     steps, facts, missing = backend_steps(names, model, images, device, arguments.rewrites)
-    references = {f"reference {p}": (_within(p, reference), synchronise) for p in _precisions(device)}
-    rated = peaks(device, {fact["precision"] for fact in facts.values()}, synchronise)
-    everything = {**references, **steps, **{name: entry["step"] for name, entry in rated.items()}}
+    references = {f"reference {p}": (_within(p, reference), synchronize) for p in _precisions(device)}
+    peak_measurements = peaks(device, {fact["precision"] for fact in facts.values()}, synchronize)
+    everything = {**references, **steps, **{name: entry["step"] for name, entry in peak_measurements.items()}}
     bounds = {"min_runs": arguments.runs, "min_seconds": arguments.seconds, "warmup_seconds": arguments.warmup}
-    found = measure_interleaved(everything, batch=arguments.batch, repeats=arguments.repeats, **bounds)
+    timed = measure_interleaved(everything, batch=arguments.batch, repeats=arguments.repeats, **bounds)
     peak: dict[str, float] = {}
-    for name, entry in rated.items():
-        rate = 1000 * entry["macs"] / found[name].fastest
+    for name, entry in peak_measurements.items():
+        rate = 1000 * entry["macs"] / timed[name].fastest
         peak[entry["precision"]] = max(rate, peak.get(entry["precision"], 0))
     macs = count_macs(model, size) * arguments.batch
-    baseline = found["reference fp32"]
-    macs_of_reference = count_macs(theirs, size) * arguments.batch
+    baseline = timed["reference fp32"]
+    reference_macs = count_macs(reference_model, size) * arguments.batch
     return {
         "size": list(size),
         "batch": arguments.batch,
@@ -245,10 +252,10 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
         "macs": macs,
         "peak_gmacs_per_second": {precision: round(value / 1e9, 2) for precision, value in peak.items()},
         "references": {
-            name: row(found[name], baseline, macs_of_reference, peak.get(name.split()[-1])) for name in references
+            name: row(timed[name], baseline, reference_macs, peak.get(name.split()[-1])) for name in references
         },
         "backends": {
-            name: {**fact, **row(found[name], baseline, macs, peak.get(fact["precision"]))}
+            name: {**fact, **row(timed[name], baseline, macs, peak.get(fact["precision"]))}
             for name, fact in facts.items()
         },
         "missing": missing,
@@ -257,7 +264,7 @@ def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, 
 
 
 def _precisions(device: torch.device) -> tuple[str, ...]:
-    """The reference in full float32, and on a GPU also as PyTorch runs it by default, rounded to TF32."""
+    """Return the precisions of the reference: full float32, and on a GPU also TF32, PyTorch's default."""
     return ("fp32", "tf32") if device.type == "cuda" else ("fp32",)
 
 

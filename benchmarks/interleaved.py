@@ -1,4 +1,9 @@
-"""Several networks against each other: short blocks of runs in turn, so that a drift of the machine meets all alike."""
+"""Compare the latencies of a few networks: blocks of the timing protocol in turn, with percentiles and ratios.
+
+Blocks alternate so that slow drifts of the machine affect all networks equally. `ssr_mmseg/profiling/interleaved.py`,
+for the latency table, alternates single runs instead and scales their medians to a reference, which is faster for many
+short steps but gives no percentiles.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +19,7 @@ REPEATS = 10
 
 @dataclass(frozen=True)
 class Repeats:
-    """The blocks of one network, in order; every latency is in milliseconds, of a whole batch."""
+    """The blocks of one network, in order; every latency is in milliseconds per batch."""
 
     blocks: tuple[Timing, ...]
     settled: bool
@@ -26,22 +31,22 @@ class Repeats:
 
     @property
     def fastest(self) -> float:
-        """Median of the fastest block, ms."""
+        """Smallest median of a block, ms."""
         return min(block.p50 for block in self.blocks)
 
     @property
     def runs(self) -> int:
-        """Timed runs of all blocks."""
+        """Number of timed runs of all blocks."""
         return sum(block.runs for block in self.blocks)
 
     def percentile(self, q: float) -> float:
-        """Latency in ms that `q` percent of all runs do not exceed."""
+        """Return the `q`-th percentile of the latency of all runs, in ms."""
         return float(np.percentile([sample for block in self.blocks for sample in block.samples], q))
 
     def ratio(self, other: "Repeats") -> float:
-        """Median over the repeats of this network's latency as a share of the other's in the same repeat."""
+        """Return the median over the repeats of this network's latency divided by the other's in the same repeat."""
         pairs = zip(self.blocks, other.blocks, strict=True)
-        return float(np.median([mine.p50 / theirs.p50 for mine, theirs in pairs]))
+        return float(np.median([this.p50 / that.p50 for this, that in pairs]))
 
 
 def measure_interleaved(
@@ -56,24 +61,26 @@ def measure_interleaved(
 ) -> dict[str, Repeats]:
     """Time several steps by the protocol, each warmed up once and then timed in `repeats` blocks in turn.
 
-    A block starts with a run that is not timed, since caches and threads still serve the network before it. The order
-    turns by one from repeat to repeat.
+    A block starts with one untimed run, because caches and threads were used by the previous network. The order is
+    rotated by one in every repeat.
 
     Args:
-        steps: by name, one run and what waits for it, as `measure` takes them.
-        batch: images per run.
-        repeats: blocks of each; the bounds on runs and seconds are shared out among them.
-        min_runs, min_seconds, warmup_seconds: see `measure`.
-        options: of `measure`, for the clock of tests.
+        steps: For each name, `step` and `synchronize` of `measure`.
+        batch: Images per run.
+        repeats: Blocks per step; the bounds on runs and seconds are divided among them.
+        min_runs, min_seconds, warmup_seconds: See `measure`.
+        options: Further arguments of `measure`, such as the clock in tests.
 
     Raises:
-        UserError: no step, or a bound that is not a number in its range.
+        UserError: There is no step, or a bound is not a number in its range.
     """
     if not steps or repeats < 1:
-        raise UserError(f"expected at least one network and one repeat, found {len(steps)} and {repeats}")
+        raise UserError(
+            f"expected at least one network and one repeat, found {len(steps)} and {repeats}; correct the options"
+        )
     settled = {}
-    for name, (step, synchronise) in steps.items():
-        warm = measure(step, synchronise, min_runs=1, min_seconds=0, warmup_seconds=warmup_seconds, **options)
+    for name, (step, synchronize) in steps.items():
+        warm = measure(step, synchronize, min_runs=1, min_seconds=0, warmup_seconds=warmup_seconds, **options)
         settled[name] = warm.settled
     bounds: dict[str, Any] = {
         "min_runs": max(1, min_runs // repeats),
@@ -85,6 +92,6 @@ def measure_interleaved(
     for repeat in range(repeats):
         turn = repeat % len(names)
         for name in names[turn:] + names[:turn]:
-            step, synchronise = steps[name]
-            blocks[name].append(measure(step, synchronise, batch=batch, **bounds, **options))
-    return {name: Repeats(tuple(found), settled[name]) for name, found in blocks.items()}
+            step, synchronize = steps[name]
+            blocks[name].append(measure(step, synchronize, batch=batch, **bounds, **options))
+    return {name: Repeats(tuple(timings), settled[name]) for name, timings in blocks.items()}

@@ -1,7 +1,7 @@
-"""The reference's released supernet, made to run on any device and current torch, for measurements beside ours.
+"""The reference's released supernet, adapted to any device and current torch, for comparison with ours.
 
-Its files are read from a clone that the user names, edited on a temporary copy, and imported from there: device calls
-become a choice of device, and masks of bytes become booleans, which current torch demands. What it computes stays.
+Its files are imported from an edited temporary copy of a clone: device calls become a choice of device, and byte masks
+become booleans, as current torch requires. What it computes is unchanged.
 """
 
 import importlib
@@ -11,22 +11,22 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from reference_clone import copied
+from reference_clone import copy_files
 from torch import Tensor
 
 FILES = ("erfnet_search3.py", "operations2.py", "genotypes2.py")
 BLOCKS, OPERATORS, WIDTHS = 13, 10, 9
 CLASSES = 20
-TARGET, FULL = 0.6, 11.16  # of its cost loss: the share to aim at, and the cost in 10⁹ multiply-adds
+TARGET, FULL = 0.6, 11.16  # of its cost loss: target share, and full cost in 10⁹ multiply-adds
 
 
 def load_module(clone: Path, device: str) -> Any:
-    """The module that defines the supernet.
+    """Import the module that defines the supernet.
 
     Raises:
-        UserError: the folder is no clone of the reference.
+        UserError: `clone` is not a clone of the reference.
     """
-    with copied(clone, FILES) as folder:
+    with copy_files(clone, FILES) as folder:
         for name in FILES:
             text = (folder / name).read_text(encoding="utf-8")
             text = text.replace(".cuda()", f".to({device!r})").replace("dtype=torch.uint8", "dtype=torch.bool")
@@ -39,10 +39,10 @@ def load_module(clone: Path, device: str) -> Any:
 
 
 class ReferenceStep:
-    """One iteration of the reference's search, as its training script has it.
+    """One iteration of the reference's search, as in its training script.
 
-    In both phases gradients flow to weights and architecture parameters alike, and each optimizer steps its own. The
-    losses are those of its script: cross entropy, its regularizer on three groups of gates, its cost.
+    In both phases gradients flow to weights and architecture parameters, and each optimizer updates its own. The
+    losses are those of its script: cross entropy, the regularizer on three groups of gates, and the cost.
 
     Args:
         clone: A clone of the reference's repository.
@@ -62,7 +62,7 @@ class ReferenceStep:
         self.architecture_optimizer = torch.optim.Adam(self.alphas, 2e-3, weight_decay=1e-3)
 
     def __call__(self, images: Tensor, labels: Tensor) -> None:
-        """A weight step and an architecture step on (B, 3, H, W) images and (B, H/8, W/8) labels."""
+        """Make a weight step and an architecture step on images (B, 3, H, W) and labels (B, H/8, W/8)."""
         logits, _ = self.model(images)
         self.weights_optimizer.zero_grad()
         self._cross_entropy(logits, labels).backward()

@@ -1,4 +1,4 @@
-"""From a trained network to a file that runs without it: rewriting, export, prediction.
+"""Deployment of trained networks: rewriting for inference, ONNX export, quantization and prediction.
 
-Importing this package, and `ssr_mmseg.deploy.predict`, needs no torch.
+Importing this package, `ssr_mmseg.deploy.predict` or `ssr_mmseg.deploy.onnx_model` does not import torch.
 """

@@ -1,4 +1,4 @@
-"""Export of a network to an ONNX file with the metadata that `predict` needs to feed it."""
+"""Export of a network to an ONNX file with the metadata that `predict` needs."""
 
 import colorsys
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ from ssr_mmseg.utils.optional_import import require
 if TYPE_CHECKING:
     import onnx
 
-ALIGN = 16  # channels that ONNX Runtime takes at once with AVX-512; a multiple of what it takes elsewhere
+ALIGN = 16  # channels that ONNX Runtime computes at once with AVX-512; a multiple of its other block sizes
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the file shall take and give.
+    """Input and output of an exported file.
 
     Attributes:
         head: `labels` (argmax at input resolution) or `logits`.
-        size: height and width, multiples of 8; the dataset's own if None.
-        dynamic: leave batch, height and width open; `size` is then what `predict` feeds.
-        batch: images per run of a fixed graph.
+        size: Height and width, multiples of 8; the dataset's if None.
+        dynamic: Leave batch, height and width open; `size` is then the size that `predict` uses.
+        batch: Images per run of a fixed graph.
     """
 
     head: str = "labels"
@@ -46,26 +46,30 @@ class ExportOptions:
 
 
 def write_onnx(
-    model: LogitsNetwork, images: Tensor, options: ExportOptions, package: OnnxMetadata, out: Path
+    model: LogitsNetwork, images: Tensor, options: ExportOptions, metadata: OnnxMetadata, out: Path
 ) -> dict[str, float]:
-    """Write the file whole, or not at all if its logits on `images` (N, 3, H, W) are not those of `model`."""
+    """Write an ONNX file, atomically and only if its logits on `images` (N, 3, H, W) agree with those of `model`.
+
+    Returns:
+        See `check_logits`.
+    """
     runtime = require("onnxruntime", "export", onnx_export.INSTALL)
     graph = build_graph(model, images, options.dynamic)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     logits = torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
     with torch.inference_mode():
-        compared = check_logits(logits, model(images), "fp32", f"the graph for {out}")
+        agreement = check_logits(logits, model(images), "fp32", f"the graph for {out}")
     if options.head == "labels":
         onnx_export.to_labels(graph)
     entry = graph.metadata_props.add()
-    entry.key, entry.value = KEY, package.to_json()
+    entry.key, entry.value = KEY, metadata.to_json()
     with atomic_path(out) as temporary:
         temporary.write_bytes(graph.SerializeToString())
-    return compared
+    return agreement
 
 
 def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.ModelProto":
-    """The graph from images to logits: a derived network rewritten, any other as it is."""
+    """Export the graph from images to logits; a derived network is rewritten for inference first."""
     network: nn.Module = model
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
         network = DeployedNetwork(model.backbone, model.head, ALIGN, dynamic)
@@ -73,22 +77,22 @@ def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.Mo
 
 
 def distinct_colors(count: int) -> list[list[int]]:
-    """Colours that tell `count` classes apart, red, green and blue: the hue turns by the golden angle."""
+    """Return `count` distinct colors, RGB: the hue advances by the golden angle."""
     wheel = [colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.75, 0.95) for number in range(count)]
-    return [[round(255 * channel) for channel in colour] for colour in wheel]
+    return [[round(255 * channel) for channel in color] for color in wheel]
 
 
 def check_options(size: tuple[int, int], options: ExportOptions) -> None:
-    """Raise `UserError` unless the size fits the network and the batch has an image."""
+    """Raise `UserError` unless the network accepts the size and the batch has at least one image."""
     check_input_size(size, least=4 * STRIDE)
     if options.batch < 1:
-        raise UserError(f"expected a batch of at least 1 image, found {options.batch}")
+        raise UserError(f"expected a batch of at least 1 image, found {options.batch}; correct --batch")
 
 
 def make_metadata(
     segmentor: EncoderDecoder, network: str, options: ExportOptions, size: tuple[int, int], manifest: dict
 ) -> OnnxMetadata:
-    """The metadata of an export; `manifest` gives class names and palette."""
+    """Collect the metadata of an export; `manifest` gives class names and palette."""
     preprocessor: Any = segmentor.data_preprocessor
     mean, std = (values.flatten().tolist() for values in (preprocessor.mean, preprocessor.std))
     return OnnxMetadata(

@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the convolutions before it, in any network that `torch.export` takes."""
+"""Fold batch norms into the preceding convolutions of any network that `torch.export` can trace."""
 
 import copy
 
@@ -8,29 +8,29 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ssr_mmseg.utils.errors import UserError
 
-CONVOLUTION = torch.ops.aten.conv2d.default
-NORMALISATION = torch.ops.aten.batch_norm.default
+CONV = torch.ops.aten.conv2d.default
+BATCH_NORM = torch.ops.aten.batch_norm.default
 
 
 def fold_batch_norms(model: nn.Module, images: Tensor) -> nn.Module:
-    """A copy of `model` in eval mode in which no convolution is followed by a batch normalisation of its own.
+    """Return a copy of `model` in eval mode with batch norms folded into the convolutions before them.
 
-    BN(Wx + b) = (γ/σ)Wx + (γ/σ)(b − μ) + β is a convolution again. A normalisation stays where its input is not the
-    output of a convolution that nothing else reads, as behind the concatenation of a reduction block.
+    BN(Wx + b) = (γ/σ)Wx + (γ/σ)(b − μ) + β is a convolution again. A batch norm remains if its input is not the output
+    of a convolution that nothing else reads, for example after the concatenation of a reduction block.
 
     Args:
-        model: maps images (N, 3, H, W) to anything.
-        images: an example; the copy takes batches of this shape alone.
+        model: Maps images (N, 3, H, W) to anything.
+        images: An example batch; the copy accepts batches of this shape only.
 
     Raises:
-        UserError: the network's flow depends on values, so that it cannot be traced.
+        UserError: The network's control flow depends on values, so that it cannot be traced.
     """
-    graph_module = traced(copy.deepcopy(model).eval(), images)
+    graph_module = trace(copy.deepcopy(model).eval(), images)
     for node in list(graph_module.graph.nodes):
-        if node.target is not NORMALISATION:
+        if node.target is not BATCH_NORM:
             continue
         convolution = node.args[0]
-        if not isinstance(convolution, fx.Node) or convolution.target is not CONVOLUTION or len(convolution.users) > 1:
+        if not isinstance(convolution, fx.Node) or convolution.target is not CONV or len(convolution.users) > 1:
             continue
         _fold(graph_module, convolution, node)
     graph_module.graph.eliminate_dead_code()
@@ -39,16 +39,16 @@ def fold_batch_norms(model: nn.Module, images: Tensor) -> nn.Module:
     return graph_module
 
 
-def traced(model: nn.Module, images: Tensor) -> fx.GraphModule:
-    """The graph of ATen operators of `model` for batches of the shape of `images`.
+def trace(model: nn.Module, images: Tensor) -> fx.GraphModule:
+    """Trace the graph of ATen operators of `model` for batches of the shape of `images`.
 
     Raises:
-        UserError: it cannot be traced.
+        UserError: The network cannot be traced.
     """
     try:
         with torch.no_grad():
             module = torch.export.export(model, (images,), strict=False).module(check_guards=False)
-    except Exception as error:  # torch raises many kinds
+    except Exception as error:  # torch raises many types
         problem = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise UserError(
             f"the network cannot be traced ({problem}); write its forward without branches on values"
@@ -80,7 +80,7 @@ def _argument(node: fx.Node, position: int) -> object:
 
 
 def _value(module: fx.GraphModule, node: object) -> Tensor | None:
-    """The parameter or buffer that a node fetches."""
+    """Return the parameter or buffer that a `get_attr` node reads."""
     if node is None:
         return None
     assert isinstance(node, fx.Node)

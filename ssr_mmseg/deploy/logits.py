@@ -1,4 +1,4 @@
-"""The network from normalized images to logits, without parts that only serve training."""
+"""Networks from normalized images to logits, without parts that only serve training."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ssr_mmseg.models.derived_network import SSRNet
 
 
 class LogitsNetwork(nn.Module):
-    """Normalized images (B, 3, H, W) to logits (B, classes, H, W), at the resolution of the images."""
+    """Map normalized images (B, 3, H, W) to logits (B, classes, H, W) at the resolution of the images."""
 
     def __init__(self, backbone: nn.Module, head: nn.Module, neck: nn.Module | None = None) -> None:
         super().__init__()
@@ -26,14 +26,14 @@ class LogitsNetwork(nn.Module):
 
 
 def logits_network(segmentor: EncoderDecoder) -> LogitsNetwork:
-    """The modules of a segmentor that its logits depend on: heads that only serve training are left out."""
+    """Extract the modules of a segmentor that its logits depend on; auxiliary heads are left out."""
     return LogitsNetwork(segmentor.backbone, segmentor.decode_head, segmentor.neck if segmentor.with_neck else None)
 
 
-def deployed(model: LogitsNetwork, images: Tensor, align: int = 1) -> nn.Module:
-    """The network in the form that is shipped, for batches of the shape of `images` (N, 3, H, W).
+def deploy_network(model: LogitsNetwork, images: Tensor, align: int = 1) -> nn.Module:
+    """Return a network rewritten for inference on batches of the shape of `images` (N, 3, H, W).
 
-    A derived network is rewritten; of any other the batch normalisations are folded into the convolutions.
+    A derived network becomes a `DeployedNetwork`; in any other one batch norms are folded into convolutions.
     """
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
         return DeployedNetwork(model.backbone, model.head, align)

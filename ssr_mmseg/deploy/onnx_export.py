@@ -1,4 +1,4 @@
-"""Networks as ONNX graphs: the export, and what is changed in the graph behind it."""
+"""Export of networks to ONNX graphs, and changes to exported graphs."""
 
 import copy
 import logging
@@ -25,13 +25,13 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
     """Export a network in eval mode, with the input `images` and the output `logits`.
 
     Args:
-        model: maps images (N, 3, H, W) to logits (N, classes, H, W); it stays as it is.
-        images: an example; unless `dynamic`, the graph takes batches of this shape alone.
-        dynamic: leave batch, height and width open, the latter two as multiples of 8.
-        user: who asks, for the message about a missing library.
+        model: Maps images (N, 3, H, W) to logits (N, classes, H, W); left unchanged.
+        images: An example batch; unless `dynamic`, the graph accepts batches of this shape only.
+        dynamic: Leave batch, height and width open, the latter two as multiples of 8.
+        user: Name of the caller, for the message about a missing library.
 
     Raises:
-        UserError: the exporter is not installed, or the network has an operator or a flow that ONNX cannot express.
+        UserError: The exporter is not installed, or ONNX cannot express an operator or the control flow.
     """
     require("onnx", user, INSTALL)
     require("onnxscript", user, INSTALL)
@@ -39,11 +39,13 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
     if dynamic:
         dimension = torch.export.Dim
         height, width = 8 * dimension("height_8", min=4), 8 * dimension("width_8", min=4)
-        images = images if len(images) > 1 else images.repeat(2, 1, 1, 1)  # tracing takes a batch of 1 for a constant
+        images = (
+            images if len(images) > 1 else images.repeat(2, 1, 1, 1)
+        )  # tracing would treat a batch of 1 as a constant
         shapes = ({0: dimension("batch", min=1), 2: height, 3: width},)
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
-    for logger in loggers:  # they tell what they skip and shorten
+    for logger in loggers:  # they log every optimization
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
@@ -59,7 +61,7 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
                 output_names=[LOGITS],
                 dynamic_shapes=shapes,
             )
-    except Exception as error:  # torch raises many kinds, over several lines
+    except Exception as error:  # torch raises many types, with messages of many lines
         raise UserError(f"the network cannot be exported to ONNX: {_reason(error)}") from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
@@ -69,7 +71,7 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause of an exporter's error, as one line."""
+    """Return the innermost cause of an exporter's error as one line."""
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -78,10 +80,10 @@ def _reason(error: BaseException) -> str:
 
 
 def channels_last_output(model: "onnx.ModelProto") -> bool:
-    """Let the graph end with logits (N, H, W, classes), if its last step is a resize over height and width.
+    """Change the graph, in place, to output logits (N, H, W, classes) if it ends with a resize of height and width.
 
-    A resize that reads and writes all classes of a pixel side by side takes less than half the time of one that goes
-    over the image class by class, and the transposition before it meets the small map. In place.
+    A resize over adjacent classes of each pixel takes less than half the time of one class map after the other, and
+    the transposition before it applies to the small map.
 
     Returns:
         Whether the graph was changed.
@@ -113,7 +115,7 @@ def channels_last_output(model: "onnx.ModelProto") -> bool:
 
 
 def append(model: "onnx.ModelProto", nodes: list, output: str, kind: int, shape: list[int | str]) -> None:
-    """Put `nodes` behind the graph, and make `output` of that element type and shape its only output. In place."""
+    """Append `nodes` to the graph, in place, and make `output` of the given element type and shape its only output."""
     import onnx
 
     model.graph.node.extend(nodes)
@@ -123,13 +125,13 @@ def append(model: "onnx.ModelProto", nodes: list, output: str, kind: int, shape:
 
 
 def output_shape(model: "onnx.ModelProto") -> list[int | str]:
-    """Dimensions of the only output: numbers, or names where they are open."""
+    """Return the dimensions of the only output: numbers, or names of open ones."""
     dimensions = model.graph.output[0].type.tensor_type.shape.dim
     return [dimension.dim_param or dimension.dim_value for dimension in dimensions]
 
 
 def to_labels(model: "onnx.ModelProto") -> None:
-    """Replace the output by `labels` (N, H, W), uint8: the most probable class of each pixel. In place."""
+    """Replace the output, in place, by `labels` (N, H, W), uint8: the most probable class of each pixel."""
     import onnx
 
     axis = -1 if channels_last_output(model) else 1

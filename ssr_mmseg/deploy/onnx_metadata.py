@@ -1,6 +1,6 @@
-"""What an exported file says about itself: read and written without torch.
+"""Metadata of exported ONNX files, as JSON under the metadata key `ssr_mmseg`; read and written without torch.
 
-An ONNX file carries the JSON below under the metadata key `ssr_mmseg`, so that it can be run without the experiment.
+With them a file can be used without its experiment.
 """
 
 import json
@@ -19,16 +19,16 @@ MAX_SIDE = 2**14  # pixels; more than any network is fed
 
 @dataclass(frozen=True)
 class OnnxMetadata:
-    """How to feed an exported network and read its answer.
+    """Input preprocessing and output format of an exported network.
 
     Attributes:
-        network: its name.
+        network: Name of the network.
         head: `labels` (N, H, W), the class of each pixel, or `logits` (N, classes, H, W).
-        size: height and width that it was trained at, and that a graph of fixed size takes.
-        classes: name of class 0, 1, ….
-        palette: red, green and blue of each class.
-        mean, std: of red, green and blue, in values of 0 to 255: the input is (image − mean) / std.
-        provenance: commit and versions of the export.
+        size: Height and width of the input; the only ones that a graph of fixed size accepts.
+        classes: Name of class 0, 1, ….
+        palette: RGB color of each class.
+        mean, std: Of red, green and blue from 0 to 255: the input is (image − mean) / std.
+        provenance: Commit and versions of the export.
     """
 
     network: str
@@ -41,24 +41,24 @@ class OnnxMetadata:
     provenance: dict[str, Any]
 
     def to_json(self) -> str:
-        """The value of the metadata key."""
+        """Return the value of the metadata key."""
         return json.dumps({"format": FORMAT, "channels": "RGB", **asdict(self)})
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], origin: str) -> "OnnxMetadata":
-        """Read and check the metadata of an ONNX file.
+        """Read and validate the metadata of an ONNX file.
 
         Raises:
-            UserError: they are not those of an exported network.
+            UserError: They are not those of an exported network.
         """
-        advice = "make the file with: ssr-mmseg export"
+        advice = "create the file with: ssr-mmseg export"
         if KEY not in metadata:
-            raise UserError(f"{origin} has no metadata {KEY!r}, so it is not known how to feed it; {advice}")
+            raise UserError(f"{origin} has no metadata {KEY!r}, which describe its input and output; {advice}")
         try:
             value = safe_parsing.parse_json(metadata[KEY].encode())
             if value["format"] != FORMAT:
                 raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {value['format']!r}; {advice}")
-            found = cls(
+            parsed = cls(
                 network=str(value["network"]),
                 head=str(value["head"]),
                 size=(int(value["size"][0]), int(value["size"][1])),
@@ -72,25 +72,25 @@ class OnnxMetadata:
             if isinstance(error, UserError):
                 raise
             raise UserError(f"{origin}: its metadata {KEY!r} are damaged ({error!r}); {advice}") from error
-        problem = found._problem()
+        problem = parsed._problem()
         if problem:
             raise UserError(f"{origin}: its metadata {KEY!r} have {problem}; {advice}")
-        return found
+        return parsed
 
     def _problem(self) -> str | None:
-        """What nothing could be fed or shown by, if there is such a thing."""
+        """Return the first invalid field as an error message, or None."""
         if self.head not in ("labels", "logits"):
-            return f"the head {safe_parsing.shown(self.head)}, expected labels or logits"
+            return f"the head {safe_parsing.quote(self.head)}, expected labels or logits"
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             return f"{len(self.classes)} classes, expected 1 to {MAX_CLASSES}"
         if len(self.palette) != len(self.classes):
-            return f"{len(self.classes)} classes but {len(self.palette)} colours"
-        if not all(0 <= part <= 255 for colour in self.palette for part in colour):
-            return "a colour beyond 0 to 255"
+            return f"{len(self.classes)} classes but {len(self.palette)} colors"
+        if not all(0 <= channel <= 255 for color in self.palette for channel in color):
+            return "a color outside 0 to 255"
         if not all(1 <= side <= MAX_SIDE for side in self.size):
             return f"the size {self.size[0]}x{self.size[1]}, expected sides of 1 to {MAX_SIDE}"
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
-            return "a mean or standard deviation that nothing can be normalised by"
+            return "a mean that is not finite or a standard deviation that is not positive"
         return None
 
 

@@ -1,8 +1,8 @@
-"""Pooling to grids and bilinear resizing as products with small matrices, at any size.
+"""Adaptive pooling to grids and bilinear resizing as products with small matrices, at any size.
 
-`F.adaptive_avg_pool2d` to grids that do not divide the map has no ONNX operator. As matrices both are exact, constants
-in a graph of fixed size, and computed by the graph itself where the size is open. The cells of several grids stand
-behind each other on one axis, so that a graph computes one matrix for all of them.
+ONNX has no operator for `F.adaptive_avg_pool2d` to grids that do not divide the map. As matrices both are exact; they
+are constants in a graph of fixed size and computed by the graph if the size is open. The cells of several grids are
+concatenated along one axis, so that a graph computes one matrix for all of them.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from torch import Tensor
 
 
 def pooling_matrix(side: int, grids: Sequence[int], like: Tensor) -> Tensor:
-    """(Σ grids, side): the row of cell i of a grid averages the pixels from ⌊i·side/grid⌋ up to ⌈(i + 1)·side/grid⌉.
+    """Return the matrix (Σ grids, side) of adaptive average pooling along one axis.
 
-    This is what adaptive pooling does.
+    The row of cell i of a grid averages the pixels from ⌊i·side/grid⌋ up to ⌈(i + 1)·side/grid⌉.
 
     Args:
-        side: pixels along one axis.
-        grids: cells along it, of each grid.
-        like: gives device and dtype.
+        side: Pixels along the axis.
+        grids: Cells of each grid along the axis.
+        like: Gives device and dtype.
     """
     pixel = torch.arange(side, device=like.device)  # (side,)
     cell, grid = (values.unsqueeze(1) for values in _cells(grids, like))  # (Σ grids, 1) each
@@ -30,29 +30,29 @@ def pooling_matrix(side: int, grids: Sequence[int], like: Tensor) -> Tensor:
 
 
 def resizing_matrix(side: int, grids: Sequence[int], like: Tensor) -> Tensor:
-    """(side, Σ grids): row j interpolates linearly between the cell centres of each grid, at pixel j.
+    """Return the matrix (side, Σ grids) of linear interpolation along one axis, without `align_corners`.
 
-    This is what `F.interpolate` does without `align_corners`.
+    Row j interpolates between the cell centers of each grid at pixel j.
 
     Args:
-        side: pixels to fill along one axis.
-        grids: cells along it, of each grid.
-        like: gives device and dtype.
+        side: Pixels to fill along the axis.
+        grids: Cells of each grid along the axis.
+        like: Gives device and dtype.
     """
     dtype = _exact(like)
     pixel = torch.arange(side, device=like.device, dtype=dtype).unsqueeze(1)  # (side, 1)
     cell, grid = (values.to(dtype) for values in _cells(grids, like))  # (Σ grids,) each
-    place = torch.minimum(((pixel + 0.5) * grid / side - 0.5).clamp_min(0), grid - 1)  # the edge cells go on outside
+    place = torch.minimum(((pixel + 0.5) * grid / side - 0.5).clamp_min(0), grid - 1)  # edge cells extend outwards
     return (1 - (place - cell).abs()).clamp_min(0).to(like.dtype)
 
 
 def _cells(grids: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
-    """(Σ grids,) each: number of every cell within its grid, and how many cells that grid has."""
+    """Return each cell's index within its grid and the number of cells of that grid, (Σ grids,) each."""
     cell = [number for grid in grids for number in range(grid)]
     grid = [grid for grid in grids for _ in range(grid)]
     return torch.tensor(cell, device=like.device), torch.tensor(grid, device=like.device)
 
 
 def _exact(like: Tensor) -> torch.dtype:
-    """A dtype that holds half pixels: bfloat16 counts to 256 only."""
+    """Return a dtype that represents half pixels exactly: bfloat16 counts to 256 only."""
     return torch.float32 if like.dtype in (torch.float16, torch.bfloat16) else like.dtype

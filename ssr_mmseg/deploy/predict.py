@@ -1,4 +1,4 @@
-"""The command `predict`: an exported network on images, folders and videos, with ONNX Runtime alone."""
+"""The command `predict`: run an exported network on images, folders and videos, with ONNX Runtime only."""
 
 import os
 import sys
@@ -15,54 +15,54 @@ from ssr_mmseg.utils.files import atomic_path
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-FPS = 25.0  # of a video that does not tell its own
+FPS = 25.0  # of videos that do not specify their own
 
 
 def predict(
     model: Path, inputs: Sequence[Path], out: Path, provider: str = "cpu", opacity: float = 0.5, threads: int = 0
 ) -> list[Path]:
-    """Segment images and videos; write each with the colours of its classes over it into the folder `out`.
+    """Segment images and videos; write each to the folder `out`, overlaid with the colors of its classes.
 
     Args:
-        model: file that `ssr-mmseg export` wrote.
-        inputs: images, folders of images and videos, or videos.
-        out: an image NAME.jpg becomes NAME.png there, a video NAME.avi NAME.mp4.
+        model: File written by `ssr-mmseg export`.
+        inputs: Images, videos, and folders of them.
+        out: Output folder; NAME.jpg becomes NAME.png there, and a video NAME.avi becomes NAME.mp4.
         provider: `cpu`, `cuda` or `tensorrt`.
-        opacity: of the colours, 0 to 1.
-        threads: of the CPU; 0 for one per core.
+        opacity: Opacity of the colors, 0 to 1.
+        threads: CPU threads; 0 for one per core.
 
     Returns:
         The files written, in the order of the inputs.
 
     Raises:
-        UserError: a file that is no exported network, no image or no video; two inputs that would write one file.
+        UserError: A file is not an exported network, image or video, or several inputs have the same output file.
     """
     if not 0 <= opacity <= 1:
-        raise UserError(f"expected an opacity from 0 to 1, found {opacity}")
+        raise UserError(f"expected an opacity from 0 to 1, found {opacity}; correct --opacity")
     if threads < 0:
-        raise UserError(f"expected at least 1 thread, or 0 for one per core, found {threads}")
-    found = list(_expanded(inputs))
-    targets = [out / f"{path.stem}{'.mp4' if path.suffix.lower() in VIDEOS else '.png'}" for path in found]
+        raise UserError(f"expected at least 1 thread, or 0 for one per core, found {threads}; correct --threads")
+    sources = list(_expand(inputs))
+    targets = [out / f"{path.stem}{'.mp4' if path.suffix.lower() in VIDEOS else '.png'}" for path in sources]
     for target in targets:
         if targets.count(target) > 1:
-            same = ", ".join(str(path) for path, other in zip(found, targets, strict=True) if other == target)
+            same = ", ".join(str(path) for path, other in zip(sources, targets, strict=True) if other == target)
             raise UserError(f"{same} would all be written to {target}; give them different names")
-        if target.resolve() in {path.resolve() for path in found}:
+        if target.resolve() in {path.resolve() for path in sources}:
             raise UserError(f"{target} is an input and would be overwritten; choose another folder for --out")
     network = ExportedNetwork(model, provider, threads)
-    frames = [_count(path) if path.suffix.lower() in VIDEOS else 1 for path in found]
+    frames = [_count(path) if path.suffix.lower() in VIDEOS else 1 for path in sources]
     with Progress(sum(frames)) as progress:
-        for path, target in zip(found, targets, strict=True):
+        for path, target in zip(sources, targets, strict=True):
             if path.suffix.lower() in VIDEOS:
-                _video(network, path, target, opacity, progress)
+                _predict_video(network, path, target, opacity, progress)
             else:
-                _image(network, path, target, opacity)
+                _predict_image(network, path, target, opacity)
                 progress.step(path.name)
     return targets
 
 
 class Progress:
-    """A bar on a terminal; elsewhere a plain line for every tenth of the frames."""
+    """Progress bar on a terminal; otherwise a plain line after every tenth of the frames."""
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
@@ -76,7 +76,7 @@ class Progress:
             self.bar.close()
 
     def step(self, name: str) -> None:
-        """One frame of `name` is done."""
+        """Count one finished frame of the file `name`."""
         self.done += 1
         if self.bar is not None:
             self.bar.set_postfix_str(name)
@@ -85,44 +85,48 @@ class Progress:
             print(f"{self.done} of {self.total} frames, {name}", file=sys.stderr, flush=True)
 
 
-def _expanded(inputs: Sequence[Path]) -> Iterator[Path]:
-    """The images and videos among `inputs`; of a folder those in it, by name."""
+def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
+    """Iterate over images and videos; a folder is replaced by those in it, sorted by name."""
     for path in inputs:
         if path.is_dir():
             inside = sorted(file for file in path.iterdir() if file.suffix.lower() in (*IMAGES, *VIDEOS))
             if not inside:
-                raise UserError(f"folder {path} has no image or video; known are: {', '.join((*IMAGES, *VIDEOS))}")
+                raise UserError(
+                    f"folder {path} has no image or video; expected files of type {', '.join((*IMAGES, *VIDEOS))}"
+                )
             yield from inside
         elif not path.is_file():
             raise UserError(f"input {path} not found; check the path")
         elif path.suffix.lower() not in (*IMAGES, *VIDEOS):
-            raise UserError(f"input {path} is neither image nor video; known are: {', '.join((*IMAGES, *VIDEOS))}")
+            raise UserError(
+                f"input {path} is neither an image nor a video; expected type {', '.join((*IMAGES, *VIDEOS))}"
+            )
         else:
             yield path
 
 
-def _image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
+def _predict_image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # a header that promises more than 2³⁰ pixels
-        raise UserError(f"{path} is larger than an image that OpenCV reads; make it smaller") from error
+    except cv2.error as error:  # the header specifies more than 2³⁰ pixels
+        raise UserError(f"{path} has more pixels than OpenCV can read; make it smaller") from error
     if image is None:
-        raise UserError(f"{path} is no image that can be read; it may be damaged")
+        raise UserError(f"{path} cannot be read as an image; it may be damaged, so check or remove it")
     with atomic_path(target) as temporary:
-        _written(cv2.imwrite(str(temporary), network.overlay(image, network.labels(image), opacity)), target)
+        _check_written(cv2.imwrite(str(temporary), network.overlay(image, network.labels(image), opacity)), target)
 
 
-def _video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
-    source = _opened(path)
+def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
+    source = _open_video(path)
     try:
         ready, frame = source.read()
         if not ready:
-            raise UserError(f"{path} is a video without a frame that can be read; it may be damaged")
+            raise UserError(f"{path} is a video without a readable frame; it may be damaged, so check or remove it")
         height, width = frame.shape[:2]
         with atomic_path(target) as temporary:
             fps = source.get(cv2.CAP_PROP_FPS) or FPS
             writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-            _written(writer.isOpened(), target)
+            _check_written(writer.isOpened(), target)
             try:
                 while ready:
                     labels = network.labels(frame)
@@ -135,23 +139,23 @@ def _video(network: ExportedNetwork, path: Path, target: Path, opacity: float, p
         source.release()
 
 
-def _opened(path: Path) -> cv2.VideoCapture:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it would say of a damaged file is said below
+def _open_video(path: Path) -> cv2.VideoCapture:
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages about damaged files repeat the error below
     source = cv2.VideoCapture(str(path))
     if not source.isOpened():
-        raise UserError(f"{path} is no video that can be read; it may be damaged")
+        raise UserError(f"{path} cannot be read as a video; it may be damaged, so check or remove it")
     return source
 
 
 def _count(path: Path) -> int:
-    """Number of frames that a video says it has."""
-    source = _opened(path)
+    """Return the number of frames given in a video's header, at least 1."""
+    source = _open_video(path)
     try:
         return max(int(source.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
     finally:
         source.release()
 
 
-def _written(ready: bool, target: Path) -> None:
+def _check_written(ready: bool, target: Path) -> None:
     if not ready:
-        raise UserError(f"could not write {target}: opencv refused; free space or choose another folder")
+        raise UserError(f"could not write {target}: OpenCV failed; free space or choose another folder")

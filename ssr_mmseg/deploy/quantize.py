@@ -1,4 +1,4 @@
-"""Post-training static quantisation of an exported network to int8, by ONNX Runtime's quantiser."""
+"""Post-training static quantization of an exported network to int8, by ONNX Runtime's quantizer."""
 
 import logging
 import tempfile
@@ -15,36 +15,36 @@ if TYPE_CHECKING:
     import onnx
 
 
-def quantise(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
-    """Weights per output channel and activations per tensor as int8, their ranges taken from calibration images.
+def quantize(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
+    """Quantize weights per output channel and activations per tensor, with ranges from calibration images.
 
-    Only convolutions and the elementwise operators between them are quantised: the pooled grids and the resizes of a
-    few channels gain nothing and lose accuracy.
+    Only convolutions and the operators between them are quantized: quantizing the pooled grids and the resizes of few
+    channels would save no time and cost accuracy.
 
     Args:
-        graph: an exported network for batches of N images.
-        images: (K, 3, H, W), of the size that the graph takes; used in batches of N, as far as they fill one.
+        graph: An exported network for batches of N images.
+        images: Calibration images (K, 3, H, W) of the graph's input size, used in batches of N; a remainder is dropped.
     """
     import onnx
 
-    require("onnxruntime", "quantisation", onnx_export.INSTALL)
+    require("onnxruntime", "quantization", onnx_export.INSTALL)
     from onnxruntime import quantization
 
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value
     batches = [part.numpy() for part in images.split(batch) if len(part) == batch]
 
     class Reader(quantization.CalibrationDataReader):
-        """Hands the calibration images out, batch by batch."""
+        """Iterate over the calibration images, batch by batch."""
 
         def __init__(self) -> None:
             self.left = iter(batches)
 
         def get_next(self) -> dict[str, Any] | None:
-            found: np.ndarray | None = next(self.left, None)
-            return None if found is None else {onnx_export.INPUT: found}
+            following: np.ndarray | None = next(self.left, None)
+            return None if following is None else {onnx_export.INPUT: following}
 
     level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)  # the quantiser advises on the root logger
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer logs advice to the root logger
     try:
         with tempfile.TemporaryDirectory() as folder:
             source, prepared, target = (str(Path(folder) / name) for name in ("a.onnx", "b.onnx", "c.onnx"))

@@ -1,6 +1,6 @@
-"""Profile any network that maps images to logits: what it costs and how fast it runs."""
+"""Profile any network that maps images to logits: parameters, multiply-adds, latency and memory."""
 
-from ssr_mmseg.profiling.backends import BACKENDS, Backend, create, register
+from ssr_mmseg.profiling.backends import BACKENDS, Backend, create_backend
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.profiling.model_size import count_macs, count_parameters
 from ssr_mmseg.profiling.profile_model import profile_model
@@ -12,9 +12,8 @@ __all__ = [
     "Timing",
     "count_macs",
     "count_parameters",
-    "create",
+    "create_backend",
     "environment",
     "measure",
     "profile_model",
-    "register",
 ]

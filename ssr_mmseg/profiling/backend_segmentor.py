@@ -7,11 +7,11 @@ from ssr_mmseg.profiling.backends import Backend
 
 
 class BackendSegmentor(nn.Module):
-    """A segmentor whose logits a prepared backend computes, as `evaluate_model` takes it.
+    """A segmentor whose logits are computed by a prepared backend; accepted by `evaluate_model`.
 
     Args:
-        segmentor: normalises images and brings logits to the labels' size.
-        backend: prepared for one image of the segmentor's input size.
+        segmentor: Normalizes the images and resizes the logits to the labels' size.
+        backend: Prepared for one image of the segmentor's input size.
     """
 
     def __init__(self, segmentor: BaseModel, backend: Backend) -> None:

@@ -1,4 +1,8 @@
-"""Time many things so that they can be compared: interleaved, and against a reference that is run among them."""
+"""Compare the latencies of many short steps: one run of each in turn, scaled by a reference step run among them.
+
+Used for the latency table, which needs one median per step. `benchmarks/interleaved.py` compares a few networks
+instead, in blocks that each follow the whole timing protocol, and keeps percentiles and ratios.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,15 +14,15 @@ WARMUP_RUNS = 3
 
 def interleave(
     steps: Sequence[Callable[[], object]],
-    synchronise: Callable[[], None],
+    synchronize: Callable[[], None],
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> np.ndarray:
-    """Run all steps in turn, `rounds` times after a warm-up, so that a drift of the machine meets all of them alike.
+    """Run all steps in turn, `rounds` times after a warm-up, so that slow drifts of the machine affect all equally.
 
     Args:
-        steps: Each is one run; what it returns is ignored.
-        synchronise: Waits until all work that a step started is done.
+        steps: One run each; return values are ignored.
+        synchronize: Waits until all work that a step started is done.
         clock: Monotonic time in seconds.
 
     Returns:
@@ -30,19 +34,19 @@ def interleave(
             step()
     for number in range(rounds):
         for index, step in enumerate(steps):
-            synchronise()
+            synchronize()
             begin = clock()
             step()
-            synchronise()
+            synchronize()
             samples[index, number] = 1000 * (clock() - begin)
     return samples
 
 
-def against_reference(samples: np.ndarray, reference: float) -> np.ndarray:
-    """Median latencies of all but the first step, in ms, as if the first had its median at `reference` ms.
+def scale_to_reference(samples: np.ndarray, reference: float) -> np.ndarray:
+    """Return the median latency in ms of every step after the first, scaled so that the first one's is `reference` ms.
 
     Args:
-        samples: (1 + steps, rounds), the first row of the reference step.
+        samples: (1 + steps, rounds), with the reference step in the first row.
     """
     medians = np.median(samples, axis=1)
     return medians[1:] * (reference / medians[0])

@@ -1,10 +1,9 @@
-"""Where a measurement was made: the device, its limits, the software."""
+"""Circumstances of a measurement: device, clocks, power limit, software versions, and memory."""
 
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# field of the record: what nvidia-smi calls it
+# field of the record: its name in nvidia-smi
 GPU_FIELDS = {
     "sm_clock_mhz": "clocks.sm",
     "sm_clock_max_mhz": "clocks.max.sm",
@@ -25,9 +24,9 @@ def environment(device: torch.device) -> dict[str, Any]:
     """Describe the device and the software as JSON values.
 
     Returns:
-        `device` (its name), `device_type`, `threads` (of torch on the CPU), `versions`, `cpu_clock_mhz` (the fastest
-        core's at this moment), and for a GPU its clocks (MHz) and power limit (W) at this moment; None for whatever the
-        system or the driver does not tell.
+        `device` (its name), `device_type`, `threads` (of torch on the CPU), `versions`, `cpu_clock_mhz` (the current
+        clock of the fastest core), and for a GPU its current clocks (MHz) and power limit (W). Values that the system
+        or the driver does not report are None.
     """
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
@@ -51,7 +50,7 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 
 def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Model name of the processor; its architecture where the system does not tell the model."""
+    """Return the processor's model name, or its architecture if the system does not report the model."""
     try:
         for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
@@ -63,7 +62,7 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def cpu_clock(cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
-    """Clock of the fastest core at this moment, MHz; None where the system does not tell."""
+    """Return the current clock of the fastest core in MHz, or None if the system does not report it."""
     try:
         clocks = re.findall(r"^cpu MHz\s*: *([\d.]+)$", cpuinfo.read_text(encoding="utf-8", errors="replace"), re.M)
     except OSError:
@@ -72,21 +71,23 @@ def cpu_clock(cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
 
 
 def package_versions(packages: Sequence[str]) -> dict[str, str]:
-    """Version of each installed distribution among `packages`."""
+    """Return the version of each distribution in `packages` that is installed."""
     versions = {}
     for package in packages:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            continue  # a build under another name, such as onnxruntime-gpu
+            continue  # perhaps installed under another name, such as onnxruntime-gpu
     return versions
 
 
 class Memory:
-    """What a backend needs of the device's memory; `peak_mb` is None where the system does not tell.
+    """Peak memory that a backend needs on a device beyond what is in use now, in 10⁶ bytes.
 
-    torch counts its own allocations on a GPU. Of other libraries there, and of everything on the CPU, the growth of
-    what the device or the process holds is taken.
+    On a GPU this counts torch's allocations only; on a CPU, the growth of the process's resident memory.
+
+    Attributes:
+        peak_mb: The result of `measure_peak`; None before, and if the system does not report it.
     """
 
     peak_mb: float | None = None
@@ -95,36 +96,30 @@ class Memory:
         self.device = device
         self.held = torch.cuda.memory_allocated(device) if device.type == "cuda" else _resident("VmRSS")
 
-    def peak_of(self, step: Callable[[], object], synchronise: Callable[[], None]) -> None:
-        """Run once more and note the peak: the first runs also hold what libraries try out."""
+    def measure_peak(self, step: Callable[[], object], synchronize: Callable[[], None]) -> None:
+        """Record the peak of one run of `step`, after others: first runs also allocate what libraries try out."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             step()
-            synchronise()
+            synchronize()
             self.peak_mb = (torch.cuda.max_memory_allocated(self.device) - (self.held or 0)) / 1e6
-        elif self.held is not None and _forget_peak():
+        elif self.held is not None and _reset_peak():
             step()
             peak = _resident("VmHWM")
             self.peak_mb = None if peak is None else max(peak - self.held, 0) / 1e6
 
 
-@contextmanager
-def memory_of(device: torch.device) -> Iterator[Memory]:
-    """Measure from here on; see `Memory`."""
-    yield Memory(device)
-
-
 def _resident(field: str) -> int | None:
-    """Resident memory of this process now (`VmRSS`) or at its peak (`VmHWM`), in bytes."""
+    """Return the resident memory of this process, now (`VmRSS`) or at its peak (`VmHWM`), in bytes."""
     try:
-        found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.M)
+        match = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.M)
     except OSError:
         return None  # not Linux
-    return int(found[1]) * 1024 if found else None
+    return int(match[1]) * 1024 if match else None
 
 
-def _forget_peak() -> bool:
-    """Let the peak of the resident memory start anew; False where the system does not allow it."""
+def _reset_peak() -> bool:
+    """Reset the peak of the resident memory; return False if the system does not allow it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -133,7 +128,7 @@ def _forget_peak() -> bool:
 
 
 def query_gpu(identifier: str) -> dict[str, float | None]:
-    """Ask nvidia-smi for the clocks and the power limit of one GPU; None for whatever it does not tell."""
+    """Ask nvidia-smi for the clocks and the power limit of one GPU; values that it does not report are None."""
     command = ["nvidia-smi", f"--id={identifier}", f"--query-gpu={','.join(GPU_FIELDS.values())}"]
     command.append("--format=csv,noheader,nounits")
     try:
@@ -147,7 +142,7 @@ def query_gpu(identifier: str) -> dict[str, float | None]:
 
 
 def _number(text: str) -> float | None:
-    """Read a number; `[N/A]` and its like are None."""
+    """Parse a number; `[N/A]` and the like are None."""
     try:
         return float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The size of a network: multiply-adds of one image, and parameters."""
+"""Size of a network: multiply-adds of one image, and number of parameters."""
 
 import copy
 
@@ -10,13 +10,13 @@ from torch.utils.flop_counter import FlopCounterMode
 def count_macs(model: nn.Module, size: tuple[int, int], channels: int = 3) -> int:
     """Count the multiply-adds of one image in eval mode, by running the network once on zeros.
 
-    Convolutions, also transposed ones, and matrix products count. Biases, normalization, activations, pooling and
-    interpolation do not. The run uses a copy on the model's own device, so the model stays as it is.
+    Counts convolutions, including transposed ones, and matrix products; not biases, normalization, activations,
+    pooling and interpolation. Runs a copy on the model's own device, so the model is unchanged.
 
     Args:
-        model: maps images (1, `channels`, H, W) to anything.
-        size: height and width in pixels.
-        channels: of the image.
+        model: Maps images (1, `channels`, H, W) to anything.
+        size: Height and width in pixels.
+        channels: Channels of the image.
     """
     network = copy.deepcopy(model).eval()
     parameter = next(network.parameters(), torch.empty(0))

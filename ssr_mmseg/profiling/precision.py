@@ -1,4 +1,4 @@
-"""Precisions that networks are timed in, and how float32 arithmetic is switched between full precision and TF32."""
+"""Precisions in which networks are timed, and the switch between full float32 and TF32 arithmetic."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, 
 
 @contextmanager
 def arithmetic(precision: str) -> Iterator[None]:
-    """Compute float32 in full, or round the factors of products to TF32 if that is what `precision` says.
+    """Compute float32 products in full precision, or in TF32 if `precision` is `tf32`.
 
-    By default cuDNN rounds. It may choose its fastest algorithm for the size by trial; the warm-up pays for it.
+    cuDNN's own default is TF32. cuDNN also benchmarks its algorithms for the input size, during the warm-up.
     """
     tf32 = precision == "tf32"
     before = torch.get_float32_matmul_precision()

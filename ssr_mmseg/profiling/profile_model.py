@@ -1,4 +1,4 @@
-"""Profile a network: one record of cost, latency and circumstances per input size."""
+"""Profile a network: one record of size, latency, memory and circumstances per input size."""
 
 import copy
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.evaluation.logits_agreement import check_logits
-from ssr_mmseg.profiling.backends.base import Backend, backend_type, create
-from ssr_mmseg.profiling.machine import environment, memory_of, package_versions
+from ssr_mmseg.profiling.backends.base import Backend, backend_type, create_backend
+from ssr_mmseg.profiling.machine import Memory, environment, package_versions
 from ssr_mmseg.profiling.model_size import count_macs, count_parameters
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.profiling.timing import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Timing, measure
@@ -34,30 +34,30 @@ def profile_model(
     images: Sequence[Tensor] | None = None,
     calibration: Sequence[Tensor] | None = None,
 ) -> list[dict[str, Any]]:
-    """Count and time a network at each input size; the model itself stays as it is.
+    """Count and time a network at each input size; the model itself is unchanged.
 
-    The logits of what is timed are compared with those of `model` run by PyTorch in float32 where `model` lies.
+    The timed network's logits are checked against those of `model` in float32, run by PyTorch on the model's device.
 
     Args:
-        model: maps images (N, 3, H, W), float32, to logits (N, classes, H, W); parameters and multiply-adds are its.
-        sizes: heights and widths in pixels, multiples of 8.
+        model: Maps images (N, 3, H, W), float32, to logits (N, classes, H, W). Its parameters and multiply-adds count.
+        sizes: Heights and widths in pixels, multiples of 8.
         device: `auto`, `cpu` or `cuda`.
-        backend: a name in `BACKENDS`.
-        batch: images per run, N.
-        min_runs, min_seconds, warmup_seconds: see `measure`.
-        seed: of the random images.
-        precision: one of the backend's; its first if None.
-        timed: a network that computes the same and is timed in the place of `model`.
-        images: for each size the batch (N, 3, H, W) to run on; standard normal values if None.
-        calibration: for each size images (K, 3, H, W) that int8 takes its ranges from.
+        backend: A name in `BACKENDS`.
+        batch: Images per run, N.
+        min_runs, min_seconds, warmup_seconds: See `measure`.
+        seed: Seed of the random images.
+        precision: One of the backend's; its first one if None.
+        timed: A network that computes the same and is timed instead of `model`.
+        images: Batch (N, 3, H, W) to run on for each size; standard normal values if None.
+        calibration: Images (K, 3, H, W) for each size from which int8 ranges are calibrated.
 
     Returns:
         One record of JSON values per size. Latencies are in ms per batch, `fps` in images per second, `macs` per
-        image. `peak_memory_mb` is what a run needs on the device, weights included, in 10⁶ bytes.
+        image. `peak_memory_mb` is the memory of a run on the device, including weights, in 10⁶ bytes.
 
     Raises:
-        UserError: a bad size, batch, device, backend or precision; logits that are not finite or not those of
-            `model`; not enough GPU memory.
+        UserError: The size, batch, device, backend or precision is invalid; the logits are not finite or not those of
+            `model`; or GPU memory is too small.
     """
     target = resolve_device(device)
     kind = backend_type(backend, precision)
@@ -72,7 +72,7 @@ def profile_model(
     for number, (height, width) in enumerate(sizes):
         if images is not None:
             batch_images = images[number]
-        else:  # as normalized pixels are; drawn on the CPU, so the same for every device
+        else:  # distributed like normalized pixels; drawn on the CPU, so identical for every device
             generator = torch.Generator().manual_seed(seed)
             batch_images = torch.randn(batch, 3, height, width, generator=generator)  # (N, 3, H, W)
         counts = {
@@ -82,21 +82,21 @@ def profile_model(
             "macs": count_macs(model, (height, width)),
         }
         try:
-            with arithmetic(precision or kind.precision):
-                expected = _logits_of(model, batch_images)
-                with memory_of(target) as memory:  # from before the backend: its weights count
-                    runner = create(backend, timed or model, target, precision)
-                    if runner.precision == "int8" and calibration is not None:
-                        runner.calibrate(calibration[number])
-                    runner.prepare(batch_images)
-                    logits = runner.run()
-                    runner.synchronise()
-                    _check_logits(logits, batch_images)
-                    what = f"the graph of backend {backend} at {height}×{width}"
-                    checked = check_logits(logits, expected, runner.precision, what)
-                    settings = {"batch": batch, "min_runs": min_runs, "min_seconds": min_seconds}
-                    timings = time_backend(runner, batch_images, warmup_seconds=warmup_seconds, **settings)
-                    memory.peak_of(runner.run, runner.synchronise)
+            with arithmetic(precision or kind.precisions[0]):
+                expected = _reference_logits(model, batch_images)
+                memory = Memory(target)  # created before the backend, so that its weights count
+                runner = create_backend(backend, timed or model, target, precision)
+                if runner.precision == "int8" and calibration is not None:
+                    runner.calibrate(calibration[number])
+                runner.prepare(batch_images)
+                logits = runner.run()
+                runner.synchronize()
+                _check_logits(logits, batch_images)
+                what = f"the graph of backend {backend} at {height}×{width}"
+                agreement = check_logits(logits, expected, runner.precision, what)
+                settings = {"batch": batch, "min_runs": min_runs, "min_seconds": min_seconds}
+                timings = time_backend(runner, batch_images, warmup_seconds=warmup_seconds, **settings)
+                memory.measure_peak(runner.run, runner.synchronize)
         except torch.OutOfMemoryError as error:
             raise UserError(
                 f"{target} has too little free memory for a batch of {batch} at {height}×{width}; "
@@ -109,24 +109,24 @@ def profile_model(
                 **counts,
                 **latencies(timings),
                 "peak_memory_mb": memory.peak_mb,
-                **checked,
+                **agreement,
                 **circumstances,
                 "backend": backend,
                 "precision": runner.precision,
             }
         )
-        del runner, logits  # and with it its memory
+        del runner, logits  # frees their memory before the next size
     return records
 
 
 def time_backend(backend: Backend, images: Tensor, **settings: Any) -> tuple[Timing, Timing | None]:
-    """Time a prepared backend on its batch; on a GPU also with the copies of images and logits from and to the host.
+    """Time a prepared backend on its batch; on a GPU also with copies of images from and logits to the host.
 
     Args:
-        images: the batch (N, 3, H, W) on the host.
-        settings: of `measure`.
+        images: The batch (N, 3, H, W) on the host.
+        settings: Arguments of `measure`.
     """
-    without = measure(backend.run, backend.synchronise, **settings)
+    without = measure(backend.run, backend.synchronize, **settings)
     if backend.device.type != "cuda" or not hasattr(backend, "images"):
         return without, None
     host = images.to("cpu", backend.images.dtype).pin_memory()
@@ -135,11 +135,11 @@ def time_backend(backend: Backend, images: Tensor, **settings: Any) -> tuple[Tim
         backend.load(host)
         backend.run().to("cpu")
 
-    return without, measure(step, backend.synchronise, **settings)
+    return without, measure(step, backend.synchronize, **settings)
 
 
 def latencies(timings: tuple[Timing, Timing | None]) -> dict[str, Any]:
-    """The fields of a record that `time_backend` found; those with copies are None where nothing is copied."""
+    """Convert the result of `time_backend` to fields of a record; those with copies are None without copies."""
     timing, copied = timings
     return {
         "latency_ms_p50": timing.p50,
@@ -157,15 +157,15 @@ def latencies(timings: tuple[Timing, Timing | None]) -> dict[str, Any]:
 
 
 @torch.inference_mode()
-def _logits_of(model: nn.Module, images: Tensor) -> Any:
-    """What the network itself says, in float32 on the device that it lies on: the measure of every graph."""
+def _reference_logits(model: nn.Module, images: Tensor) -> Any:
+    """Compute the network's logits in float32 on its own device, as the reference for every graph."""
     network = copy.deepcopy(model).float().eval()
     parameter = next(network.parameters(), torch.empty(0))
     return network(images.to(parameter.device, torch.float32))
 
 
 def _check_logits(logits: Any, images: Tensor) -> None:
-    """Refuse what a network for `images` (N, 3, H, W) should not return: its time would mean nothing."""
+    """Raise `UserError` unless `logits` are finite logits for `images` (N, 3, H, W)."""
     height, width = images.shape[-2:]
     if not isinstance(logits, Tensor) or logits.shape[:1] != images.shape[:1]:
         found = f"a tensor of shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__

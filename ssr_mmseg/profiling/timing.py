@@ -1,6 +1,6 @@
 """The timing protocol: warm up until the latency settles, then time enough runs one by one.
 
-Knows nothing of networks or devices: it is given a step, a way to wait for it, and a clock.
+Independent of networks and devices: it takes a step, a function that waits for its completion, and a clock.
 """
 
 import time
@@ -15,21 +15,21 @@ MIN_RUNS = 200
 MIN_SECONDS = 10.0
 WARMUP_SECONDS = 20.0
 
-FEWEST_RUNS = 5  # however slow a step is, its percentiles rest on this many runs
-WINDOW_RUNS = 5  # a warm-up window lasts this many runs and this long:
-WINDOW_SECONDS = 0.25  # a handful of runs of a millisecond would settle before a processor changes its clock
-TOLERANCE = 0.02  # settled: two successive window medians differ by no more than this share
+FEWEST_RUNS = 5  # timed even if a step is slow, so that percentiles mean something
+WINDOW_RUNS = 5  # a warm-up window has at least this many runs ...
+WINDOW_SECONDS = 0.25  # ... and lasts this long: a few 1 ms runs would settle before a processor changes its clock
+TOLERANCE = 0.02  # settled: largest relative difference of the medians of two successive windows
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one measurement found; every latency is in milliseconds, of a whole batch.
+    """Result of one measurement; every latency is in milliseconds per batch.
 
     Attributes:
-        samples: latency of each timed run, in order.
-        warmup_runs: runs before the timed ones.
-        settled: whether the latency settled before the warm-up ran out of time.
-        batch: images per run.
+        samples: Latency of each timed run, in order.
+        warmup_runs: Runs before the timed ones.
+        settled: Whether the latency settled before the warm-up ran out of time.
+        batch: Images per run.
     """
 
     samples: tuple[float, ...]
@@ -68,13 +68,13 @@ class Timing:
         return 1000 * self.batch / self.p50
 
     def percentile(self, q: float) -> float:
-        """Latency in ms that `q` percent of the runs do not exceed, interpolated linearly between runs."""
+        """Return the `q`-th percentile of the latency in ms, interpolated linearly between runs."""
         return float(np.percentile(self.samples, q))
 
 
 def measure(
     step: Callable[[], object],
-    synchronise: Callable[[], None],
+    synchronize: Callable[[], None],
     *,
     batch: int = 1,
     min_runs: int = MIN_RUNS,
@@ -82,19 +82,19 @@ def measure(
     warmup_seconds: float = WARMUP_SECONDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Timing:
-    """Time `step` by the protocol: `min_runs` runs or `min_seconds` of them are enough, whichever comes first.
+    """Time `step` by the protocol until there are `min_runs` runs or `min_seconds` of them, whichever comes first.
 
     Args:
-        step: one run over one batch; what it returns is ignored.
-        synchronise: waits until all work that `step` started is done; called before each reading of the clock.
-        batch: images per run, for the frames per second.
-        min_runs: timed runs that are enough.
-        min_seconds: seconds of timed runs that are enough, once there are `FEWEST_RUNS` of them.
-        warmup_seconds: ends the warm-up after the first run past it, settled or not.
-        clock: monotonic time in seconds.
+        step: One run over one batch; its return value is ignored.
+        synchronize: Waits until all work that `step` started is done; called before each reading of the clock.
+        batch: Images per run, for the frames per second.
+        min_runs: Number of timed runs that is enough.
+        min_seconds: Total seconds of timed runs that are enough, once there are `FEWEST_RUNS` of them.
+        warmup_seconds: The warm-up ends after the first run past this time, settled or not.
+        clock: Monotonic time in seconds.
 
     Raises:
-        UserError: a bound that is not a number in its range.
+        UserError: A bound is not a number in its range.
     """
     for name, value, least in (
         ("batch", batch, 1),
@@ -107,14 +107,14 @@ def measure(
 
     def timed_run() -> tuple[float, float]:
         """Run once; return the latency and the time at its end, both in seconds."""
-        synchronise()
+        synchronize()
         begin = clock()
         step()
-        synchronise()
+        synchronize()
         end = clock()
         return end - begin, end
 
-    synchronise()  # what others left queued takes no time from the warm-up
+    synchronize()  # so that work queued earlier does not shorten the warm-up
     warmup_runs, settled = _warm_up(timed_run, clock, warmup_seconds)
     samples: list[float] = []
     start = end = clock()
@@ -130,7 +130,7 @@ def _warm_up(
     """Run until two successive windows have the same median within `TOLERANCE`, or for `seconds`.
 
     Returns:
-        The number of runs, and whether the median settled.
+        Number of runs, and whether the median settled.
     """
     start = window_start = clock()
     runs = 0

@@ -1,4 +1,4 @@
-"""The command `export`: a trained network as one ONNX file that knows how to be fed."""
+"""The command `export`: export a trained network to ONNX, with metadata that describe its input and output."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +24,13 @@ from ssr_mmseg.utils.errors import UserError
 def export_network(
     config: dict, dataset: str, seed: int, network: str, out: Path, options: ExportOptions
 ) -> dict[str, float]:
-    """Export a retrained network of the experiment; compare the file with it on frames of val first.
+    """Export a retrained network of the experiment, after comparing the graph with it on images of val.
 
     Returns:
-        How the logits of the file compare, as `check_logits` says.
+        Agreement of the logits; see `check_logits`.
 
     Raises:
-        UserError: the network has not been trained yet or cannot be exported, or the file would differ from it.
+        UserError: The network is not trained yet or cannot be exported, or the graph differs from it.
     """
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
@@ -49,40 +49,51 @@ def export_network(
 def export_pair(
     config: dict, genotype: Path, weights: Path, out: Path, options: ExportOptions, classes: Sequence[str] | None = None
 ) -> dict[str, float]:
-    """Export a genotype with the weights that a retraining left, without its dataset.
+    """Export a genotype with the weights of a retraining, without its dataset.
 
     Args:
-        config: gives the normalisation, by `retrain.schedule`.
-        classes: their names; numbered if None.
+        config: Configuration whose `retrain.schedule` gives the normalization of images.
+        genotype: Genotype file.
+        weights: Weights file of the genotype's network.
+        out: ONNX file to write.
+        options: Options of the export; `size` is required.
+        classes: Names of the classes; numbers if None.
+
+    Returns:
+        Agreement of the logits on random images; see `check_logits`.
 
     Raises:
-        UserError: the weights are not those of the genotype, or the size or the number of names does not fit.
+        UserError: The weights are not those of the genotype, or the size or the number of names does not fit.
     """
-    found = Genotype.read(genotype)
+    architecture = Genotype.read(genotype)
     state = load_state(weights)["model"]
     key = "decode_head.conv_seg.weight"
     if key not in state:
-        raise UserError(f"{weights} holds no weights of a derived network: {key} is missing")
+        raise UserError(
+            f"{weights} does not hold a derived network: {key} is missing; give the weights of a retraining"
+        )
     count = state[key].shape[0]
     names = list(classes) if classes else [f"class {number}" for number in range(count)]
     if len(names) != count:
         raise UserError(f"{weights} has {count} classes, found {len(names)} names; name each of them")
     if options.size is None:
-        raise UserError("a genotype has no size of its own: say --size HEIGHTxWIDTH")
+        raise UserError("a genotype has no input size; specify --size HEIGHTxWIDTH")
     check_options(options.size, options)
-    segmentor = derived_segmentor(config, found, count)
+    segmentor = build_segmentor(config, architecture, count)
     try:
         segmentor.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{weights} are not the weights of {genotype}: the shapes differ; give a pair") from error
+        raise UserError(
+            f"{weights} are not the weights of {genotype}: the shapes differ; give files of the same network"
+        ) from error
     images = torch.randn(options.batch, 3, *options.size, generator=torch.Generator().manual_seed(0))
     manifest = {"classes": names, "palette": distinct_colors(count)}
-    package = make_metadata(segmentor, genotype.stem, options, options.size, manifest)
-    return write_onnx(logits_network(segmentor.eval()), images, options, package, out)
+    metadata = make_metadata(segmentor, genotype.stem, options, options.size, manifest)
+    return write_onnx(logits_network(segmentor.eval()), images, options, metadata, out)
 
 
-def derived_segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDecoder:
-    """A derived network outside of an experiment, with the normalisation that retrainings use."""
+def build_segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDecoder:
+    """Build a derived network without its dataset, with the image normalization of the retraining schedule."""
     init_default_scope("mmseg")
     model = Config.fromfile(paths.project_file(settings.DERIVED))["model"].to_dict()
     model["backbone"]["genotype"] = genotype.to_dict()

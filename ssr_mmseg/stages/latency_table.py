@@ -1,4 +1,4 @@
-"""The command `latency-table`: measure the operators of a search space on this device, or go on where it stopped."""
+"""The command `latency-table`: measure a search space's latency table on this device, or resume measuring it."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.latency_table.measure import fill, parts_of
+from ssr_mmseg.costs.latency_table.measure import fill, list_parts
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
 from ssr_mmseg.costs.latency_table.table import LatencyTable, difference
 from ssr_mmseg.datasets import read_manifest
@@ -22,77 +22,81 @@ from ssr_mmseg.utils.devices import resolve_device
 def latency_table(
     config: dict, dataset: str, out: Path | None = None, classes: int | None = None, size: tuple[int, int] | None = None
 ) -> LatencyTable:
-    """Write the latency table of a dataset's search; measure what it does not hold yet.
+    """Write the latency table of a dataset's search, measuring the parts that it lacks.
 
-    An interrupted measurement stays beside `out` as `<name>.partial.json`, and the next call goes on with it. A table
-    that was made in other circumstances is made anew.
+    An interrupted measurement is kept next to `out` as `<name>.partial.json` and resumed by the next call. A table
+    measured under other circumstances is measured again.
 
     Args:
-        config: A completed configuration; its section `latency` says how to measure.
-        out: The table; by default where the search looks for it.
+        config: A completed configuration; its section `latency` gives the settings of the measurement.
+        dataset: Name of the dataset.
+        out: The table's file; by default the one that the search reads.
         classes: Number of classes; by default the prepared dataset's.
         size: Height and width of the input; by default the dataset's.
 
     Raises:
-        UserError: the dataset is not prepared, or the device, backend or precision is not to be had.
+        UserError: The dataset is not prepared, or the device, backend or precision is not available.
     """
-    own = settings.for_dataset(config, dataset)
-    size = size or tuple(own["dataset"]["size"])
+    dataset_settings = settings.for_dataset(config, dataset)
+    size = size or tuple(dataset_settings["dataset"]["size"])
     check_input_size(size)
     if classes is None:
         classes = len(read_manifest(settings.manifest_path(config, dataset))["classes"])
-    options = own["latency"]
+    options = dataset_settings["latency"]
     if options["threads"]:
         torch.set_num_threads(options["threads"])
-    device = resolve_device(own["device"])
-    backend_type(options["backend"], options["precision"])  # refuses an unknown name before anything is measured
+    device = resolve_device(dataset_settings["device"])
+    backend_type(options["backend"], options["precision"])  # refuse an unknown name before measuring
     key = circumstances(options, device, classes, size)
     path = Path(out or paths.LATENCY_TABLE.format(dataset=dataset))
     partial = path.with_suffix(".partial.json")
-    space = SearchSpace.from_settings(own["search"])
+    space = SearchSpace.from_settings(dataset_settings["search"])
     table = LatencyTable(key, options["points"], options["networks"])
-    for kept in (path, partial):
-        if kept.is_file():
-            take_over(table, LatencyTable.read(kept), kept)
-    if any(part.name(size) not in table.entries for part in parts_of(space, table)):
+    for earlier in (path, partial):
+        if earlier.is_file():
+            reuse_entries(table, LatencyTable.read(earlier), earlier)
+    if any(part.name(size) not in table.entries for part in list_parts(space, table)):
         with arithmetic(options["precision"]):
-            fill(table, space, device, lambda grown: grown.write(partial), _tell)
-    LatencyModel(space, table)  # raises before anything is written, if the figures make no model
+            fill(table, space, device, lambda grown: grown.write(partial), _print_progress)
+    LatencyModel(space, table)  # raises before the table is written if it is incomplete
     table.write(path)
     partial.unlink(missing_ok=True)
     return table
 
 
 def circumstances(options: dict, device: torch.device, classes: int, size: tuple[int, int]) -> dict:
-    """All that the figures of a table hold for.
+    """Return the circumstances for which a table is valid, its `key`.
 
     Args:
         options: The section `latency` of the configuration.
+        device: Device to measure on.
+        classes: Number of classes.
+        size: Height and width of the input.
     """
-    here, graph = environment(device), backend_type(options["backend"]).default_graph
+    machine, graph = environment(device), backend_type(options["backend"]).default_graph
     return {
-        "device": here["device"],
+        "device": machine["device"],
         "backend": options["backend"],
         "precision": options["precision"],
         "graph": graph,
         "align": alignment(options["backend"], options["precision"]) if graph == "deployed" else 1,
-        "threads": here["threads"],
+        "threads": machine["threads"],
         "size": list(size),
         "classes": classes,
         "rounds": options["rounds"],
-        "versions": here["versions"],
+        "versions": machine["versions"],
     }
 
 
-def take_over(table: LatencyTable, earlier: LatencyTable, path: Path) -> None:
-    """Give a new table the figures of an earlier one if they hold for it; say so if they do not."""
+def reuse_entries(table: LatencyTable, earlier: LatencyTable, path: Path) -> None:
+    """Copy the entries of an earlier table if it was measured under the same circumstances; print a line if not."""
     changed = difference(earlier.key, table.key)
     if changed:
-        print(f"{path} holds for {changed}: measuring anew", file=sys.stderr)
+        print(f"{path} was measured with {changed}: measuring again", file=sys.stderr)
         return
     table.entries |= earlier.entries
     table.reference_ms = earlier.reference_ms
 
 
-def _tell(done: int, total: int) -> None:
+def _print_progress(done: int, total: int) -> None:
     print(f"latency-table: {done} of {total} parts", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The stage `profile`: what a network costs on the device at hand, by each configured backend."""
+"""The stage `profile`: parameters, multiply-adds and latency of a network on this device, by every backend."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
-from ssr_mmseg.deploy.logits import LogitsNetwork, deployed, logits_network
+from ssr_mmseg.deploy.logits import LogitsNetwork, deploy_network, logits_network
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.batch_norm import draw_statistics
-from ssr_mmseg.profiling import create, profile_model
+from ssr_mmseg.profiling import create_backend, profile_model
 from ssr_mmseg.profiling.backend_segmentor import BackendSegmentor
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
@@ -26,31 +26,33 @@ from ssr_mmseg.utils.files import write_json
 
 
 def variants(options: dict) -> list[dict[str, str]]:
-    """The configured backends as mappings of `name`, `precision` and `graph`.
+    """Return the configured backends as mappings with `name`, `precision` and `graph`.
 
     Raises:
-        UserError: int8 is asked for without the trained weights that its accuracy is measured with.
+        UserError: A backend is unknown, or int8 is requested without trained weights to measure its accuracy with.
     """
-    found = []
+    complete = []
     for entry in options["backends"]:
         variant = {"name": entry} if isinstance(entry, str) else dict(entry)
         variant.setdefault("precision", "fp32")
         variant.setdefault("graph", backend_type(variant["name"]).default_graph)
         if variant["precision"] == "int8" and options["weights"] != "trained":
-            raise UserError("profile.backends has int8, whose accuracy is measured: set profile.weights to trained")
-        found.append(variant)
-    return found
+            raise UserError(
+                "profile.backends has int8, whose accuracy must be measured; set profile.weights to trained"
+            )
+        complete.append(variant)
+    return complete
 
 
 def profile(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Count parameters and multiply-adds and time a network at the dataset's size and the configured ones.
+    """Profile a network at the dataset's size and the configured ones, by every configured backend.
 
     Raises:
-        UserError: an unknown or missing backend, a graph that differs from the network, or weights that are not there.
+        UserError: A backend is unknown or unavailable, its graph differs from the network, or weights are missing.
     """
     experiment = Experiment(config, dataset, seed)
     options = experiment.settings["profile"]
-    chosen = variants(options)
+    configured = variants(options)
     names = {"dataset": dataset, "seed": seed, "network": network}
     segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
@@ -58,10 +60,12 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
         segmentor.load_state_dict(load_state(Path(paths.WEIGHTS.format(**names)))["model"])
     else:
         draw_statistics(segmentor, seed)
-    sizes = list(dict.fromkeys([experiment.size, *(tuple(size) for size in options["sizes"])]))  # ordered, each once
+    sizes = list(
+        dict.fromkeys([experiment.size, *(tuple(size) for size in options["sizes"])])
+    )  # in order, without duplicates
     records = [
         record
-        for variant in chosen
+        for variant in configured
         for batch in options["batches"]
         for size in sizes
         for record in _records(experiment, segmentor, variant, batch, size)
@@ -109,22 +113,22 @@ def _records(
 def measured_miou(
     experiment: Experiment, segmentor: EncoderDecoder, variant: dict, calibration: Tensor | None
 ) -> float:
-    """mIoU on val, in percent, of the network as a backend runs it at the dataset's own size."""
+    """Measure the mIoU on val, in percent, of the network run by a backend at the dataset's own size."""
     images = torch.zeros(1, 3, *experiment.size)
     name, precision = variant["name"], variant["precision"]
     timed = _graph(logits_network(segmentor), variant["graph"], images, alignment(name, precision))
     with arithmetic(precision):
-        backend = create(name, timed, experiment.device, precision)
+        backend = create_backend(name, timed, experiment.device, precision)
         if calibration is not None:
             backend.calibrate(calibration)
         backend.prepare(images)
-        found = evaluate_model(
+        metrics = evaluate_model(
             BackendSegmentor(segmentor, backend), experiment.evaluation_loader("val"), experiment.manifest["classes"]
         )
-    return found["miou"]
+    return metrics["miou"]
 
 
 def _graph(model: LogitsNetwork, graph: str, images: Tensor, align: int) -> nn.Module:
     if graph == "deployed":
-        return deployed(model, images, align)
+        return deploy_network(model, images, align)
     return fold_batch_norms(model, images) if graph == "folded" else model

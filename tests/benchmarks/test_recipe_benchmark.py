@@ -1,4 +1,4 @@
-"""The experiment that benchmarks/recipe.py writes is one that the workflow takes."""
+"""The experiment written by benchmarks/recipe.py is valid and leaves out one ingredient per variant."""
 
 import os
 import subprocess
@@ -27,4 +27,4 @@ def test_each_variant_leaves_out_one_ingredient(tmp_path, monkeypatch):
     assert all(len(keys) == 1 for keys in changed.values())
     assert {"no_average", "no_hard_pixels", "no_cutmix", "cosine"} <= set(changed)
     identities = {settings.stage_identity(config, "retrain", name, network="paper_cityscapes") for name in changed}
-    assert len(identities) == len(changed), "each is a training of its own"
+    assert len(identities) == len(changed), "each variant is a separate training"

@@ -1,4 +1,4 @@
-"""The deployed network is the network: every rewriting in double precision, against the modules it replaces."""
+"""Every rewrite of the deployed network equals the modules that it replaces, in double precision."""
 
 import copy
 
@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
-from ssr_mmseg.deploy.conv_rewrites import OFF, convolution, padded, rounded, scale_and_shift
+from ssr_mmseg.deploy.conv_rewrites import OFF, make_conv, pad_conv, round_up, scale_and_shift
 from ssr_mmseg.deploy.deployed_network import DeployedGrids, DeployedHead, DeployedNetwork, DeployedReduction
 from ssr_mmseg.deploy.pooling_matrices import pooling_matrix, resizing_matrix
 from ssr_mmseg.models.operators import ReductionBlock
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
-
-
 GRIDS = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 
 
@@ -40,23 +38,23 @@ def test_resizing_matrix_is_linear_interpolation(side, grids):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_matrices_of_half_precision_are_rounded_and_not_computed_so(dtype):
+def test_matrices_of_half_precision_are_computed_in_float32_and_rounded(dtype):
     for build in (pooling_matrix, resizing_matrix):
         half, full = build(300, [2, 9], torch.zeros(1, dtype=dtype)), build(300, [2, 9], torch.zeros(1))
         assert torch.equal(half, full.to(dtype))
 
 
-def test_padding_ignores_inputs_and_adds_silent_outputs():
+def test_padding_ignores_added_inputs_and_adds_zero_outputs():
     source = nn.Conv2d(5, 6, (3, 1), padding=(2, 0), dilation=(2, 1)).double()
     x = torch.randn(1, 8, 9, 7, dtype=torch.double)
-    y = padded(source, 8, 10, off=range(8, 10))(x)
+    y = pad_conv(source, 8, 10, off=range(8, 10))(x)
     torch.testing.assert_close(y[:, :6], source(x[:, :5]), **EXACT)
     assert torch.equal(y[:, 6:8], torch.zeros_like(y[:, 6:8]))
     assert torch.equal(F.relu(y[:, 8:] + 1e6), torch.zeros_like(y[:, 8:]))
     assert F.relu(torch.tensor(OFF).to(torch.bfloat16) + 1e6) == F.relu(torch.tensor(OFF).half() + 6e4) == 0
 
 
-def test_scale_and_shift_are_the_normalisation():
+def test_scale_and_shift_equal_batch_norm():
     norm = nn.BatchNorm2d(4).double().eval()
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.1, 2)
@@ -70,17 +68,17 @@ def test_reduction(inputs, outputs, align):
     block = ReductionBlock(inputs, outputs).double().eval()
     block.bn.running_mean.normal_()
     block.bn.weight.data.uniform_(-1, 1)
-    padding = rounded(inputs, align) - inputs if inputs > 3 else 0
+    padding = round_up(inputs, align) - inputs if inputs > 3 else 0
     deployed = DeployedReduction(block, inputs + padding, align)
     x = torch.randn(2, inputs, 8, 12, dtype=torch.double)
     y = deployed(F.pad(x, (0, 0, 0, 0, 0, padding)))
     torch.testing.assert_close(y[:, :outputs], block(x), **EXACT)
-    assert y.shape[1] == rounded(outputs, align)
+    assert y.shape[1] == round_up(outputs, align)
     assert not y[:, outputs:].any()
 
 
 @pytest.mark.parametrize("size", [(5, 7), (12, 16), (64, 9)])
-def test_grids_and_direct_path_are_the_pyramid(size):
+def test_grids_and_direct_path_equal_the_pyramid(size):
     pyramid = random_network(3).double().head.context
     x = torch.randn(2, pyramid.branches[0][1].in_channels, *size, dtype=torch.double)
     torch.testing.assert_close(F.relu(DeployedGrids(pyramid, x.shape[1])(x)), pyramid(x), **EXACT)
@@ -108,8 +106,8 @@ def test_network(seed, align, size, dynamic):
         torch.testing.assert_close(deployed(images), network(images), rtol=1e-7, atol=1e-7)
 
 
-def test_channels_that_went_do_not_come_back():
-    """Narrow, then widen within one padded width: the residual must not carry what narrowing cut off."""
+def test_channels_removed_by_narrowing_stay_removed():
+    """Narrow, then widen within one padded width: the residual must not carry the removed channels."""
     blocks = tuple(Block(1, resolution, 16, out) for out, resolution in ((12, 1), (16, 1), (10, 2), (15, 1)))
     network = random_network(7, Genotype((Stage(20, blocks), Stage(32, (Block(2, 1, 20, 32),))))).double()
     images = frames(1, 1, 3, 48, 64).double()
@@ -118,7 +116,7 @@ def test_channels_that_went_do_not_come_back():
         torch.testing.assert_close(deployed(images), network(images), rtol=1e-7, atol=1e-7)
 
 
-def test_the_trained_network_stays_as_it_is():
+def test_the_trained_network_is_unchanged():
     network = random_network(5)
     before = copy.deepcopy(network.state_dict())
     network.train()
@@ -126,8 +124,8 @@ def test_the_trained_network_stays_as_it_is():
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_convolution_keeps_groups_and_geometry():
+def test_make_conv_keeps_groups_and_geometry():
     like = nn.Conv2d(4, 4, 3, stride=2, padding=1, dilation=1)
-    made = convolution(torch.ones(4, 1, 3, 3), None, like, groups=4)
+    conv = make_conv(torch.ones(4, 1, 3, 3), None, like, groups=4)
     x = torch.randn(1, 4, 8, 8)
-    torch.testing.assert_close(made(x), F.conv2d(x, torch.ones(4, 1, 3, 3), None, 2, 1, 1, 4))
+    torch.testing.assert_close(conv(x), F.conv2d(x, torch.ones(4, 1, 3, 3), None, 2, 1, 1, 4))

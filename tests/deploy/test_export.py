@@ -1,6 +1,7 @@
-"""Exported files: equal to the network at every size, and complete enough to be run without it."""
+"""Exported files equal the network at every size and can be used without it."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,7 +9,7 @@ import onnxruntime
 import pytest
 import small_experiment
 import torch
-from deployed_networks import frames, random_network, randomise, small_genotype
+from deployed_networks import frames, random_network, randomize, small_genotype
 from torch import nn
 
 from ssr_mmseg import settings
@@ -22,7 +23,7 @@ from ssr_mmseg.evaluation.logits_agreement import logits_error
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.sample_images import sample_images
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages.export import derived_segmentor, export_network, export_pair
+from ssr_mmseg.stages.export import build_segmentor, export_network, export_pair
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
@@ -31,12 +32,12 @@ CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """A genotype file, the weights file of its network, and the network."""
+    """A genotype file, a weights file of its network, and the network."""
     folder = tmp_path_factory.mktemp("pair")
     genotype = small_genotype()
     genotype.write(folder / "small.json")
-    segmentor = derived_segmentor(CONFIG, genotype, 5).eval()
-    randomise(segmentor, 2)
+    segmentor = build_segmentor(CONFIG, genotype, 5).eval()
+    randomize(segmentor, 2)
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
     return folder / "small.json", folder / "weights.pth", logits_network(segmentor).eval()
 
@@ -46,16 +47,21 @@ def run(graph: bytes | str, images: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
 
 
+def read_metadata(path: Path) -> OnnxMetadata:
+    properties = onnxruntime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map
+    return OnnxMetadata.from_metadata(properties, path.name)
+
+
 @pytest.fixture(scope="module")
 def dynamic() -> tuple[nn.Module, bytes]:
-    """A network, and its graph of open size as bytes."""
+    """A network and its serialized graph of open size."""
     network = random_network(11, small_genotype())
     return network, build_graph(network, frames(0, 1, 3, 64, 96), dynamic=True).SerializeToString()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 72), (72, 40), (64, 96), (88, 104)])
 @pytest.mark.parametrize("batch", [1, 3])
-def test_a_graph_of_open_size_is_the_network_at_every_multiple_of_8(dynamic, size, batch):
+def test_a_graph_of_open_size_equals_the_network_at_every_multiple_of_8(dynamic, size, batch):
     network, graph = dynamic
     images = frames(1, batch, 3, *size)
     with torch.inference_mode():
@@ -63,7 +69,7 @@ def test_a_graph_of_open_size_is_the_network_at_every_multiple_of_8(dynamic, siz
 
 
 @pytest.mark.parametrize("size", [(32, 32), (40, 104)])
-def test_a_fixed_graph_exports_cleanly_at_any_multiple_of_8(size):
+def test_a_fixed_graph_equals_the_network_at_any_multiple_of_8(size):
     network = random_network(12, small_genotype())
     images = frames(2, 2, 3, *size)
     graph = build_graph(network, images, dynamic=False)
@@ -75,11 +81,11 @@ def test_a_fixed_graph_exports_cleanly_at_any_multiple_of_8(size):
     assert logits_error(run(graph.SerializeToString(), images), expected) < 1e-5
     assert onnx_export.channels_last_output(graph)
     assert onnx_export.output_shape(graph) == [2, *size, 5]
-    last = run(graph.SerializeToString(), images)
-    assert logits_error(last.permute(onnx_export.TO_NCHW), expected) < 1e-5
+    channels_last = run(graph.SerializeToString(), images)
+    assert logits_error(channels_last.permute(onnx_export.TO_NCHW), expected) < 1e-5
 
 
-def test_a_fixed_graph_at_even_eighths_resizes_by_constants_and_keeps_its_channels():
+def test_a_fixed_graph_at_even_eighths_has_constant_resizes_and_no_slices():
     narrowing = Stage(20, (Block(1, 2, 18, 17), Block(1, 1, 18, 20))), Stage(48, (Block(2, 1, 20, 34),))
     graph = build_graph(random_network(13, Genotype(narrowing)), frames(0, 1, 3, 64, 96), dynamic=False).graph
     assert not {node.op_type for node in graph.node} & {"Shape", "Gather", "Pad", "Slice"}
@@ -88,7 +94,7 @@ def test_a_fixed_graph_at_even_eighths_resizes_by_constants_and_keeps_its_channe
     assert all(len(node.input) == 3 for node in resizes)  # scales, no sizes
 
 
-def test_labels_are_the_largest_logits(pair, tmp_path):
+def test_labels_are_the_argmax_of_the_logits(pair, tmp_path):
     genotype, weights, network = pair
     out = tmp_path / "net.onnx"
     export_pair(CONFIG, genotype, weights, out, ExportOptions(size=(40, 64), batch=2))
@@ -101,40 +107,39 @@ def test_labels_are_the_largest_logits(pair, tmp_path):
     assert (labels == expected).double().mean() > 0.999
 
 
-def test_the_file_says_how_to_feed_it(pair, tmp_path):
+def test_the_metadata_describe_input_and_output(pair, tmp_path):
     genotype, weights, _ = pair
     out = tmp_path / "net.onnx"
-    form = ExportOptions(head="logits", size=(40, 64))
+    options = ExportOptions(head="logits", size=(40, 64))
     names = ["sky", "road", "car", "tree", "post"]
-    export_pair(CONFIG, genotype, weights, out, form, names)
-    metadata = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
-    package = OnnxMetadata.from_metadata(metadata, "net.onnx")
-    assert (package.network, package.head, package.size) == ("small", "logits", (40, 64))
-    assert package.classes == tuple(names)
-    assert len(set(package.palette)) == 5
-    np.testing.assert_allclose(package.mean, [123.675, 116.28, 103.53], rtol=1e-6)
-    np.testing.assert_allclose(package.std, [58.395, 57.12, 57.375], rtol=1e-6)
-    assert package.provenance["versions"]["torch"]
+    export_pair(CONFIG, genotype, weights, out, options, names)
+    metadata = read_metadata(out)
+    assert (metadata.network, metadata.head, metadata.size) == ("small", "logits", (40, 64))
+    assert metadata.classes == tuple(names)
+    assert len(set(metadata.palette)) == 5
+    np.testing.assert_allclose(metadata.mean, [123.675, 116.28, 103.53], rtol=1e-6)
+    np.testing.assert_allclose(metadata.std, [58.395, 57.12, 57.375], rtol=1e-6)
+    assert metadata.provenance["versions"]["torch"]
 
 
 class Wrong(LogitsNetwork):
-    """Says one thing when it is traced and another when it is run."""
+    """Computes different logits when it is traced and when it is run."""
 
     def forward(self, images):
         return super().forward(images) * (1.0 if torch.compiler.is_exporting() else 1.01)
 
 
-def test_a_file_that_would_differ_is_not_written(pair, tmp_path):
+def test_a_graph_that_differs_from_the_network_is_not_written(pair, tmp_path):
     network = random_network(14)
     network.__class__ = Wrong
-    network.backbone = nn.Sequential(network.backbone)  # not a network that is rewritten
-    package = OnnxMetadata("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
+    network.backbone = nn.Sequential(network.backbone)  # so that it is not rewritten
+    metadata = OnnxMetadata("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
     with pytest.raises(UserError, match=r"the graph for .*net.onnx differs from the network: relative error"):
-        write_onnx(network, frames(0, 1, 3, 32, 32), ExportOptions("logits"), package, tmp_path / "net.onnx")
+        write_onnx(network, frames(0, 1, 3, 32, 32), ExportOptions("logits"), metadata, tmp_path / "net.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_runtime_is_named_with_the_line_that_installs_it(pair, tmp_path, monkeypatch):
+def test_a_missing_runtime_is_refused_with_the_install_command(pair, tmp_path, monkeypatch):
     genotype, weights, _ = pair
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UserError, match=r"^export needs onnxruntime, which is not installed; run: pip install"):
@@ -153,30 +158,29 @@ class Branching(nn.Module):
 
 
 @pytest.mark.parametrize(("network", "found"), [(Unsupported(), "bessel_j0"), (Branching(), "")])
-def test_what_onnx_cannot_express_is_one_line(network, found):
+def test_a_network_that_onnx_cannot_express_is_refused_in_one_line(network, found):
     with pytest.raises(UserError, match=f"the network cannot be exported to ONNX: .*{found}") as caught:
         onnx_export.export(network, torch.zeros(1, 3, 8, 8))
     assert "\n" not in str(caught.value)
 
 
-def test_a_network_of_an_experiment_is_compared_on_its_frames(tmp_path, monkeypatch):
+def test_a_network_of_an_experiment_is_compared_on_its_own_images(tmp_path, monkeypatch):
     small_experiment.make(tmp_path)
     monkeypatch.chdir(tmp_path)
     config = small_experiment.configuration()
     out = tmp_path / "net.onnx"
-    found = export_network(config, "town", 0, small_experiment.NETWORK, out, ExportOptions("logits", batch=2))
-    assert found["logits_error"] < 1e-5
+    agreement = export_network(config, "town", 0, small_experiment.NETWORK, out, ExportOptions("logits", batch=2))
+    assert agreement["logits_error"] < 1e-5
     experiment = Experiment(config, "town", 0)
     segmentor = small_experiment.build(experiment)
     segmentor.load_state_dict(load_state(small_experiment.WEIGHTS)["model"])
     images = sample_images(experiment, segmentor, "val", 2)
     with torch.inference_mode():
         assert logits_error(run(str(out), images), logits_network(segmentor)(images)) < 1e-5
-    metadata = onnxruntime.InferenceSession(str(out)).get_modelmeta().custom_metadata_map
-    package = OnnxMetadata.from_metadata(metadata, "net.onnx")
-    assert (package.network, package.size) == ("small", (32, 64))
-    assert package.classes == tuple(experiment.manifest["classes"])
-    assert [list(colour) for colour in package.palette] == experiment.manifest["palette"]
+    metadata = read_metadata(out)
+    assert (metadata.network, metadata.size) == ("small", (32, 64))
+    assert metadata.classes == tuple(experiment.manifest["classes"])
+    assert [list(color) for color in metadata.palette] == experiment.manifest["palette"]
 
 
 def fails(capfd, *arguments: str) -> str:
@@ -185,13 +189,15 @@ def fails(capfd, *arguments: str) -> str:
     return line
 
 
-def test_mistakes_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
+def test_user_errors_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
     genotype, weights, _ = map(str, pair)
     out = tmp_path / "net.onnx"
     both = ("--genotype", genotype, "--weights", weights, "--out", str(out))
     paper = str(PROJECT / "config/genotypes/paper_cityscapes.json")
-    assert "input size 40x60: expected multiples of 8" in fails(capfd, *both, "--size", "40x60")
-    assert "say --size HEIGHTxWIDTH" in fails(capfd, *both)
+    assert "input size 40x60: expected a height and a width that are positive multiples of 8" in fails(
+        capfd, *both, "--size", "40x60"
+    )
+    assert "specify --size HEIGHTxWIDTH" in fails(capfd, *both)
     assert "expected a batch of at least 1 image" in fails(capfd, *both, "--size", "40x64", "--batch", "0")
     assert "has 5 classes, found 2 names" in fails(capfd, *both, "--size", "40x64", "--classes", "a,b")
     assert "expected --genotype and --weights together" in fails(capfd, *both[:2], "--out", str(out))
@@ -199,7 +205,7 @@ def test_mistakes_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
     assert "weights.pth are not the weights of" in fails(
         capfd, "--genotype", paper, "--weights", weights, "--out", str(out), "--size", "64x64"
     )
-    assert "is no readable state" in fails(
+    assert "is not a readable state file" in fails(
         capfd, "--genotype", genotype, "--weights", genotype, "--out", str(out), "--size", "64x64"
     )
     assert list(tmp_path.iterdir()) == []
@@ -214,32 +220,32 @@ def test_mistakes_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
         ({KEY: '{"format": "ssr-onnx-1", "network": "n"}'}, "damaged .*head"),
     ],
 )
-def test_metadata_that_are_not_ours_are_refused(metadata, problem):
+def test_foreign_metadata_are_refused(metadata, problem):
     with pytest.raises(UserError, match=f"some.onnx.*{problem}.*ssr-mmseg export"):
         OnnxMetadata.from_metadata(metadata, "some.onnx")
 
 
 def test_metadata_survive_the_round_trip():
-    package = OnnxMetadata(
+    metadata = OnnxMetadata(
         "n", "labels", (8, 16), ("a", "ü"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {"commit": ""}
     )
-    assert OnnxMetadata.from_metadata({KEY: package.to_json()}, "file") == package
+    assert OnnxMetadata.from_metadata({KEY: metadata.to_json()}, "file") == metadata
 
 
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
         ('"labels"', '"masks"', "the head 'masks', expected labels or logits"),
-        ('"classes": ["a", "b"]', '"classes": ["a"]', "1 classes but 2 colours"),
+        ('"classes": ["a", "b"]', '"classes": ["a"]', "1 classes but 2 colors"),
         ('"classes": ["a", "b"]', '"classes": []', "0 classes, expected 1 to 256"),
-        ("[4, 5, 6]]", "[4, 5, 256]]", "a colour beyond 0 to 255"),
+        ("[4, 5, 6]]", "[4, 5, 256]]", "a color outside 0 to 255"),
         ("[8, 16]", "[8, 1000000000]", "the size 8x1000000000, expected sides of 1 to"),
-        ("[4, 5, 6.5]", "[4, 0, 6.5]", "nothing can be normalised by"),
+        ("[4, 5, 6.5]", "[4, 0, 6.5]", "a standard deviation that is not positive"),
         ("[4, 5, 6.5]", "[4, NaN, 6.5]", "damaged"),
-        ('"std"', '"mean": [0, 0, 0], "std"', "damaged .*stands twice"),
+        ('"std"', '"mean": [0, 0, 0], "std"', "damaged .*occurs twice"),
     ],
 )
-def test_metadata_that_nothing_can_be_fed_by_are_refused(old, new, problem):
+def test_invalid_metadata_are_refused(old, new, problem):
     text = OnnxMetadata(
         "n", "labels", (8, 16), ("a", "b"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {}
     ).to_json()

@@ -1,4 +1,4 @@
-"""Folded batch normalisations: the same function, in double precision, and nothing folded that must not be."""
+"""Folding batch norms: the function is unchanged in double precision, and only eligible ones are folded."""
 
 import copy
 
@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from ssr_mmseg.deploy.fold_batch_norm import NORMALISATION, fold_batch_norms
+from ssr_mmseg.deploy.fold_batch_norm import BATCH_NORM, fold_batch_norms
 from ssr_mmseg.utils.errors import UserError
 
 
-def normalisations(module) -> int:
-    return sum(node.target is NORMALISATION for node in module.graph.nodes)
+def count_batch_norms(module) -> int:
+    return sum(node.target is BATCH_NORM for node in module.graph.nodes)
 
 
-def drawn(network: nn.Module) -> nn.Module:
+def randomize(network: nn.Module) -> nn.Module:
     torch.manual_seed(0)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -27,7 +27,7 @@ def drawn(network: nn.Module) -> nn.Module:
 
 
 class Branches(nn.Module):
-    """Two convolutions that may be folded, one whose output is read twice, and a concatenation."""
+    """Two eligible convolutions, one whose output is read twice, and a concatenation."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,21 +44,21 @@ class Branches(nn.Module):
         return self.joined(torch.cat([self.norms[2](shared), shared], dim=1))
 
 
-def test_the_function_stays_and_only_owned_convolutions_are_folded():
-    network = drawn(Branches())
+def test_the_function_is_unchanged_and_only_eligible_batch_norms_are_folded():
+    network = randomize(Branches())
     before = copy.deepcopy(network.state_dict())
     images = torch.randn(2, 3, 12, 16, dtype=torch.double)
     folded = fold_batch_norms(network.train(), images)
     torch.testing.assert_close(folded(images), network.eval()(images), rtol=1e-12, atol=1e-12)
-    assert normalisations(folded) == 2  # behind a concatenation, and of an output that is read twice
+    assert count_batch_norms(folded) == 2  # after a concatenation, and of an output that is read twice
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_values_decide_is_one_line():
-    class Deciding(nn.Module):
+def test_control_flow_that_depends_on_values_is_refused_in_one_line():
+    class Branching(nn.Module):
         def forward(self, x):
             return x if x.sum() > 0 else -x
 
     with pytest.raises(UserError, match="the network cannot be traced") as caught:
-        fold_batch_norms(Deciding(), torch.zeros(1, 3, 8, 8))
+        fold_batch_norms(Branching(), torch.zeros(1, 3, 8, 8))
     assert "\n" not in str(caught.value)

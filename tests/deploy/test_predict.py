@@ -1,4 +1,4 @@
-"""`predict` on real files, in a process that cannot import torch or mmseg."""
+"""`predict` on real files, and in a process that cannot import torch or mmseg."""
 
 import struct
 import subprocess
@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from deployed_networks import decide, randomise, small_genotype
+from deployed_networks import balance_classes, randomize, small_genotype
 from patience import PATIENCE
 
 from ssr_mmseg import settings
@@ -23,13 +23,13 @@ from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.predict import Progress
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages.export import derived_segmentor, export_pair
+from ssr_mmseg.stages.export import build_segmentor, export_pair
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
 SIZE = (48, 96)
-ALONE = """
+WITHOUT_TORCH = """
 import sys
 class Blocked:
     def find_spec(self, name, path=None, target=None):
@@ -43,9 +43,11 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def segmentor():
-    network = derived_segmentor(CONFIG, small_genotype(), 5).eval()
-    randomise(network, 2)
-    decide(network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)]))
+    network = build_segmentor(CONFIG, small_genotype(), 5).eval()
+    randomize(network, 2)
+    balance_classes(
+        network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)])
+    )
     return network
 
 
@@ -54,8 +56,8 @@ def model(request, segmentor, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp(request.param)
     small_genotype().write(folder / "net.json")
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
-    form = ExportOptions(request.param, SIZE)
-    export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", form)
+    options = ExportOptions(request.param, SIZE)
+    export_pair(CONFIG, folder / "net.json", folder / "weights.pth", folder / "net.onnx", options)
     return folder / "net.onnx"
 
 
@@ -67,7 +69,7 @@ def scene(index: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 @torch.inference_mode()
 def segmentor_logits(segmentor, image: np.ndarray) -> torch.Tensor:
-    """What the segmentor itself says of an image (H, W, 3), BGR, of its input size: (1, classes, H, W)."""
+    """Logits of the torch segmentor (1, classes, H, W) for an image (H, W, 3), BGR, of its input size."""
     images = segmentor.data_preprocessor({"inputs": [torch.from_numpy(image).permute(2, 0, 1)]}, False)["inputs"]
     return segmentor.encode_decode(images, [{"img_shape": image.shape[:2]}])
 
@@ -87,7 +89,7 @@ def inputs(tmp_path) -> Path:
     return folder
 
 
-def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
+def test_labels_equal_those_of_the_torch_model(model, segmentor):
     network = ExportedNetwork(model)
     for index in range(4):
         image = scene(index)
@@ -98,12 +100,23 @@ def test_real_frames_get_the_labels_of_the_torch_model(model, segmentor):
         assert (labels == expected).mean() > 0.998
 
 
-def test_images_folder_and_video_without_torch(model, inputs, tmp_path):
+def test_images_and_video_of_a_folder_without_torch(model, inputs, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", ALONE, "predict", str(model), str(inputs), "--out", str(out), "--threads", "1"]
+    command = [
+        sys.executable,
+        "-c",
+        WITHOUT_TORCH,
+        "predict",
+        str(model),
+        str(inputs),
+        "--out",
+        str(out),
+        "--threads",
+        "1",
+    ]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
-    assert done.stderr.splitlines()[-1] == "5 of 5 frames, two.jpg"  # plain lines: this is no terminal
+    assert done.stderr.splitlines()[-1] == "5 of 5 frames, two.jpg"  # plain lines, because stderr is not a terminal
     assert sorted(path.name for path in out.iterdir()) == ["drive.mp4", "one.png", "two.png"]
     network = ExportedNetwork(model)
     for name, source in (("one", "one.png"), ("two", "two.jpg")):
@@ -117,18 +130,26 @@ def test_images_folder_and_video_without_torch(model, inputs, tmp_path):
     video.release()
 
 
-def test_an_overlay_blends_the_colour_of_the_class(model):
+@pytest.mark.parametrize("module", ["deploy.predict", "deploy.onnx_model"])
+def test_importing_prediction_does_not_import_torch_or_mmseg(module):
+    code = f"import sys, ssr_mmseg.{module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert not {"torch", "torchvision", "mmseg", "mmengine", "mmcv"} & set(done.stdout.split())
+
+
+def test_an_overlay_blends_the_color_of_the_class(model):
     network = ExportedNetwork(model)
     image = np.full((2, 2, 3), 100, np.uint8)
     labels = np.array([[0, 1], [2, 3]], np.uint8)
     full = network.overlay(image, labels, 1.0)
     for row, column in np.ndindex(2, 2):
-        assert tuple(full[row, column][::-1]) == network.package.palette[labels[row, column]]
+        assert tuple(full[row, column][::-1]) == network.metadata.palette[labels[row, column]]
     np.testing.assert_array_equal(network.overlay(image, labels, 0.0), image)
 
 
 def png_header(height: int, width: int) -> bytes:
-    """A PNG that promises so many pixels and has hardly any."""
+    """A PNG whose header specifies height × width pixels, with hardly any data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -139,13 +160,13 @@ def png_header(height: int, width: int) -> bytes:
 
 def fails(capfd, *arguments: object) -> str:
     assert main(["predict", *map(str, arguments)]) == 2
-    # A decoder that a test before has woken may speak, too.
+    # A decoder started by an earlier test may print a message, too.
     lines = [line for line in capfd.readouterr().err.strip().splitlines() if not line.startswith("[mov,")]
     assert len(lines) == 1, lines
     return lines[0]
 
 
-def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd):
+def test_user_errors_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd):
     out = tmp_path / "out"
     to = ("--out", out)
     empty = tmp_path / "empty"
@@ -158,13 +179,13 @@ def test_mistakes_are_one_line_and_write_nothing(model, inputs, tmp_path, capfd)
     film.write_bytes(b"no video")
     one = inputs / "one.png"
     assert "model none.onnx not found" in fails(capfd, "none.onnx", one, *to)
-    assert "one.png is no ONNX model" in fails(capfd, one, one, *to)
+    assert "one.png is not an ONNX model" in fails(capfd, one, one, *to)
     assert "input nowhere.png not found" in fails(capfd, model, "nowhere.png", *to)
-    assert "notes.txt is neither image nor video" in fails(capfd, model, inputs / "notes.txt", *to)
+    assert "notes.txt is neither an image nor a video" in fails(capfd, model, inputs / "notes.txt", *to)
     assert f"folder {empty} has no image or video" in fails(capfd, model, empty, *to)
-    assert "broken.png is no image that can be read" in fails(capfd, model, broken, *to)
-    assert "huge.png is larger than an image that OpenCV reads" in fails(capfd, model, huge, *to)
-    assert "film.mp4 is no video that can be read" in fails(capfd, model, film, *to)
+    assert "broken.png cannot be read as an image" in fails(capfd, model, broken, *to)
+    assert "huge.png has more pixels than OpenCV can read" in fails(capfd, model, huge, *to)
+    assert "film.mp4 cannot be read as a video" in fails(capfd, model, film, *to)
     assert "expected an opacity from 0 to 1, found 2.0" in fails(capfd, model, one, *to, "--opacity", "2")
     assert "expected at least 1 thread, or 0" in fails(capfd, model, one, *to, "--threads", "-1")
     assert "would be overwritten" in fails(capfd, model, one, "--out", inputs)
@@ -178,31 +199,31 @@ def test_a_foreign_model_is_refused(tmp_path):
     graph = onnx_export.export(torch.nn.Conv2d(3, 2, 1), torch.zeros(1, 3, 8, 8))
     onnx.save(graph, tmp_path / "foreign.onnx")
     with pytest.raises(
-        UserError, match=r"foreign\.onnx has no metadata 'ssr_mmseg'.*make the file with: ssr-mmseg export"
+        UserError, match=r"foreign\.onnx has no metadata 'ssr_mmseg'.*create the file with: ssr-mmseg export"
     ):
         ExportedNetwork(tmp_path / "foreign.onnx")
 
 
 def brightest(folder: Path, head: str = "labels", size: tuple[int, int] = SIZE, classes: int = 3) -> Path:
-    """A file that says which channel is the largest, of one image of `SIZE`, with metadata that may say otherwise."""
+    """A file whose graph returns the brightest channel of an image of `SIZE`, with metadata that may contradict it."""
     kinds = onnx.TensorProto
     nodes = [
         onnx.helper.make_node("ArgMax", ["images"], ["numbers"], axis=1, keepdims=0),
         onnx.helper.make_node("Cast", ["numbers"], ["labels"], to=kinds.UINT8),
     ]
-    given = onnx.helper.make_tensor_value_info("images", kinds.FLOAT, [1, 3, *SIZE])
-    made = onnx.helper.make_tensor_value_info("labels", kinds.UINT8, [1, *SIZE])
+    images = onnx.helper.make_tensor_value_info("images", kinds.FLOAT, [1, 3, *SIZE])
+    labels = onnx.helper.make_tensor_value_info("labels", kinds.UINT8, [1, *SIZE])
     opset = onnx.helper.make_opsetid("", onnx_export.OPSET)
-    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [given], [made]), opset_imports=[opset])
+    model = onnx.helper.make_model(onnx.helper.make_graph(nodes, "g", [images], [labels]), opset_imports=[opset])
     model.ir_version = 10
-    colours = ((1, 2, 3),) * classes
-    package = OnnxMetadata("n", head, size, ("c",) * classes, colours, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), {})
-    onnx.helper.set_model_props(model, {KEY: package.to_json()})
+    colors = ((1, 2, 3),) * classes
+    metadata = OnnxMetadata("n", head, size, ("c",) * classes, colors, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), {})
+    onnx.helper.set_model_props(model, {KEY: metadata.to_json()})
     onnx.save(model, folder / "brightest.onnx")
     return folder / "brightest.onnx"
 
 
-def test_any_graph_with_our_metadata_is_run(tmp_path):
+def test_any_graph_with_valid_metadata_runs(tmp_path):
     image = np.zeros((10, 20, 3), np.uint8)
     image[..., 0] = 255  # blue, which is the last of RGB
     assert (ExportedNetwork(brightest(tmp_path)).labels(image) == 2).all()
@@ -211,15 +232,15 @@ def test_any_graph_with_our_metadata_is_run(tmp_path):
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"size": (48, 104)}, r"does not take the images \(3, 48, 104\) of its metadata"),
-        ({"head": "logits"}, r"answers with uint8 of shape \(48, 96\), expected logits \(3, 48, 96\)"),
-        ({"classes": 2}, "answers with class 2, its metadata name 2"),
+        ({"size": (48, 104)}, r"does not accept images of shape \(3, 48, 104\), which its metadata give"),
+        ({"head": "logits"}, r"returns uint8 of shape \(48, 96\), expected logits of shape \(3, 48, 96\)"),
+        ({"classes": 2}, "returns class 2, but its metadata name 2 classes"),
     ],
 )
-def test_a_graph_that_is_not_as_its_metadata_say_is_refused(tmp_path, options, problem):
+def test_a_graph_that_contradicts_its_metadata_is_refused(tmp_path, options, problem):
     image = np.zeros((10, 20, 3), np.uint8)
     image[..., 0] = 255
-    with pytest.raises(UserError, match=rf"brightest\.onnx {problem}; export it anew"):
+    with pytest.raises(UserError, match=rf"brightest\.onnx {problem}; export it again"):
         ExportedNetwork(brightest(tmp_path, **options)).labels(image)
 
 

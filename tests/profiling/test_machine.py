@@ -12,7 +12,7 @@ UNKNOWN = dict.fromkeys(GPU_FIELDS)
 
 @pytest.fixture
 def nvidia_smi(tmp_path, monkeypatch):
-    """Put a stand-in for nvidia-smi on the path: give it the body of a shell script."""
+    """Return a function that puts a shell script with the given body on the path as nvidia-smi."""
 
     def install(body: str) -> None:
         program = tmp_path / "nvidia-smi"
@@ -24,14 +24,14 @@ def nvidia_smi(tmp_path, monkeypatch):
 
 
 def test_cpu_record_is_json_and_names_this_machine():
-    found = environment(torch.device("cpu"))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["device"]
-    assert found["device_type"] == "cpu"
-    assert found["threads"] == torch.get_num_threads()
-    assert found["versions"]["torch"] == torch.__version__
-    assert found["versions"]["python"] == platform.python_version()
-    assert {key: found[key] for key in GPU_FIELDS} == UNKNOWN
+    record = environment(torch.device("cpu"))
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["device"]
+    assert record["device_type"] == "cpu"
+    assert record["threads"] == torch.get_num_threads()
+    assert record["versions"]["torch"] == torch.__version__
+    assert record["versions"]["python"] == platform.python_version()
+    assert {key: record[key] for key in GPU_FIELDS} == UNKNOWN
 
 
 def test_cpu_name_is_the_first_model_name(tmp_path):
@@ -48,13 +48,13 @@ def test_cpu_name_falls_back_to_the_architecture(tmp_path, text):
     assert cpu_name(cpuinfo) == (platform.processor() or platform.machine())
 
 
-def test_gpu_record_reads_clocks_and_limit_of_the_right_gpu(nvidia_smi, monkeypatch):
+def test_gpu_record_has_clocks_and_power_limit_of_the_right_gpu(nvidia_smi, monkeypatch):
     nvidia_smi('[ "$1" = "--id=GPU-12-ab" ] && echo "1410, 1980, [N/A], 350.50"')
     properties = types.SimpleNamespace(name="Some GPU", uuid="12-ab")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
-    found = environment(torch.device("cuda"))
-    assert (found["device"], found["device_type"]) == ("Some GPU", "cuda")
-    assert {key: found[key] for key in GPU_FIELDS} == {
+    record = environment(torch.device("cuda"))
+    assert (record["device"], record["device_type"]) == ("Some GPU", "cuda")
+    assert {key: record[key] for key in GPU_FIELDS} == {
         "sm_clock_mhz": 1410.0,
         "sm_clock_max_mhz": 1980.0,
         "memory_clock_mhz": None,
@@ -63,11 +63,11 @@ def test_gpu_record_reads_clocks_and_limit_of_the_right_gpu(nvidia_smi, monkeypa
 
 
 @pytest.mark.parametrize("body", ["echo 'No devices were found'", "echo 1, 2, 3, 4; exit 6", "true"])
-def test_an_answer_that_is_none_leaves_the_fields_unknown(nvidia_smi, body):
+def test_unusable_output_of_nvidia_smi_leaves_the_fields_unknown(nvidia_smi, body):
     nvidia_smi(body)
     assert query_gpu("GPU-0") == UNKNOWN
 
 
-def test_missing_nvidia_smi_leaves_the_fields_unknown(tmp_path, monkeypatch):
+def test_a_missing_nvidia_smi_leaves_the_fields_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert query_gpu("GPU-0") == UNKNOWN

@@ -27,16 +27,16 @@ def test_convolution(groups, inputs, outputs, kernel, stride, dilation, padding,
     height, width = (
         (side + 2 * padding - dilation * (k - 1) - 1) // stride + 1 for side, k in zip(size, kernel, strict=True)
     )
-    # each of the groups·outputs·H·W results sums inputs·k·k products
+    # each of the groups·outputs·H·W outputs sums inputs·k·k products
     assert count_macs(conv, size, channels) == groups * outputs * height * width * inputs * kernel[0] * kernel[1]
 
 
-def test_a_stack_counts_what_its_products_cost_and_nothing_else():
+def test_only_products_of_a_stack_are_counted():
     network = nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2, padding=1),  # 8·4·6 results of 3·9 products
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),  # 8·4·6 outputs of 3·9 products each
         nn.BatchNorm2d(8),
         nn.ReLU(),
-        nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8),  # 8·4·6 of 9
+        nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8),  # 8·4·6 of 9 each
         nn.MaxPool2d(2),
         nn.Upsample(scale_factor=2, mode="bilinear"),
         nn.ConvTranspose2d(8, 5, 2, stride=2),  # 8·4·6 inputs, each spread over 5·4
@@ -46,13 +46,13 @@ def test_a_stack_counts_what_its_products_cost_and_nothing_else():
     assert count_macs(network, (8, 12)) == 192 * 27 + 192 * 9 + 192 * 20 + 7 * 480
 
 
-def test_larger_images_cost_in_proportion():
+def test_macs_are_proportional_to_the_image_area():
     conv = nn.Conv2d(3, 4, 3, padding=1)
     assert count_macs(conv, (16, 48)) == 6 * count_macs(conv, (8, 16))
 
 
 class Stateful(nn.Module):
-    """Remembers the mode of each call and changes a buffer in it."""
+    """Checks its mode and changes a buffer in every call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Stateful(nn.Module):
         return self.norm(self.conv(images))
 
 
-def test_the_model_stays_as_it_is():
+def test_the_model_is_unchanged():
     model = Stateful().train()
     model.norm.eval()  # a mixed mode, as with frozen statistics
     before = copy.deepcopy(model.state_dict())
@@ -79,18 +79,18 @@ def test_the_model_stays_as_it_is():
 
 
 @pytest.mark.parametrize("model", [nn.Identity(), nn.AvgPool2d(2)])
-def test_a_network_without_parameters_costs_nothing(model):
+def test_a_network_without_parameters_has_no_macs(model):
     assert count_macs(model, (8, 8)) == 0
     assert count_parameters(model) == 0
 
 
-def test_half_precision_counts_the_same():
+def test_half_precision_has_the_same_macs():
     conv = nn.Conv2d(3, 4, 3)
     assert count_macs(copy.deepcopy(conv).to(torch.bfloat16), (8, 8)) == count_macs(conv, (8, 8))
 
 
-def test_parameters_by_hand():
+def test_parameters_counted_by_hand():
     shared = nn.Linear(4, 4, bias=False)
     model = nn.Sequential(nn.Conv2d(6, 4, 3, groups=2), nn.BatchNorm2d(4), shared, shared)
     model[0].weight.requires_grad_(False)
-    assert count_parameters(model) == (4 * 3 * 9 + 4) + (4 + 4) + 16  # buffers out, frozen in, shared once
+    assert count_parameters(model) == (4 * 3 * 9 + 4) + (4 + 4) + 16  # no buffers, frozen ones too, shared ones once

@@ -1,14 +1,15 @@
 import copy
 import json
+import re
 import types
 
 import pytest
 import torch
 from torch import nn
 
-from ssr_mmseg import profiling
-from ssr_mmseg.profiling import BACKENDS, Backend, environment, profile_model, register
+from ssr_mmseg.profiling import BACKENDS, Backend, backends, environment, profile_model
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.registry import import_modules
 
 BRIEF = {"min_runs": 5, "min_seconds": 0, "warmup_seconds": 0}  # one warm-up run, five timed ones
 CPU = {"device": "cpu", **BRIEF}
@@ -21,11 +22,11 @@ def network():
 
 @pytest.fixture
 def scratch_backends():
-    """Undo what a test registers."""
-    before = dict(BACKENDS)
+    """Remove the backends that a test registers."""
+    before = dict(BACKENDS.module_dict)
     yield
-    BACKENDS.clear()
-    BACKENDS.update(before)
+    BACKENDS.module_dict.clear()
+    BACKENDS.module_dict.update(before)
 
 
 class Probe(nn.Module):
@@ -58,11 +59,11 @@ def test_one_record_per_size_with_every_field(network):
         assert 0 < record["latency_ms_p50"] <= record["latency_ms_p95"] <= record["latency_ms_p99"]
         assert record["fps"] == pytest.approx(2000 / record["latency_ms_p50"])
         here = environment(torch.device("cpu"))
-        del here["cpu_clock_mhz"]  # of the moment
+        del here["cpu_clock_mhz"]  # changes all the time
         assert here.items() <= record.items()
 
 
-def test_the_model_stays_as_it_is(network):
+def test_the_model_is_unchanged(network):
     network.train()
     network[1].eval()
     before = copy.deepcopy(network.state_dict())
@@ -71,7 +72,7 @@ def test_the_model_stays_as_it_is(network):
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
-def test_images_depend_on_the_seed_and_on_nothing_before():
+def test_images_depend_only_on_the_seed():
     def images_of(seed: int, *sizes: tuple[int, int]) -> torch.Tensor:
         seen = []
         profile_model(Probe(lambda images: seen.append(images.clone())), list(sizes), seed=seed, **CPU)
@@ -81,7 +82,7 @@ def test_images_depend_on_the_seed_and_on_nothing_before():
     assert not torch.equal(images_of(1, (8, 8)), images_of(2, (8, 8)))
 
 
-def test_float32_is_not_rounded_to_tf32_and_the_settings_come_back():
+def test_float32_is_not_rounded_to_tf32_and_settings_are_restored():
     def settings() -> tuple:
         cudnn = torch.backends.cudnn
         return cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic, torch.get_float32_matmul_precision()
@@ -105,19 +106,21 @@ def test_bad_sizes_are_refused_before_any_run(size):
     assert runs == []
 
 
-def test_no_size_and_no_image_are_refused(network):
+def test_an_empty_list_of_sizes_and_an_empty_batch_are_refused(network):
     with pytest.raises(UserError, match="at least one input size"):
         profile_model(network, [], **CPU)
     with pytest.raises(UserError, match="batch of at least 1"):
         profile_model(network, [(8, 8)], batch=0, **CPU)
 
 
-def test_unknown_backend_lists_the_known(network):
-    with pytest.raises(UserError, match=r"unknown profiling backend 'tensor'.*: .*eager"):
-        profile_model(network, [(8, 8)], backend="tensor", **CPU)
+def test_an_unknown_backend_is_refused_with_the_nearest_name_and_all_names(network):
+    message = "unknown profiling backend 'tensort'; did you mean tensorrt? choose one of: channels_last, compile"
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        profile_model(network, [(8, 8)], backend="tensort", **CPU)
+    assert "\n" not in str(caught.value)
 
 
-def test_absent_gpu_is_refused(network, monkeypatch):
+def test_a_missing_gpu_is_refused(network, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="no usable GPU"):
         profile_model(network, [(8, 8)], device="cuda")
@@ -152,7 +155,7 @@ def test_a_graph_that_computes_something_else_is_refused(network):
         profile_model(network, [(8, 8)], timed=nn.Sequential(*network, nn.AvgPool2d((2, 1))), **CPU)
 
 
-def test_cost_is_that_of_the_network_and_not_of_what_is_timed_in_its_place(network):
+def test_parameters_and_macs_are_those_of_the_model_not_of_the_timed_network(network):
     slim = nn.Sequential(nn.Conv2d(3, 2, 1))
     wide = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 2, 1))
     with torch.no_grad():
@@ -163,25 +166,25 @@ def test_cost_is_that_of_the_network_and_not_of_what_is_timed_in_its_place(netwo
     assert (record["macs"], record["params"]) == (64 * 6, 8)
 
 
-def test_given_images_are_the_ones_that_are_run(network):
+def test_given_images_are_run():
     seen = []
     images = torch.rand(1, 3, 8, 16)
     profile_model(Probe(lambda batch: seen.append(batch.clone())), [(8, 16)], images=[images], **CPU)
-    assert all(torch.equal(batch, images) for batch in seen[1:])  # the first counts macs, on zeros
+    assert all(torch.equal(batch, images) for batch in seen[1:])  # the first run counts macs, on zeros
 
 
-def test_a_precision_that_a_backend_lacks_names_those_it_has(network):
+def test_a_precision_that_is_not_offered_is_refused_with_those_that_are(network):
     with pytest.raises(UserError, match="backend eager does not offer precision 'int4'; choose one of: fp32, tf32"):
         profile_model(network, [(8, 8)], precision="int4", **CPU)
 
 
 @pytest.mark.parametrize(("value", "found"), [((1, 2), "tuple"), (torch.zeros(3, 2), r"shape \(3, 2\)")])
-def test_what_is_no_batch_of_logits_is_refused(value, found):
+def test_a_result_that_is_not_a_batch_of_logits_is_refused(value, found):
     with pytest.raises(UserError, match=f"logits of 1 images, found .*{found}"):
         profile_model(Returns(value), [(8, 8)], **CPU)
 
 
-def test_too_little_memory_is_a_users_error():
+def test_too_little_gpu_memory_is_a_user_error():
     runs = []
 
     def exhaust(images):
@@ -193,27 +196,31 @@ def test_too_little_memory_is_a_users_error():
         profile_model(Probe(exhaust), [(8, 16)], batch=3, **CPU)
 
 
-def test_a_new_file_is_a_new_backend(network, tmp_path, monkeypatch, scratch_backends):
+def test_a_file_in_the_folder_of_backends_is_usable_by_name(network, tmp_path, monkeypatch, scratch_backends):
     (tmp_path / "doubled.py").write_text(
-        "from ssr_mmseg.profiling.backends.base import register\n"
+        "from ssr_mmseg.profiling.backends.base import BACKENDS\n"
         "from ssr_mmseg.profiling.backends.eager import Eager\n"
-        "@register('doubled')\n"
+        "@BACKENDS.register_module(name='doubled')\n"
         "class Doubled(Eager):\n"
-        "    precision = 'fp32x2'\n"
+        "    precisions = ('fp32x2', 'fp32')\n"
     )
-    monkeypatch.setattr(profiling, "__path__", [*profiling.__path__, str(tmp_path)])
-    profiling._import_backends()
+    monkeypatch.setattr(backends, "__path__", [*backends.__path__, str(tmp_path)])
+    import_modules(backends.__path__, backends.__name__)
     (record,) = profile_model(network, [(8, 8)], backend="doubled", **CPU)
     assert (record["backend"], record["precision"]) == ("doubled", "fp32x2")
+    (record,) = profile_model(network, [(8, 8)], backend="doubled", precision="fp32", **CPU)
+    assert record["precision"] == "fp32"
 
 
 def test_a_name_is_registered_once(scratch_backends):
-    with pytest.raises(ValueError, match=r"'eager' is registered already, by ssr_mmseg\.profiling\.eager"):
-        register("eager")(Backend)
+    with pytest.raises(
+        KeyError, match=r"eager is already registered in backend at ssr_mmseg\.profiling\.backends\.eager"
+    ):
+        BACKENDS.register_module(name="eager")(Backend)
 
 
-def test_gpu_runs_are_waited_for_and_their_memory_excludes_the_callers(network, monkeypatch, scratch_backends):
-    """The GPU is played by stand-ins: a backend that queues, and torch.cuda's memory counters."""
+def test_gpu_runs_are_synchronized_and_their_memory_excludes_the_callers(network, monkeypatch, scratch_backends):
+    """The GPU is simulated: by a backend that queues its runs, and by torch.cuda's memory counters."""
     queued, memory = [], {"held": 100_000_000, "peak": 0}
     properties = types.SimpleNamespace(name="Some GPU", uuid="12-ab")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -224,16 +231,16 @@ def test_gpu_runs_are_waited_for_and_their_memory_excludes_the_callers(network, 
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: memory.update(peak=memory["held"]))
     pending = []
 
-    @register("queueing")
+    @BACKENDS.register_module(name="queueing")
     class Queueing(Backend):
-        def __init__(self, model, device):
-            super().__init__(model, device)
+        def __init__(self, model, device, precision=None):
+            super().__init__(model, device, precision)
             self.model = copy.deepcopy(model).eval()
             memory["held"] += 4_000_000  # weights
 
         def prepare(self, images):
             self.logits = self.model(images)
-            self.workspace = 900_000_000  # needed by the first run alone
+            self.workspace = 900_000_000  # needed by the first run only
 
         def run(self):
             pending.append(len(queued))
@@ -245,4 +252,4 @@ def test_gpu_runs_are_waited_for_and_their_memory_excludes_the_callers(network, 
     (record,) = profile_model(network, [(8, 8)], device="cuda", backend="queueing", **BRIEF)
     assert record["peak_memory_mb"] == 34.0
     assert (record["device"], record["device_type"]) == ("Some GPU", "cuda")
-    assert pending == [0] * 8  # first look, warm-up, 5 timed, memory: none started on a busy GPU
+    assert pending == [0] * 8  # check, warm-up, 5 timed, memory: none started on a busy GPU

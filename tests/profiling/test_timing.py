@@ -1,4 +1,4 @@
-"""The protocol on a scripted clock: no test here waits or depends on real time."""
+"""The timing protocol on a scripted clock: no test waits or depends on real time."""
 
 import itertools
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from ssr_mmseg.utils.errors import UserError
 
 
 class Machine:
-    """A device whose runs last what the script says (seconds); `step` only queues a run, `synchronise` does it."""
+    """A device with scripted run times in seconds; `step` only queues a run, `synchronize` carries it out."""
 
     def __init__(self, durations: Iterable[float]) -> None:
         self.durations = iter(durations)
@@ -24,7 +24,7 @@ class Machine:
     def step(self) -> None:
         self.queued += 1
 
-    def synchronise(self) -> None:
+    def synchronize(self) -> None:
         for _ in range(self.queued):
             self.now += next(self.durations)
         self.done += self.queued
@@ -34,7 +34,7 @@ class Machine:
         return self.now
 
     def measure(self, **settings) -> Timing:
-        return measure(self.step, self.synchronise, clock=self.clock, **settings)
+        return measure(self.step, self.synchronize, clock=self.clock, **settings)
 
 
 def test_percentiles_of_known_samples():
@@ -65,23 +65,23 @@ def test_samples_are_the_runs_after_the_warmup_in_ms():
     assert timing.p50 == np.median(timed) * 1000
 
 
-def test_queued_work_of_the_caller_is_not_timed():
+def test_work_queued_by_the_caller_is_not_timed():
     machine = Machine(itertools.chain([64.0], itertools.repeat(1 / 16)))
-    machine.step()  # left queued by whoever came before
+    machine.step()  # queued earlier
     timing = machine.measure()
     assert timing.settled
     assert timing.warmup_runs == 2 * WINDOW_RUNS
     assert set(timing.samples) == {62.5}
 
 
-def test_stops_at_the_runs_when_they_come_first():
+def test_timing_stops_after_min_runs():
     machine = Machine(itertools.repeat(1 / 64))
     timing = machine.measure()
     assert timing.runs == MIN_RUNS
     assert machine.done == timing.runs + timing.warmup_runs
 
 
-def test_stops_at_the_seconds_when_they_come_first():
+def test_timing_stops_after_min_seconds():
     assert Machine(itertools.repeat(0.25)).measure(min_runs=200, min_seconds=10).runs == 40
 
 
@@ -90,7 +90,7 @@ def test_never_fewer_than_five_runs(bounds):
     assert Machine(itertools.repeat(2.0)).measure(**bounds).runs == FEWEST_RUNS == 5
 
 
-def test_slow_first_runs_are_warmed_away():
+def test_slow_first_runs_belong_to_the_warm_up():
     timing = Machine(itertools.chain([8.0, 4.0, 2.0, 1.0, 0.5], itertools.repeat(1 / 16))).measure()
     assert timing.settled
     assert timing.warmup_runs == 3 * WINDOW_RUNS  # the first window differs, the next two agree
@@ -121,7 +121,7 @@ def test_short_runs_fill_a_window_by_time():
     assert timing.warmup_runs == 512  # two windows of 0.25 s, not of 5 runs
 
 
-def test_latency_that_never_settles_ends_the_warmup_and_says_so():
+def test_a_latency_that_never_settles_ends_the_warm_up_unsettled():
     growing = (0.1 * 1.1**run for run in itertools.count())
     machine = Machine(growing)
     timing = machine.measure(min_runs=5)
@@ -154,7 +154,7 @@ def test_an_error_in_a_run_reaches_the_caller():
         measure(broken, lambda: None)
 
 
-def test_every_run_stands_between_synchronised_readings_of_the_clock():
+def test_every_run_is_between_two_synchronized_readings_of_the_clock():
     events, ticks = [], itertools.count()
 
     def clock() -> int:

@@ -74,7 +74,7 @@ def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
 @pytest.mark.parametrize(
     ("device", "message"),
     [
-        ("slide rule", r"table\.json was measured on slide rule, not on .*; make one here"),
+        ("slide rule", r"table\.json was measured on slide rule, not on .*; create one here"),
         (None, "is missing; make it"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command `latency-table` on a tiny space: measured once, gone on with, and made anew when it must be."""
+"""The command `latency-table` on a tiny space: measured once, resumed, and measured again when necessary."""
 
 import pytest
 import yaml
@@ -38,29 +38,29 @@ def run(tmp_path, monkeypatch, capsys):
     return call
 
 
-def test_it_is_measured_once_and_anew_when_a_circumstance_changes(run, tmp_path, monkeypatch):
+def test_a_table_is_measured_once_and_again_when_a_circumstance_changes(run, tmp_path, monkeypatch):
     assert run()[0] == 0
     table = LatencyTable.read(tmp_path / "t.json")
     space = SearchSpace.from_settings(settings.read_config(tmp_path / "config.yaml")["search"])
-    assert set(table.entries) == {part.name((32, 64)) for part in measure.parts_of(space, table)}
+    assert set(table.entries) == {part.name((32, 64)) for part in measure.list_parts(space, table)}
     assert table.key["size"] == [32, 64]
     assert not (tmp_path / "t.partial.json").exists()
     content = (tmp_path / "t.json").read_bytes()
 
     def refuse(*_):
-        raise AssertionError("nothing is to be measured")
+        raise AssertionError("nothing should be measured")
 
     with monkeypatch.context() as patch:
         patch.setattr(measure, "time_parts", refuse)
         assert run() == (0, "")
     assert (tmp_path / "t.json").read_bytes() == content
-    status, told = run("--rounds", "4")
+    status, errors = run("--rounds", "4")
     assert status == 0
-    assert "t.json holds for rounds 3, not 4: measuring anew" in told
+    assert "t.json was measured with rounds 3, not 4: measuring again" in errors
     assert LatencyTable.read(tmp_path / "t.json").key["rounds"] == 4
 
 
-def test_a_stopped_measurement_goes_on(run, tmp_path, monkeypatch):
+def test_an_interrupted_measurement_is_resumed(run, tmp_path, monkeypatch):
     time_parts, calls = measure.time_parts, []
 
     def stop(parts, table, device):
@@ -90,16 +90,16 @@ def test_a_stopped_measurement_goes_on(run, tmp_path, monkeypatch):
         (("--size", "30x64"), "expected a height and a width that are positive multiples of 8"),
     ],
 )
-def test_a_bad_option_is_one_line(run, options, message):
-    status, told = run(*options)
+def test_a_bad_option_is_refused_in_one_line(run, options, message):
+    status, errors = run(*options)
     assert status == 2
-    assert message in told
-    assert len(told.splitlines()) == 1
+    assert message in errors
+    assert len(errors.splitlines()) == 1
 
 
-def test_a_file_that_is_no_table_is_not_overwritten(run, tmp_path):
+def test_a_file_that_is_not_a_table_is_not_overwritten(run, tmp_path):
     (tmp_path / "t.json").write_text('{"mine": 1}')
-    status, told = run()
+    status, errors = run()
     assert status == 2
-    assert "t.json is not a latency table" in told
+    assert "t.json is not a latency table" in errors
     assert (tmp_path / "t.json").read_text() == '{"mine": 1}'

@@ -1,4 +1,4 @@
-"""The stage `profile` by several backends, on the smallest of experiments."""
+"""The stage `profile` with several backends, on a minimal experiment."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import torch
 from small_experiment import NETWORK, build, configuration, make
 
 from ssr_mmseg import settings
-from ssr_mmseg.deploy.fold_batch_norm import NORMALISATION
-from ssr_mmseg.deploy.logits import deployed, logits_network
+from ssr_mmseg.deploy.fold_batch_norm import BATCH_NORM
+from ssr_mmseg.deploy.logits import deploy_network, logits_network
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.sample_images import sample_images
 from ssr_mmseg.models.batch_norm import draw_statistics
@@ -39,14 +39,15 @@ def records(**options) -> list[dict]:
 
 
 def test_a_record_per_backend_batch_and_size(here):
-    found = records(backends=["eager", {"name": "channels_last", "graph": "folded"}], batches=[1, 2], sizes=[[40, 64]])
-    ran = (("eager", "trained"), ("channels_last", "folded"))
-    assert [(r["backend"], r["graph"], r["batch"], r["size"]) for r in found] == [
-        (*run, batch, size) for run in ran for batch in (1, 2) for size in ([32, 64], [40, 64])
+    backends = ["eager", {"name": "channels_last", "graph": "folded"}]
+    profiled = records(backends=backends, batches=[1, 2], sizes=[[40, 64]])
+    runs = (("eager", "trained"), ("channels_last", "folded"))
+    assert [(r["backend"], r["graph"], r["batch"], r["size"]) for r in profiled] == [
+        (*run, batch, size) for run in runs for batch in (1, 2) for size in ([32, 64], [40, 64])
     ]
-    assert all(record["logits_error"] < 1e-4 for record in found)
-    assert all(record["miou_val"] is None for record in found)  # fp32 changes no prediction
-    assert len({record["macs"] for record in found if record["size"] == [32, 64]}) == 1
+    assert all(record["logits_error"] < 1e-4 for record in profiled)
+    assert all(record["miou_val"] is None for record in profiled)  # fp32 changes no prediction
+    assert len({record["macs"] for record in profiled if record["size"] == [32, 64]}) == 1
 
 
 def test_a_runtime_gets_the_deployed_network(here):
@@ -57,7 +58,7 @@ def test_a_runtime_gets_the_deployed_network(here):
     assert record["logits_error"] < 1e-5
 
 
-def test_int8_has_the_accuracy_that_the_evaluation_measures(here, monkeypatch):
+def test_int8_records_have_the_measured_miou(here, monkeypatch):
     seen = []
     monkeypatch.setattr(
         "ssr_mmseg.stages.profile.evaluate_model",
@@ -71,7 +72,7 @@ def test_int8_has_the_accuracy_that_the_evaluation_measures(here, monkeypatch):
     assert record["label_agreement"] > 0.8
 
 
-def test_trained_weights_are_those_of_the_retraining(here):
+def test_missing_weights_of_the_retraining_are_refused(here):
     config = configuration(weights="trained")
     changed = {**config, "networks": ["paper_cityscapes"]}
     with pytest.raises(UserError, match=r"retrain/paper_cityscapes/weights\.pth not found; run the stage"):
@@ -80,11 +81,11 @@ def test_trained_weights_are_those_of_the_retraining(here):
 
 def test_int8_without_trained_weights_is_refused_before_anything_runs(here):
     options = configuration(backends=["eager", {"name": "openvino", "precision": "int8"}])["profile"]
-    with pytest.raises(UserError, match=r"int8, whose accuracy is measured: set profile.weights to trained"):
+    with pytest.raises(UserError, match=r"int8, whose accuracy must be measured; set profile.weights to trained"):
         variants(options)
 
 
-def test_frames_are_normalised_and_start_over(here):
+def test_sample_images_are_normalized_and_repeat(here):
     experiment = Experiment(configuration(), "town", 0)
     images = sample_images(experiment, build(experiment), "val", 5)
     assert images.shape == (5, 3, 32, 64)
@@ -93,18 +94,18 @@ def test_frames_are_normalised_and_start_over(here):
     assert 0.1 < images.std() < 3
 
 
-def test_a_baseline_is_deployed_with_its_normalisations_folded(here):
+def test_a_baseline_is_deployed_with_its_batch_norms_folded(here):
     config = configuration()
     experiment = Experiment({**config, "networks": ["fast_scnn"]}, "town", 0)
     segmentor = build(experiment, "fast_scnn")
     draw_statistics(segmentor, 1)
     model, images = logits_network(segmentor), torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        torch.testing.assert_close(deployed(model, images)(images), model(images), rtol=1e-3, atol=1e-4)
-    assert NORMALISATION not in [node.target for node in deployed(model, images).graph.nodes]
+        torch.testing.assert_close(deploy_network(model, images)(images), model(images), rtol=1e-3, atol=1e-4)
+    assert BATCH_NORM not in [node.target for node in deploy_network(model, images).graph.nodes]
 
 
-def test_waiting_for_trained_weights_is_part_of_the_identity(here):
+def test_the_identity_depends_on_the_retraining_only_with_trained_weights(here):
     def with_epochs(weights: str, epochs: int) -> str:
         config = configuration(weights=weights)
         config["retrain"]["epochs"] = epochs

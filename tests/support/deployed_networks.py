@@ -1,4 +1,4 @@
-"""Networks with values as a training leaves them, for the tests of deployment."""
+"""Networks with random values like those of a trained one, for the tests of deployment."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ BLOCKS = ((1, 1), (2, 2), (4, 1), (1, 2))  # (dilation, resolution)
 
 
 class Segmentor(nn.Module):
-    """What `LogitsNetwork` takes of an mmseg segmentor."""
+    """Stand-in for an mmseg segmentor, with the attributes that `logits_network` reads."""
 
     with_neck = False
 
@@ -23,7 +23,7 @@ class Segmentor(nn.Module):
 
 
 def random_genotype(seed: int) -> Genotype:
-    """Two stages of blocks that widen and narrow."""
+    """Draw two stages of blocks that widen and narrow."""
     draw = np.random.default_rng(seed)
 
     def stage(channels: int, low: int) -> Stage:
@@ -37,23 +37,23 @@ def random_genotype(seed: int) -> Genotype:
 
 
 def random_network(seed: int = 0, genotype: Genotype | None = None, classes: int = 5) -> LogitsNetwork:
-    """Images to logits, in eval mode, every parameter and statistic drawn."""
+    """Build a network from images to logits, in eval mode, with random parameters and batch statistics."""
     torch.manual_seed(seed)
     backbone = SSRNet((genotype or random_genotype(seed)).to_dict())
     options = {"channels": 20, "skip_channels": 12, "branch_channels": 6}
     head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False, **options)
     network = logits_network(Segmentor(backbone, head)).eval()
-    randomise(network, seed)
+    randomize(network, seed)
     return network
 
 
 def small_genotype() -> Genotype:
-    """One block a stage, which narrows: what takes little time to export."""
+    """Return a genotype of one narrowing block per stage, which is quick to export."""
     return Genotype((Stage(20, (Block(1, 2, 18, 16),)), Stage(24, (Block(2, 1, 20, 22),))))
 
 
-def randomise(network: nn.Module, seed: int) -> None:
-    """Draw normalisation statistics, scales and shifts, and a classifier that decides; in place."""
+def randomize(network: nn.Module, seed: int) -> None:
+    """Draw batch norm statistics, scales and shifts, and the weights of the classifier, in place."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, module in network.named_modules():
@@ -67,11 +67,11 @@ def randomise(network: nn.Module, seed: int) -> None:
 
 
 def frames(seed: int, *shape: int) -> torch.Tensor:
-    """Standard normal images (N, 3, H, W)."""
+    """Draw standard normal images (N, 3, H, W)."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @torch.no_grad()
-def decide(classifier: nn.Conv2d, logits: torch.Tensor) -> None:
-    """Shift a classifier, in place, so that no class leads on all pixels of its `logits` (N, classes, H, W)."""
+def balance_classes(classifier: nn.Conv2d, logits: torch.Tensor) -> None:
+    """Shift a classifier's bias, in place, so that no class wins on all pixels of its `logits` (N, classes, H, W)."""
     classifier.bias -= logits.mean(dim=(0, 2, 3))

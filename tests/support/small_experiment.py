@@ -1,4 +1,4 @@
-"""The smallest of experiments with a genotype whose training is left out, for what comes after training."""
+"""A minimal experiment with a genotype and random instead of trained weights, for the stages after training."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ WEIGHTS = Path(paths.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
 
 
 def configuration(**options) -> dict:
-    """A complete configuration; the options are those of `profile`."""
+    """Return a complete configuration; `options` are those of `profile`."""
     dataset = {"type": "streets", "size": [32, 64], "options": {"train": 4, "val": 2, "test": 1, "seed": 0}}
     brief = {"sizes": [], "runs": 5, "seconds": 0.01, "calibration": 2, **options}
     return settings.complete(
@@ -28,12 +28,12 @@ def configuration(**options) -> dict:
 
 
 def build(experiment: Experiment, network: str = NETWORK):
-    """The segmentor of a network, in eval mode."""
+    """Build the segmentor of a network, in eval mode."""
     return experiment.build(experiment.network(network, genotype_for(network, "town", 0))).eval()
 
 
 def make(folder: Path) -> None:
-    """Put the prepared dataset, the genotype and weights for it into `folder`."""
+    """Write the prepared dataset, a genotype and weights for it to `folder`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         stages = Stage(20, (Block(1, 1, 18, 18),)), Stage(28, (Block(2, 2, 24, 24), Block(2, 1, 20, 26)))

@@ -1,5 +1,5 @@
-"""Latency of the networks of a search space on one device: a table of measured parts, and the model that adds them up.
+"""Latency of a search space's networks on one device: a table of measured parts, and a model that predicts from it.
 
-`parts` says what is measured, `table` is the file on disk, `model` predicts from it, `modules`, `timing` and `measure`
-make it.
+`parts` lists what is measured, `modules` builds it, `measure` times it, `table` is the file on disk, and `predictor`
+adds up the parts of a network.
 """

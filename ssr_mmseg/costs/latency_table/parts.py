@@ -1,7 +1,7 @@
-"""What a latency table measures of a search space: its parts, each with a name that says all that its time depends on.
+"""Parts of a search space that a latency table measures, each named by everything that its latency depends on.
 
-Two kinds of parts make a network: *blocks*, and a *frame*, which is all the rest: stem, reduction blocks, head and the
-upsampling to the input's size. A frame is measured within the smallest whole network, of one block per stage.
+A network consists of *blocks* and a *frame*: stem, reduction blocks, head and the upsampling to the input's size.
+Frames are measured as part of the smallest whole networks, with one block per stage.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,9 +15,9 @@ from ssr_mmseg.architecture.search_space import SearchSpace
 
 @dataclass(frozen=True)
 class BlockPart:
-    """An operator with its widths: a block from `narrow` to `wide` channels, or back, at 1/4 or 1/8 of the input.
+    """A block with one operator, from `narrow` to `wide` channels or back, at 1/4 or 1/8 of the input.
 
-    Along a network widths go up as often as down, so what counts is the mean of both directions.
+    Widths rise as often as they fall along a network, so its latency is the mean of both directions.
     """
 
     stage: int
@@ -28,16 +28,16 @@ class BlockPart:
     wide: int
 
     def name(self, size: tuple[int, int]) -> str:
-        """Name in a table for an input of `size`: feature map, dilation, resolution, widths."""
+        """Return its name in a table for an input of `size`: feature map, dilation, resolution, widths."""
         height, width = feature_size(self.stage, size)
         operator = f"dilation {self.dilation}, resolution {self.resolution}"
         return f"block {height}x{width}, {operator}, {self.narrow}-{self.mid}-{self.wide}"
 
     def blocks(self) -> tuple[tuple[int, Block], tuple[int, Block]]:
-        """Input channels and block, there and back."""
-        there = Block(self.dilation, self.resolution, self.mid, self.wide)
-        back = Block(self.dilation, self.resolution, self.mid, self.narrow)
-        return (self.narrow, there), (self.wide, back)
+        """Return input channels and block of both directions, widening first."""
+        widening = Block(self.dilation, self.resolution, self.mid, self.wide)
+        narrowing = Block(self.dilation, self.resolution, self.mid, self.narrow)
+        return (self.narrow, widening), (self.wide, narrowing)
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class NetworkPart:
     genotype: Genotype
 
     def name(self, size: tuple[int, int]) -> str:
-        """Name in a table for an input of `size`."""
+        """Return its name in a table for an input of `size`."""
         stages = [
             f"{stage.channels}:" + " ".join(f"{b.dilation}/{b.resolution}/{b.mid}/{b.out}" for b in stage.blocks)
             for stage in self.genotype.stages
@@ -59,19 +59,19 @@ Part = BlockPart | NetworkPart
 
 
 def feature_size(stage: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a stage's features for an input of `size`."""
+    """Return height and width of a stage's features for an input of `size`."""
     return size[0] // (4 << stage), size[1] // (4 << stage)
 
 
 def measured_operators(space: SearchSpace) -> list[int]:
-    """Options of the operator gate that the search may choose."""
+    """Return the indices of the operators that the search may choose."""
     return np.flatnonzero(space.allowed("operator")[0]).tolist()
 
 
 def knots(space: SearchSpace, gate: str, stage: int, points: int) -> list[int]:
-    """The widths of a stage that are measured: of those that the search may choose, `points` from least to largest.
+    """Return the widths of a stage that are measured: `points` of its options, evenly spaced, both ends included.
 
-    All of them where there are no more than that. Fixed widths are at their largest.
+    All options are measured if there are at most `points`; only the largest if the search does not choose this width.
     """
     widths = space.widths(stage) if gate in space.searched else space.widths(stage)[-1:]
     chosen = np.linspace(0, len(widths) - 1, min(points, len(widths))).round().astype(int)
@@ -79,13 +79,13 @@ def knots(space: SearchSpace, gate: str, stage: int, points: int) -> list[int]:
 
 
 def pairs(space: SearchSpace, stage: int, points: int) -> list[tuple[int, int]]:
-    """(narrow, wide) end widths of the blocks that are measured, a stage's full width among them."""
+    """Return the (narrow, wide) end widths of the measured blocks, including the stage's full width."""
     ends = sorted({*knots(space, "out_width", stage, points), space.stages[stage].channels})
     return [(narrow, wide) for index, narrow in enumerate(ends) for wide in ends[index:]]
 
 
 def block_parts(space: SearchSpace, points: int) -> Iterator[BlockPart]:
-    """Every block to measure; the first one has all widths full."""
+    """Iterate over the blocks to measure; the first one has full widths."""
     for stage in range(len(space.stages)):
         for option in measured_operators(space):
             for narrow, wide in reversed(pairs(space, stage, points)):
@@ -93,8 +93,8 @@ def block_parts(space: SearchSpace, points: int) -> Iterator[BlockPart]:
                     yield BlockPart(stage, *space.operators[option], narrow, mid, wide)
 
 
-def smallest(space: SearchSpace, widths: Sequence[int]) -> NetworkPart:
-    """The network of one block per stage, of the first operator and full mid width, whose stages end with `widths`."""
+def smallest_network(space: SearchSpace, widths: Sequence[int]) -> NetworkPart:
+    """Return the network of one block per stage, with the first operator, full mid width and the end `widths`."""
     operator = space.operators[measured_operators(space)[0]]
     stages = (
         Stage(stage.channels, (Block(*operator, stage.channels, width),))
@@ -104,16 +104,17 @@ def smallest(space: SearchSpace, widths: Sequence[int]) -> NetworkPart:
 
 
 def frame_parts(space: SearchSpace, points: int) -> list[NetworkPart]:
-    """The smallest networks to measure: each stage's end width in turn, the other one full; the full one first."""
+    """Return the smallest networks to measure: all widths full, then each stage's end width varied on its own."""
     full = [stage.channels for stage in space.stages]
-    found = {smallest(space, full): None}
+    networks = {smallest_network(space, full): None}  # ordered, each once
     for stage in range(len(space.stages)):
         for width in knots(space, "out_width", stage, points):
-            found[smallest(space, [width if index == stage else full[index] for index in range(len(full))])] = None
-    return list(found)
+            widths = [width if index == stage else full[index] for index in range(len(full))]
+            networks[smallest_network(space, widths)] = None
+    return list(networks)
 
 
 def random_parts(space: SearchSpace, count: int, seed: int) -> list[NetworkPart]:
-    """`count` whole networks, drawn uniformly from the gates' options."""
+    """Draw `count` whole networks uniformly from the gates' options."""
     generator = np.random.default_rng(seed)
     return [NetworkPart(genotype_of(space, random_choice(space, generator))) for _ in range(count)]

@@ -1,14 +1,11 @@
-"""Profiling backends: one file each, a subclass of `Backend` under `@register(name)`, which nothing else names.
+"""Profiling backends: one file each, with a `Backend` under `@BACKENDS.register_module(name="<name>")`.
 
-A library that only one backend needs is imported in its constructor, so that the other backends run without it.
+A backend imports its optional library in its constructor, so that the others work without it.
 """
 
-import importlib
-import pkgutil
+from ssr_mmseg.profiling.backends.base import BACKENDS, Backend, create_backend
+from ssr_mmseg.utils.registry import import_modules
 
-from ssr_mmseg.profiling.backends.base import BACKENDS, Backend, create, register
+__all__ = ["BACKENDS", "Backend", "create_backend"]
 
-__all__ = ["BACKENDS", "Backend", "create", "register"]
-
-for _module in pkgutil.iter_modules(__path__):
-    importlib.import_module(f"{__name__}.{_module.name}")
+import_modules(__path__, __name__)

@@ -1,134 +1,120 @@
-"""What a profiling backend is, and the table of those there are."""
+"""Interface of a profiling backend, the registry of backends, and their construction by name."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
+from mmengine.registry import Registry
 from torch import Tensor, nn
 
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.registry import registered
+
+BACKENDS = Registry("backend")
 
 
 class Backend(ABC):
-    """One way to run a network on one device, on a private copy: the caller's model stays as it is.
+    """One way to run a network on one device. It runs a private copy, so the caller's model is unchanged.
 
     Attributes:
-        precisions: the arithmetics that it offers, its default first.
-        packages: distributions whose versions belong in a record, besides torch.
-        align: widths that it runs best are multiples of this number of channels.
-        default_graph: what it is given unless another is asked for: the network as `trained`, or as it is `deployed`.
-        precision: the arithmetic of a run, as the record names it.
-        device: where it runs.
-        images: the batch (N, 3, H, W) that every run maps, where the backend keeps one as a tensor.
+        precisions: Arithmetics that it offers, the default one first.
+        packages: Distributions whose versions belong in a record, besides torch.
+        align: It is fastest when widths are multiples of this number of channels.
+        default_graph: Form of the network that it runs unless another is requested: `trained` or `deployed`.
+        precision: Arithmetic of its runs, as named in the record.
+        device: Device of its runs.
+        images: The batch (N, 3, H, W) that every run maps, if the backend keeps it as a tensor.
     """
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     packages: ClassVar[tuple[str, ...]] = ()
     align: ClassVar[int] = 1
     default_graph: ClassVar[str] = "deployed"
-    precision: str = "fp32"
     images: Tensor
 
     @abstractmethod
-    def __init__(self, model: nn.Module, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         """Take a copy of `model`, which maps images (N, 3, H, W) to logits (N, classes, H, W).
 
-        A backend with several precisions takes one of them as its third argument.
+        Args:
+            precision: One of `precisions`; the first one if None.
 
         Raises:
-            UserError: this backend cannot run on `device`, or the library that it needs is missing.
+            UserError: The backend cannot run on `device`, or a library that it needs is missing.
         """
         self.device = device
+        self.precision = precision or self.precisions[0]
 
     def calibrate(self, images: Tensor) -> None:
-        """Take images (K, 3, H, W) that stand for those to come; called once, before `prepare`, for int8 alone.
+        """Take representative images (K, 3, H, W); called once, before `prepare`, and for int8 only.
 
         Raises:
-            UserError: this backend does not quantise.
+            UserError: The backend does not quantize.
         """
-        raise UserError(f"backend {type(self).__name__} does not quantise; choose onnxruntime or openvino for int8")
+        raise UserError(f"backend {type(self).__name__} does not quantize; choose onnxruntime or openvino for int8")
 
     @abstractmethod
     def prepare(self, images: Tensor) -> None:
-        """Take the batch (N, 3, H, W), float32, that every run maps; compile or export here if need be."""
+        """Take the batch (N, 3, H, W), float32, that every run maps; compile or export the network if necessary."""
 
     def load(self, images: Tensor) -> None:
-        """Put another batch of the prepared shape, on the host, in the place of the prepared one."""
+        """Replace the prepared batch by another one of the same shape, which is on the host."""
         self.images.copy_(images)
 
     @abstractmethod
     def run(self) -> Tensor:
-        """Map the prepared batch to logits; may return before the device is done."""
+        """Map the prepared batch to logits; may return before the device has finished."""
 
-    def synchronise(self) -> None:
-        """Wait until the device has done all it was given."""
+    def synchronize(self) -> None:
+        """Wait until the device has finished all its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
 
-BACKENDS: dict[str, type[Backend]] = {}
-
-
-def register(name: str) -> Callable[[type[Backend]], type[Backend]]:
-    """Enter the decorated class in `BACKENDS` under `name`, which must be free."""
-
-    def enter(backend: type[Backend]) -> type[Backend]:
-        if name in BACKENDS:
-            raise ValueError(f"backend {name!r} is registered already, by {BACKENDS[name].__module__}; rename one")
-        BACKENDS[name] = backend
-        return backend
-
-    return enter
-
-
 def backend_type(name: str, precision: str | None = None) -> type[Backend]:
-    """The backend of that name.
+    """Return the class of a backend.
 
     Raises:
-        UserError: there is none, or it does not offer `precision`.
+        UserError: No backend has that name, or it does not offer `precision`.
     """
-    if name not in BACKENDS:
-        raise UserError(f"unknown profiling backend {name!r}; choose one of: {', '.join(sorted(BACKENDS))}")
-    offered = BACKENDS[name].precisions
-    if precision is not None and precision not in offered:
-        raise UserError(f"backend {name} does not offer precision {precision!r}; choose one of: {', '.join(offered)}")
-    return BACKENDS[name]
+    backend: type[Backend] = registered(BACKENDS, name, "profiling backend")
+    if precision is not None and precision not in backend.precisions:
+        offered = ", ".join(backend.precisions)
+        raise UserError(f"backend {name} does not offer precision {precision!r}; choose one of: {offered}")
+    return backend
 
 
 def alignment(name: str, precision: str) -> int:
-    """Multiple of channels that widths are padded to for a backend.
+    """Return the number of channels to whose multiples widths are padded for a backend.
 
-    For int8 it is 1: added channels would spoil the ranges that are calibrated.
+    It is 1 for int8, because padding channels would distort the calibrated ranges.
     """
     return 1 if precision == "int8" else backend_type(name).align
 
 
-def create(name: str, model: nn.Module, device: torch.device, precision: str | None = None) -> Backend:
-    """Build a backend by its name, in its default precision or the given one.
+def create_backend(name: str, model: nn.Module, device: torch.device, precision: str | None = None) -> Backend:
+    """Build a backend by name, in the given precision or its default one.
 
     Raises:
-        UserError: unknown name or precision, a missing library, or a device that it cannot run on.
+        UserError: The name or the precision is unknown, a library is missing, or the backend cannot run on `device`.
     """
-    kind: Callable[..., Backend] = backend_type(name, precision)
-    several = len(BACKENDS[name].precisions) > 1
-    return kind(model, device, precision) if several and precision else kind(model, device)
+    return backend_type(name, precision)(model, device, precision)
 
 
-def prepared(name: str, precision: str, module: nn.Module, batch: Tensor, device: torch.device) -> Backend:
-    """A backend that is ready to run `module` on `batch` (N, C, H, W); int8 takes its ranges from the batch.
+def prepare_backend(name: str, precision: str, module: nn.Module, batch: Tensor, device: torch.device) -> Backend:
+    """Build a backend that is ready to run `module` on `batch` (N, C, H, W), which also calibrates int8.
 
     Raises:
-        UserError: as `create` does.
+        UserError: See `create_backend`.
     """
-    backend = create(name, module, device, precision)
+    backend = create_backend(name, module, device, precision)
     if backend.precision == "int8":
         backend.calibrate(batch)
     backend.prepare(batch)
     return backend
 
 
-def needs_cuda(backend: str, device: torch.device) -> None:
+def require_cuda(backend: str, device: torch.device) -> None:
     """Raise `UserError` unless `device` is a GPU."""
     if device.type != "cuda":
         raise UserError(f"backend {backend} needs CUDA, found device {device.type}; choose another or use a GPU")

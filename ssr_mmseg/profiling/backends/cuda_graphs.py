@@ -1,24 +1,24 @@
-"""Backend `cuda_graphs`: the kernels of a run recorded once and launched together, so that Python is not waited for."""
+"""Backend `cuda_graphs`: a run's kernels recorded once and launched together, without Python's overhead."""
 
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.profiling.backends.base import needs_cuda, register
+from ssr_mmseg.profiling.backends.base import BACKENDS, require_cuda
 from ssr_mmseg.profiling.backends.channels_last import ChannelsLast
 
-WARM_RUNS = 3  # before the recording: libraries allocate and choose algorithms in them
+WARM_RUNS = 3  # before recording, for libraries to allocate memory and choose algorithms
 
 
-@register("cuda_graphs")
+@BACKENDS.register_module(name="cuda_graphs")
 class CudaGraphs(ChannelsLast):
-    """PyTorch's own kernels, channels last, replayed from a CUDA graph."""
+    """PyTorch's kernels, channels last, replayed from a CUDA graph."""
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "bf16", "fp16")
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
-        needs_cuda("cuda_graphs", device)
+        require_cuda("cuda_graphs", device)
         super().__init__(model, device, precision)
 
     @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Backend `onnxruntime`: an exported graph on ONNX Runtime, on the CPU or by its CUDA provider."""
+"""Backend `onnxruntime`: an exported graph on ONNX Runtime's CPU or CUDA execution provider."""
 
 import copy
 from typing import Any, ClassVar
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import Backend, register
+from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.optional_import import require
@@ -16,37 +16,36 @@ from ssr_mmseg.utils.optional_import import require
 NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 
 
-@register("onnxruntime")
+@BACKENDS.register_module(name="onnxruntime")
 class OnnxRuntime(Backend):
-    """All of ONNX Runtime's graph optimisations, torch's number of threads, input and output bound once.
+    """ONNX Runtime with all graph optimizations, torch's number of threads, and input and output bound once.
 
-    The logits lie in memory as (N, H, W, classes) and are handed out as a view (N, classes, H, W), as those of a
-    `torch.channels_last` network are.
+    Logits are stored as (N, H, W, classes) and returned as a view (N, classes, H, W), like those of a
+    `torch.channels_last` network.
     """
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "int8", "tf32", "fp16")
     packages: ClassVar[tuple[str, ...]] = ("onnx", "onnxruntime")
-    align: ClassVar[int] = 16  # channels that its widest kernel (AVX-512) takes at once
+    align: ClassVar[int] = 16  # channels per step of its widest kernel (AVX-512)
     name: ClassVar[str] = "onnxruntime"
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
-        super().__init__(model, device)
-        self.precision = precision or "fp32"
+        super().__init__(model, device, precision)
         self.runtime: Any = require("onnxruntime", f"backend {self.name}", onnx_export.INSTALL)
         self.provider = self.choose_provider()
         if self.precision in ("tf32", "fp16") and device.type != "cuda":
             raise UserError(f"backend {self.name} needs CUDA for {self.precision}; choose fp32 or int8 on the CPU")
         if self.precision == "int8" and device.type != "cpu":
-            raise UserError(f"backend {self.name} quantises for the CPU alone; choose fp16, or backend tensorrt")
+            raise UserError(f"backend {self.name} quantizes for the CPU only; choose fp16, or backend tensorrt")
         self.dtype = DTYPES.get(self.precision, torch.float32)
         self.model = model
         self.calibration: Tensor | None = None
 
     def choose_provider(self) -> str:
-        """ONNX Runtime's name for what runs the graph.
+        """Return the name of the execution provider that runs the graph.
 
         Raises:
-            UserError: this build of ONNX Runtime does not have it.
+            UserError: The installed build of ONNX Runtime lacks it.
         """
         return self._available("CUDAExecutionProvider" if self.device.type == "cuda" else "CPUExecutionProvider")
 
@@ -59,7 +58,7 @@ class OnnxRuntime(Backend):
         return provider
 
     def provider_options(self) -> dict[str, Any]:
-        """Options of the provider, by their names in ONNX Runtime."""
+        """Return the options of the execution provider, by their names in ONNX Runtime."""
         if self.provider == "CPUExecutionProvider":
             return {}
         return {"device_id": 0, "use_tf32": int(self.precision == "tf32"), "cudnn_conv_algo_search": "EXHAUSTIVE"}
@@ -68,15 +67,15 @@ class OnnxRuntime(Backend):
         self.calibration = images
 
     def graph(self, images: Tensor) -> bytes:
-        """The serialised graph for batches of the shape of `images`, quantised if need be."""
+        """Export a graph for batches of the shape of `images`, quantized if the precision is int8, and serialize it."""
         model = self.model if self.dtype == torch.float32 else _half(self.model)
         graph = onnx_export.export(model, images.to(self.dtype), user=f"backend {self.name}")
         if self.precision == "int8":
-            from ssr_mmseg.deploy.quantize import quantise
+            from ssr_mmseg.deploy.quantize import quantize
 
             if self.calibration is None:
                 raise UserError(f"backend {self.name} needs calibration images for int8; call calibrate first")
-            graph = quantise(graph, self.calibration)
+            graph = quantize(graph, self.calibration)
         self.nhwc = onnx_export.channels_last_output(graph)
         return graph.SerializeToString()
 
@@ -87,17 +86,18 @@ class OnnxRuntime(Backend):
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that spin after a run take the cores from whatever runs next: small networks in turn took five times
-        # as long as alone.
+        # Threads that keep spinning after a run take cores from whatever runs next: small networks run in turn took
+        # five times as long as alone.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         providers = [(self.provider, self.provider_options())]
         self.session = self.runtime.InferenceSession(graph, options, providers=providers)
         ran = self.session.get_providers()[0]
         if ran != self.provider:
             raise UserError(
-                f"backend {self.name}: {self.provider} could not start, {ran} would run; check its libraries"
+                f"backend {self.name}: expected to run on {self.provider}, but ONNX Runtime falls back to {ran}; "
+                "check that the provider's libraries are installed"
             )
-        # The tensors are torch's, so that both devices are bound alike and logits need no copy.
+        # Binding torch tensors works alike on both devices and avoids a copy of the logits.
         self.images = images.to(self.device, self.dtype, memory_format=torch.contiguous_format, copy=True)
         shape = self.session.get_outputs()[0].shape
         self.logits = torch.empty(shape, dtype=self.dtype, device=self.device)
@@ -108,7 +108,7 @@ class OnnxRuntime(Backend):
 
     def load(self, images: Tensor) -> None:
         super().load(images)
-        self.synchronise()  # the session runs on a stream of its own
+        self.synchronize()  # the session uses its own CUDA stream
 
     def run(self) -> Tensor:
         self.session.run_with_iobinding(self.binding)

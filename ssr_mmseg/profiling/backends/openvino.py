@@ -1,4 +1,4 @@
-"""Backend `openvino`: an exported graph on OpenVINO, on the CPU."""
+"""Backend `openvino`: an exported graph on OpenVINO's CPU plugin."""
 
 from typing import Any, ClassVar
 
@@ -7,20 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import Backend, register
+from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.optional_import import require
 
 INSTALL = "pip install 'ssr-mmseg[deploy,openvino]'"
-# Left to itself OpenVINO computes in bf16 where the processor can: fp32 must be asked for.
+# By default OpenVINO computes in bf16 if the processor can, so fp32 must be requested.
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
-@register("openvino")
+@BACKENDS.register_module(name="openvino")
 class OpenVino(Backend):
-    """One stream that is meant for latency, torch's number of threads, images and logits in memory of their own.
+    """OpenVINO with one stream tuned for latency, torch's number of threads, and preallocated images and logits.
 
-    The logits lie in memory as (N, H, W, classes), as those of backend `onnxruntime`.
+    Logits are stored as (N, H, W, classes), as in backend `onnxruntime`.
     """
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16", "int8")
@@ -28,8 +28,7 @@ class OpenVino(Backend):
     align: ClassVar[int] = 16
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
-        super().__init__(model, device)
-        self.precision = precision or "fp32"
+        super().__init__(model, device, precision)
         self.library: Any = require("openvino", "backend openvino", INSTALL)
         if device.type != "cpu":
             raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
@@ -48,11 +47,11 @@ class OpenVino(Backend):
     def prepare(self, images: Tensor) -> None:
         graph = onnx_export.export(self.model, images.cpu(), user="backend openvino")
         if self.precision == "int8":
-            from ssr_mmseg.deploy.quantize import quantise
+            from ssr_mmseg.deploy.quantize import quantize
 
             if self.calibration is None:
                 raise UserError("backend openvino needs calibration images for int8; call calibrate first")
-            graph = quantise(graph, self.calibration)
+            graph = quantize(graph, self.calibration)
         network = self.core.read_model(graph.SerializeToString(), b"")
         steps = self.library.preprocess.PrePostProcessor(network)
         steps.output().model().set_layout(self.library.Layout("NCHW"))

@@ -1,20 +1,20 @@
-"""Backend `tensorrt`: an exported graph compiled by TensorRT, through ONNX Runtime's provider for it."""
+"""Backend `tensorrt`: an exported graph compiled by TensorRT, through ONNX Runtime's execution provider."""
 
 from typing import Any, ClassVar
 
-from ssr_mmseg.profiling.backends.base import needs_cuda, register
+from ssr_mmseg.profiling.backends.base import BACKENDS, require_cuda
 from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 
 
-@register("tensorrt")
+@BACKENDS.register_module(name="tensorrt")
 class TensorRT(OnnxRuntime):
-    """As `onnxruntime`, the graph compiled for the GPU at hand; `prepare` takes minutes."""
+    """`onnxruntime` with the graph compiled for the present GPU; `prepare` takes minutes."""
 
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "tf32", "fp16")
     name: ClassVar[str] = "tensorrt"
 
     def choose_provider(self) -> str:
-        needs_cuda(self.name, self.device)
+        require_cuda(self.name, self.device)
         return self._available("TensorrtExecutionProvider")
 
     def provider_options(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from ssr_mmseg.costs.latency_table.table import LatencyTable, check_device, diff
 from ssr_mmseg.utils.errors import UserError
 
 
-def test_a_table_is_read_as_it_was_written(tmp_path):
+def test_a_table_survives_the_round_trip(tmp_path):
     table = synthetic(SPACE, points=2)
     table.write(tmp_path / "table.json")
     read = LatencyTable.read(tmp_path / "table.json")
@@ -16,7 +16,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert read.digest == table.digest
 
 
-def test_any_other_figure_is_another_content():
+def test_the_digest_depends_on_every_latency():
     table, other = synthetic(SPACE, points=2), synthetic(SPACE, points=2)
     name = next(iter(other.entries))
     other.entries[name] *= 1.01
@@ -29,11 +29,11 @@ def test_any_other_figure_is_another_content():
         ("{}", "is not a latency table"),
         ("[1]", "is not a latency table"),
         ('{"format": "ssr-latency-1", "entries": {}}', "is not as expected"),
-        ('{"format": "ssr-latency-1", "colour": 1}', "is not as expected"),
+        ('{"format": "ssr-latency-1", "color": 1}', "is not as expected"),
         ("{", "is not valid JSON"),
     ],
 )
-def test_another_file_is_refused_in_one_line(tmp_path, value, message):
+def test_a_file_that_is_not_a_table_is_refused_in_one_line(tmp_path, value, message):
     path = tmp_path / "table.json"
     path.write_text(value)
     with pytest.raises(UserError, match=message) as caught:
@@ -43,14 +43,14 @@ def test_another_file_is_refused_in_one_line(tmp_path, value, message):
 
 
 @pytest.mark.parametrize("time", [0, -1.0, float("nan"), "fast", None])
-def test_figures_that_are_no_times_are_refused(time):
+def test_latencies_that_are_not_positive_numbers_are_refused(time):
     value = json.loads(json.dumps(synthetic(SPACE, points=2).to_dict()))
     value["entries"]["block"] = time
-    with pytest.raises(UserError, match="delete it and make it with ssr-mmseg latency-table"):
+    with pytest.raises(UserError, match="delete it and create it again with ssr-mmseg latency-table"):
         LatencyTable.from_dict(value)
 
 
-def test_the_first_difference_is_told():
+def test_the_first_difference_is_described():
     assert difference(key(), key()) is None
     assert difference(key(threads=4), key(threads=2)) == "threads 4, not 2"
     assert difference(key(versions={"torch": "1", "numpy": "2"}), key(versions={"torch": "2", "numpy": "2"})) == (
@@ -61,6 +61,6 @@ def test_the_first_difference_is_told():
 def test_a_table_of_another_device_is_refused_in_one_line():
     table = synthetic(SPACE, points=2)
     check_device(table, "abacus", "table.json")
-    with pytest.raises(UserError, match=r"table\.json was measured on abacus, not on slide rule; make one") as caught:
+    with pytest.raises(UserError, match=r"table\.json was measured on abacus, not on slide rule; create one") as caught:
         check_device(table, "slide rule", "table.json")
     assert "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Filling a table: what is measured, in what order, and what a stopped measurement leaves."""
+"""Measuring a table: which parts, in which order, and what an interrupted measurement saves."""
 
 import copy
 
@@ -11,21 +11,21 @@ from spaces import SPACE
 
 from ssr_mmseg.architecture.genotype import genotype_of, random_choice
 from ssr_mmseg.costs.latency_table import measure
-from ssr_mmseg.costs.latency_table.measure import GROUP, fill, parts_of
-from ssr_mmseg.costs.latency_table.modules import chain_of, deployed, input_of, module_of, runs_of
+from ssr_mmseg.costs.latency_table.measure import GROUP, fill, list_parts
+from ssr_mmseg.costs.latency_table.modules import build_chain, build_module, deploy_chain, make_input, runs_per_module
 from ssr_mmseg.costs.latency_table.parts import BlockPart, block_parts, knots
 from ssr_mmseg.costs.latency_table.table import LatencyTable
 
 
 @pytest.fixture
 def clockwork(monkeypatch):
-    """Every part takes one ms per run of it, the machine is twice as slow in every other group."""
+    """Simulate 1 ms per run of any part, on a machine that is twice as slow in every other group."""
     groups = []
 
     def time_parts(parts, table, device):
         groups.append(parts)
         slowness = 1 + len(groups) % 2
-        return np.array([[slowness * runs_of(part)] * 3 for part in parts], dtype=float)
+        return np.array([[slowness * runs_per_module(part)] * 3 for part in parts], dtype=float)
 
     monkeypatch.setattr(measure, "time_parts", time_parts)
     return groups
@@ -38,13 +38,13 @@ def empty() -> LatencyTable:
 def test_every_part_is_measured_against_the_same_reference(clockwork):
     table = empty()
     fill(table, SPACE, device=None, keep=lambda grown: None)
-    assert set(table.entries) == {part.name((64, 96)) for part in parts_of(SPACE, table)}
+    assert set(table.entries) == {part.name((64, 96)) for part in list_parts(SPACE, table)}
     assert len({group[0] for group in clockwork}) == 1
     assert max(len(group) for group in clockwork) == 1 + GROUP
-    assert set(table.entries.values()) == {2.0}, "as slow as the reference was at first"
+    assert set(table.entries.values()) == {2.0}, "scaled to the first latency of the reference"
 
 
-def test_a_stopped_measurement_goes_on_where_it_stopped(clockwork):
+def test_an_interrupted_measurement_is_resumed(clockwork):
     kept = []
 
     def stop(grown):
@@ -66,20 +66,20 @@ def test_a_stopped_measurement_goes_on_where_it_stopped(clockwork):
     assert clockwork == []
 
 
-def test_end_widths_and_as_many_points_as_asked_are_measured():
+def test_end_widths_and_the_given_number_of_points_are_measured():
     assert knots(SPACE, "mid_width", 0, 2) == [14, 20]
     assert knots(SPACE, "mid_width", 0, 3) == [14, 18, 20]
     assert knots(SPACE, "mid_width", 1, 9) == [19, 22, 25, 28]
     parts = list(block_parts(SPACE, 2))
-    assert len(parts) == len(set(parts)) == 2 * 4 * 3 * 2  # stages, operators, pairs of ends, mids
+    assert len(parts) == len(set(parts)) == 2 * 4 * 3 * 2  # stages, operators, pairs of end widths, mid widths
 
 
 @pytest.mark.parametrize(("graph", "align"), [("trained", 1), ("deployed", 1), ("deployed", 16)])
-def test_modules_run_on_their_inputs_and_give_back_what_their_parts_say(graph, align):
-    for part in parts_of(SPACE, empty())[::7]:
-        batch = input_of(part, (32, 64), align)
+def test_modules_map_their_inputs_to_outputs_of_the_expected_shape(graph, align):
+    for part in list_parts(SPACE, empty())[::7]:
+        batch = make_input(part, (32, 64), align)
         with torch.no_grad():
-            result = module_of(part, CLASSES, graph, align)(batch)
+            result = build_module(part, CLASSES, graph, align)(batch)
         if isinstance(part, BlockPart):
             assert result.shape == batch.shape
             assert batch.shape[1] == -(-part.narrow // align) * align
@@ -87,17 +87,17 @@ def test_modules_run_on_their_inputs_and_give_back_what_their_parts_say(graph, a
             assert result.shape == (1, CLASSES, 32, 64)
 
 
-def test_a_deployed_chain_is_the_chain_itself_in_padded_widths():
+def test_a_deployed_chain_equals_the_chain_in_padded_widths():
     part = BlockPart(0, 2, 2, 14, 18, 20)
-    chain = chain_of(part).double().eval()
+    chain = build_chain(part).double().eval()
     x = torch.randn(1, 14, 8, 16, dtype=torch.float64)
     with torch.no_grad():
-        found = deployed(chain, 14, 16)(F.pad(x, (0, 0, 0, 0, 0, 2)))
-        torch.testing.assert_close(found[:, :14], chain(x), rtol=1e-9, atol=1e-9)
-    assert not found[:, 14:].any()
+        y = deploy_chain(chain, 14, 16)(F.pad(x, (0, 0, 0, 0, 0, 2)))
+        torch.testing.assert_close(y[:, :14], chain(x), rtol=1e-9, atol=1e-9)
+    assert not y[:, 14:].any()
 
 
-def test_two_networks_have_two_names():
+def test_different_networks_have_different_names():
     drawn = {genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed))) for seed in range(20)}
     names = {measure.random_parts(SPACE, 1, seed)[0].name((64, 96)) for seed in range(20)}
     assert len(names) == len({genotype.stages for genotype in drawn})

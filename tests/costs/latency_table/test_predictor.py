@@ -1,4 +1,4 @@
-"""Predicted latency: what the formula says for a network, and its mean under gates."""
+"""Predicted latency of a network, and its mean under the gates."""
 
 from functools import partial
 
@@ -27,13 +27,13 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
 
 @settings(max_examples=20)
 @given(SEEDS, st.sampled_from([MODEL, COARSE]))
-def test_a_network_is_its_frame_and_its_blocks(seed, model):
+def test_a_network_is_the_sum_of_its_frame_and_its_blocks(seed, model):
     genotype = random_genotype(seed)
     assert model.of(genotype) == pytest.approx(network_ms(genotype), rel=1e-9)
 
 
 @pytest.mark.parametrize("align", [2, 8, 16])
-def test_a_model_has_steps_where_a_device_pads_widths(align):
+def test_predictions_have_steps_where_the_device_pads_widths(align):
     of, of_block = partial(padded_ms, align=align), partial(padded_block_ms, align=align)
     model = LatencyModel(SPACE, synthetic(SPACE, points=2, of=of, of_block=of_block, graph="deployed", align=align))
     for genotype in map(random_genotype, range(10)):
@@ -41,7 +41,7 @@ def test_a_model_has_steps_where_a_device_pads_widths(align):
 
 
 @pytest.mark.parametrize("points", [2, 4])
-def test_a_frame_is_a_line_over_its_end_width_that_never_falls(points):
+def test_the_frame_is_linear_in_the_end_width_and_never_falls(points):
     def tilted(by):
         def of(genotype):
             return network_ms(genotype) + sum(by * stage.blocks[-1].out for stage in genotype.stages)
@@ -56,7 +56,7 @@ def test_a_frame_is_a_line_over_its_end_width_that_never_falls(points):
 
 @settings(max_examples=20)
 @given(SEEDS, st.sampled_from([MODEL, COARSE]))
-def test_expected_latency_at_one_hot_gates_is_that_of_the_network(seed, model):
+def test_expected_latency_at_one_hot_gates_equals_that_of_the_network(seed, model):
     genotype = random_genotype(seed)
     gates = ArchitectureParameters(SPACE).double()
     with gates.one_hot(choice_of(SPACE, genotype)):
@@ -83,7 +83,7 @@ def test_expected_latency_at_soft_gates_is_the_mean_over_sampled_networks():
     assert error < 0.01 * expected
 
 
-def test_every_gate_has_a_gradient_and_single_precision_will_do():
+def test_every_gate_has_a_gradient_and_single_precision_suffices():
     gates = ArchitectureParameters(SPACE)
     expected = MODEL.expected(gates.probabilities())
     assert expected.dtype == torch.float32
@@ -94,7 +94,7 @@ def test_every_gate_has_a_gradient_and_single_precision_will_do():
         assert bool(gates.alpha[gate].grad.any())
 
 
-def test_whole_networks_correct_what_blocks_measured_alone_miss():
+def test_factors_fitted_to_whole_networks_correct_isolated_blocks():
     factors = (0.7, 1.4)
     true = partial(network_ms, factors=factors)
     model = LatencyModel(SPACE, synthetic(SPACE, of=true, networks=20))
@@ -106,7 +106,7 @@ def test_whole_networks_correct_what_blocks_measured_alone_miss():
     assert np.max(errors[0]) < 0.01 < np.max(errors[1])
 
 
-def test_a_part_that_was_not_measured_is_named():
+def test_a_missing_part_is_named():
     table = synthetic(SPACE)
     missing = next(name for name in table.entries if name.startswith("block 16x24"))
     del table.entries[missing]

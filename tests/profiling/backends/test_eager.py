@@ -23,14 +23,14 @@ def test_logits_are_those_of_the_network_in_eval_mode(network, device):
     backend = Eager(network, torch.device(device))
     backend.prepare(images)
     logits = backend.run()
-    backend.synchronise()
+    backend.synchronize()
     expected = copy.deepcopy(network).eval()(images)
     torch.testing.assert_close(logits.cpu(), expected, rtol=1e-3, atol=1e-4)
     assert logits.is_inference()
     assert logits.device.type == device
 
 
-def test_the_network_of_the_caller_stays_as_it_is(network):
+def test_the_callers_network_is_unchanged(network):
     before = copy.deepcopy(network.state_dict())
     backend = Eager(network, torch.device("cpu"))
     backend.prepare(torch.randn(1, 3, 8, 8))
@@ -40,7 +40,7 @@ def test_the_network_of_the_caller_stays_as_it_is(network):
     network(torch.randn(2, 3, 8, 8)).sum().backward()  # still trains
 
 
-def test_later_changes_of_the_caller_do_not_reach_the_copy(network):
+def test_later_changes_by_the_caller_do_not_affect_the_copy(network):
     backend = Eager(network, torch.device("cpu"))
     backend.prepare(torch.randn(1, 3, 8, 8))
     logits = backend.run()
@@ -49,19 +49,19 @@ def test_later_changes_of_the_caller_do_not_reach_the_copy(network):
     assert torch.equal(backend.run(), logits)
 
 
-def test_other_precisions_are_run_in_float32(network):
+def test_networks_and_images_of_other_types_run_in_float32(network):
     backend = Eager(network.to(torch.bfloat16), torch.device("cpu"))
     backend.prepare(torch.zeros(1, 3, 8, 8, dtype=torch.float64))
     assert backend.run().dtype == torch.float32
     assert backend.precision == "fp32"
 
 
-def test_synchronise_waits_for_its_own_gpu(network, monkeypatch):
+def test_synchronize_waits_for_its_own_gpu(network, monkeypatch):
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
     backend = Eager(network, torch.device("cpu"))
-    backend.synchronise()
+    backend.synchronize()
     assert waited == []  # nothing to wait for on a CPU
     backend.device = torch.device("cuda")
-    backend.synchronise()
+    backend.synchronize()
     assert waited == [torch.device("cuda")]
