@@ -1,23 +1,23 @@
-# Two commands: `make table` runs the default experiment, `make test` every check. Both make the environment first.
+# `make table` runs the default experiment and `make test` runs all checks; both create the environment first.
 
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 BIN := $(VENV)/bin
 
-.PHONY: help setup table test chaos slurm lint docs format lock clean
+.PHONY: help setup table test chaos slurm lint docs schema format lock clean
 
-help: ## show this list
+help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(VENV)/.complete ## make the environment of requirements.lock in .venv
+setup: $(VENV)/.complete ## create the environment of requirements.lock in .venv
 
 $(VENV)/.complete: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make setup PYTHON=python3.11")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required; run: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-# With pip's build isolation onedl-mmcv builds in seconds. Without it, it finds torch and compiles its operators.
+# Keep pip's build isolation: onedl-mmcv then builds in seconds; if it finds torch, it compiles its operators.
 	$(BIN)/python -m pip install --requirement requirements.lock
-# The project itself is pure Python and builds with the lock's setuptools.
+# The project is pure Python and builds with the setuptools of the lock.
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -32,29 +32,32 @@ lint: setup ## check style, workflow, imports and types
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 
-# A process per core, one thread each. Without a browser, and without the rights to install one, all tests but those of the report in a browser are run.
-test: lint ## run every check and test
+# One process per core, one thread each. The browser tests are skipped if Chromium is missing and cannot be installed.
+test: lint ## run all checks and tests
 	without="--ignore tests/slurm --ignore tests/end_to_end/test_chaos.py"; \
 	sh tests/report/get_chromium.sh || without="$$without --ignore tests/report/test_browser.py"; \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile $$without
 
-chaos: setup ## kill the tiny pipeline at random moments and compare what comes out
+chaos: setup ## kill the tiny pipeline at random moments and compare its results
 	$(BIN)/python -m pytest tests/end_to_end/test_chaos.py
 
-slurm: setup ## run the tiny pipeline on a single-node Slurm of this machine, as root
+slurm: setup ## run the tiny pipeline on a single-node Slurm on this machine, as root
 	sh tests/slurm/get_slurm.sh
 	$(BIN)/python -m pytest tests/slurm
 
-docs: setup ## build the pages of docs/ as a site in build/site
+docs: setup ## build the documentation site in build/site
 	$(BIN)/mkdocs build --strict
 
-format: setup ## rewrite the sources in the project's style
+schema: setup ## write the schema and the tables of the configuration's keys, from the models in ssr_mmseg/settings/
+	$(BIN)/python -m ssr_mmseg.settings.reference
+
+format: setup ## format the sources and apply ruff's fixes
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# torch's CUDA libraries differ between platforms and are pinned by torch itself; its local version names one build.
-lock: ## pin the newest releases that pyproject.toml allows
+# torch pins its own CUDA libraries, which differ between platforms; a local version (+cpu) would pin one build.
+lock: ## pin the newest releases allowed by pyproject.toml
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --upgrade pip
@@ -65,5 +68,5 @@ lock: ## pin the newest releases that pyproject.toml allows
 	{ sed '/- pip:/q' environment.yaml; sed -n '/^#/!s/^/    - /p' build/requirements.lock; } > build/environment.yaml
 	mv build/requirements.lock build/environment.yaml .
 
-clean: ## remove the environment and all caches; results stay
+clean: ## remove the environment and all caches, but not results
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

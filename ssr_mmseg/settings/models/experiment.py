@@ -1,0 +1,72 @@
+"""The whole configuration, and its small sections."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ssr_mmseg.settings.models.ablation import Ablation
+from ssr_mmseg.settings.models.base import Name, Section, Seeds, UniqueList, optional
+from ssr_mmseg.settings.models.datasets import DatasetEntry
+from ssr_mmseg.settings.models.search import Discretize, Search
+from ssr_mmseg.settings.models.timing import Latency, Profile
+from ssr_mmseg.settings.models.training import Evaluate, Retrain
+
+
+class Threads(Section):
+    """CPU threads of a training job. Changing them reruns nothing; results may differ by rounding."""
+
+    search: int = Field(ge=1, le=1024, description="CPU threads of a search. Changing this reruns nothing.")
+    retrain: int = Field(
+        ge=1,
+        le=1024,
+        description="CPU threads of a retraining and of its evaluation. Changing this reruns nothing, though results "
+        "may differ by rounding.",
+    )
+
+
+class Monitor(Section):
+    """What a training shows while it runs. Nothing here changes a result or reruns anything."""
+
+    validation: float = Field(
+        ge=0,
+        le=1,
+        description="Largest share of the training time for measuring mIoU on val: after the first epoch, and after "
+        "later ones as far as the share allows. 0: never. The values are shown, and never used to choose.",
+    )
+    tensorboard: bool = Field(
+        description="Whether to write losses, gates and predictions as TensorBoard's event files to the `log` folder "
+        "of each training, for `tensorboard --logdir results`. Needs `pip install tensorboard`. Neither key of "
+        "`monitor` changes a result or reruns anything."
+    )
+
+
+class Experiment(Section):
+    """What to run, on which data and for how long. Keys that are left out have the values of config/config.yaml."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        description="Where to train and time networks. `auto`: CUDA if there is a usable GPU, else the CPU. `cuda` "
+        "without one is an error. Jobs submitted to a cluster request a GPU with either. Changing this reruns the "
+        "timing but no training."
+    )
+    seeds: Seeds = Field(description="Each seed is a search of its own and a retraining of every network.")
+    networks: UniqueList[Name] = Field(
+        min_length=1,
+        max_length=1000,
+        description="Rows of the table, all trained by the same recipe. `searched`: what the search finds. `random`: a "
+        "random network of the space with about its cost. Any other name is a genotype `config/genotypes/<name>.json` "
+        "or a baseline `config/mmseg/baselines/<name>.py`.",
+    )
+    datasets: dict[Name, DatasetEntry] = Field(
+        min_length=1,
+        max_length=200,
+        description="The datasets by name. The name is the folder of the results and the first column of the table.",
+    )
+    search: Search
+    latency: Latency
+    discretize: Discretize
+    retrain: Retrain
+    evaluate: Evaluate
+    profile: Profile
+    threads: Threads
+    monitor: Monitor
+    ablation: Ablation = optional("Searches to compare; leave the section out if you do not need any.")

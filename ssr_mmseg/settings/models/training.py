@@ -1,0 +1,27 @@
+"""The sections `retrain` and `evaluate`."""
+
+from pydantic import Field
+
+from ssr_mmseg.settings.models.base import FilePath, Section
+
+
+class Retrain(Section):
+    """Training from scratch, the same for all networks."""
+
+    schedule: FilePath = Field(
+        description="mmengine file of optimizer, learning rate and augmentation. `retrain.py` in the same folder is "
+        "the paper's."
+    )
+    epochs: int = Field(ge=1, le=1_000_000, description="Length of the training, in epochs.")
+    batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")
+
+
+class Evaluate(Section):
+    """Evaluation of the retrained networks."""
+
+    frames: int = Field(
+        ge=0,
+        le=10_000,
+        description="Images per split to draw with prediction and truth, in "
+        "`results/<dataset>/seed<seed>/evaluate/<network>/predictions`.",
+    )
