@@ -1,4 +1,4 @@
-"""What the ablation's table says: means with intervals, paired tests against SSR, and the answer in plain words."""
+"""Text of the ablation: means with intervals, paired tests against SSR, and the conclusion in sentences."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class GapTest:
-    """SSR's gap against another regularizer's in one setting, on the seeds that both have."""
+    """SSR's gap compared with another regularizer's in one setting, on the seeds that both have."""
 
     shrink: str
     dimensions: str
@@ -29,11 +29,11 @@ class GapTest:
     ours_mean: float
     other_mean: float
     comparison: Comparison
-    p: float | None  # of the paired t-test, corrected by Holm for the other regularizers of the setting
+    p: float | None  # paired t-test, Holm-corrected for the regularizers compared in the setting
 
     @property
     def outcome(self) -> str:
-        """`smaller`, `larger`, `undetected`, or `untested` if there are too few seeds."""
+        """One of `smaller`, `larger`, `undetected`, and `untested` if there are too few seeds."""
         if self.p is None:
             return "untested"
         if self.p >= LEVEL:
@@ -42,30 +42,30 @@ class GapTest:
 
 
 def report(table: pd.DataFrame) -> str:
-    """The whole text, in Markdown; `table` has the columns of `results/ablation.csv`."""
+    """Return the whole text in Markdown; `table` has the columns of `results/ablation.csv`."""
     tests = paired_tests(table)
     datasets, commits = (", ".join(sorted({str(v) for v in table[key] if v})) for key in ("dataset", "commit"))
     parts = [
         f"# Ablation of the discretization gap on {datasets}",
         f"{len(table)} searches{f' at commit {commits}' if commits else ''}. The gap is the mIoU of the relaxed "
-        "supernet less that of the same supernet with one-hot gates, on the same validation images, in points.",
+        "supernet minus that of the same supernet with one-hot gates, on the same validation images, in points.",
         "## Is SSR's gap smaller than without it?",
         answer(tests),
         "## Means over the seeds",
-        "With 95 % t-intervals; one seed has none. Gates decided and entropy concern the searched dimensions. A search "
-        "learns nothing in the stages behind the one that decides its last gate, so compare gaps rather than mIoU.",
+        "With 95 % t-intervals where there are several seeds. Gates decided and entropy refer to the searched "
+        "dimensions. A search learns nothing after the stage that decides its last gate, so compare gaps, not mIoU.",
         means_table(table),
         "## Paired tests of the gap against SSR",
-        "SSR's gap less the other's, paired by seed. p: paired t-test, two-sided; Holm: corrected for the regularizers "
-        "compared in the same setting; Wilcoxon: signed ranks, from six pairs on; d: mean over standard deviation of "
-        "the differences.",
-        tests_table(tests) if tests else "No setting has SSR beside another regularizer on the same seeds.",
+        "SSR's gap minus the other's, paired by seed. p: two-sided paired t-test; Holm: corrected for the regularizers "
+        "compared in the same setting; Wilcoxon: signed-rank test, with at least six pairs; d: mean divided by "
+        "standard deviation of the differences.",
+        tests_table(tests) if tests else "No setting has both SSR and another regularizer on the same seeds.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def paired_tests(table: pd.DataFrame) -> list[GapTest]:
-    """SSR against every other regularizer, in each setting of shrinking and dimensions that has both."""
+    """Compare SSR with every other regularizer in each setting of shrinking and dimensions that has both."""
     tests = []
     for (shrink, dimensions), setting in table.groupby(["shrink", "dimensions"], sort=False):
         gaps = setting.pivot(index="seed", columns="regularizer", values="gap")
@@ -83,27 +83,27 @@ def paired_tests(table: pd.DataFrame) -> list[GapTest]:
 
 
 def answer(tests: list[GapTest]) -> str:
-    """A sentence per setting that has SSR beside no regularizer; first a count of the outcomes if there are several."""
-    asked = [test for test in tests if test.other == WITHOUT]
-    if not asked:
-        return "The ablation cannot tell: no setting has SSR beside a search without a regularizer."
-    if len(asked) == 1:
-        return verdict(asked[0])
-    count = {outcome: sum(test.outcome == outcome for test in asked) for outcome in ("smaller", "larger")}
-    rest = len(asked) - count["smaller"] - count["larger"]
+    """Return a sentence per setting with both SSR and no regularizer, preceded by a count if there are several."""
+    against_none = [test for test in tests if test.other == WITHOUT]
+    if not against_none:
+        return "No conclusion: no setting has both SSR and a search without a regularizer."
+    if len(against_none) == 1:
+        return verdict(against_none[0])
+    count = {outcome: sum(test.outcome == outcome for test in against_none) for outcome in ("smaller", "larger")}
+    rest = len(against_none) - count["smaller"] - count["larger"]
     overall = (
-        f"Of {len(asked)} settings, SSR's gap is significantly smaller than without it in {count['smaller']} and "
-        f"significantly larger in {count['larger']}; in {rest} no difference is shown."
+        f"Of {len(against_none)} settings, SSR's gap is significantly smaller than without it in {count['smaller']} "
+        f"and significantly larger in {count['larger']}; in {rest} there is no significant difference."
     )
-    return "\n".join([overall, "", *(f"- {verdict(test)}" for test in asked)])
+    return "\n".join([overall, "", *(f"- {verdict(test)}" for test in against_none)])
 
 
 def verdict(test: GapTest) -> str:
-    """The outcome of SSR against no regularizer in one setting, as a sentence."""
+    """Return a sentence on SSR compared with no regularizer in one setting."""
     setting = f"Searching `{test.dimensions}` {'with' if test.shrink == 'on' else 'without'} shrinking"
     figures = f"{test.ours_mean:.2f} against {test.other_mean:.2f} points of mIoU"
     if test.outcome == "untested":
-        return f"{setting}, one seed allows no test of SSR's discretization gap against that without it: {figures}."
+        return f"{setting}, SSR's discretization gap cannot be tested against that without it on one seed: {figures}."
     comparison = test.comparison
     grounds = (
         f"{comparison.pairs} seeds, difference {comparison.difference:.2f}, 95 % interval "
@@ -112,13 +112,13 @@ def verdict(test: GapTest) -> str:
     if test.outcome == "undetected":
         return (
             f"{setting}, SSR's discretization gap does not differ significantly from the gap without it: {figures} "
-            f"({grounds}); that is no proof of equality."
+            f"({grounds}); this does not prove that they are equal."
         )
     return f"{setting}, SSR's discretization gap is {test.outcome} than without it: {figures} ({grounds})."
 
 
 def means_table(table: pd.DataFrame) -> str:
-    """Mean and interval of every measure, per regularizer, shrinking and dimensions."""
+    """Return the table of means and intervals by regularizer, shrinking and dimensions."""
     rows = []
     measures = dict(MEASURES)
     if table.retrained_miou.notna().any():
@@ -130,7 +130,7 @@ def means_table(table: pd.DataFrame) -> str:
 
 
 def tests_table(tests: list[GapTest]) -> str:
-    """One line per paired test."""
+    """Return the table of the paired tests."""
     rows = [
         [
             *(test.dimensions, test.shrink, test.other, str(test.comparison.pairs)),
@@ -146,13 +146,13 @@ def tests_table(tests: list[GapTest]) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def measure_text(values: list[float]) -> str:
-    """`mean [low, high]`; the mean alone for one value, nothing for none."""
+    """Format values as `mean [low, high]`; only the mean for one value, empty for none."""
     if not values:
         return ""
     mean, interval = mean_interval(values)
@@ -160,12 +160,12 @@ def measure_text(values: list[float]) -> str:
 
 
 def interval_text(interval: Interval | None) -> str:
-    """`low to high`, or nothing."""
+    """Format an interval as `low to high`; empty for None."""
     return "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
 
 
 def p_text(p: float | None, equals: bool = False) -> str:
-    """A probability with three digits, or nothing; with its sign of equality inside a sentence."""
+    """Format a p-value with three digits, with an equals sign if `equals`; empty for None."""
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{'= ' if equals else ''}{p:.3f}"

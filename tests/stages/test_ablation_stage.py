@@ -8,9 +8,9 @@ from ablation_files import write_metrics
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
+from ssr_mmseg.report.ablation_text import answer, paired_tests, report
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.ablation import COLUMNS, write_ablation
-from ssr_mmseg.stages.ablation_report import answer, paired_tests, report
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 
@@ -130,8 +130,8 @@ def test_without_an_ablation_there_is_nothing_to_join(config, results):
         (
             [2.0],
             [3.0],
-            "Searching `joint` with shrinking, one seed allows no test of SSR's discretization gap against that "
-            "without it: 2.00 against 3.00 points of mIoU.",
+            "Searching `joint` with shrinking, SSR's discretization gap cannot be tested against that without it on "
+            "one seed: 2.00 against 3.00 points of mIoU.",
         ),
         ([0.0] * 3, [0.0] * 3, "Searching `joint` with shrinking, SSR's discretization gap does not differ "),
     ],
@@ -140,7 +140,7 @@ def test_the_answer_says_what_the_numbers_say(ours, without, sentence):
     text = answer(paired_tests(one_setting(ours, without)))
     assert text.startswith(sentence)
     assert text.endswith(".")
-    assert ("no proof of equality" in text) == ("does not differ" in text)
+    assert ("does not prove that they are equal" in text) == ("does not differ" in text)
 
 
 def test_several_settings_are_counted_and_told_one_by_one():
@@ -154,8 +154,8 @@ def test_several_settings_are_counted_and_told_one_by_one():
     }
     overall, _, *lines = answer(paired_tests(table(gaps))).splitlines()
     assert overall == (
-        "Of 3 settings, SSR's gap is significantly smaller than without it in 1 and significantly larger in 1; in 1 no "
-        "difference is shown."
+        "Of 3 settings, SSR's gap is significantly smaller than without it in 1 and significantly larger in 1; in 1 "
+        "there is no significant difference."
     )
     assert [line[:40] for line in lines] == [
         "- Searching `joint` with shrinking, SSR'",
@@ -192,7 +192,7 @@ def test_only_seeds_that_both_have_are_paired():
 @pytest.mark.parametrize("names", [("none", "entropy"), ("ssr",), ("ssr", "entropy")])
 def test_an_ablation_that_cannot_answer_says_so(names):
     text = report(table({(name, "on", "joint"): around(1.0) for name in names}))
-    assert "The ablation cannot tell: no setting has SSR beside a search without a regularizer." in text
+    assert "No conclusion: no setting has both SSR and a search without a regularizer." in text
 
 
 def test_the_report_shows_means_intervals_and_tests():
