@@ -1,4 +1,4 @@
-"""Our supernet at the reference's shape, with the optimizers and losses of a schedule, for measurements."""
+"""Our supernet in the reference's search space, with the optimizers and losses of a schedule, for measurements."""
 
 import torch
 from mmengine.config import Config
@@ -11,7 +11,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.search.step import TwoPhaseStep, architecture_of
+from ssr_mmseg.search.step import TwoPhaseStep, get_architecture
 from ssr_mmseg.settings import paths
 
 CLASSES = 20
@@ -51,7 +51,7 @@ class OurStep:
         optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
             {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}
         )
-        architecture = architecture_of(self.model)
+        architecture = get_architecture(self.model)
         cost = build_cost({"type": "macs", "target": 0.6}, architecture.space, CLASSES, size)
         objective = ArchitectureObjective(architecture, schedule["objective"].to_dict(), "ssr", cost)
         self.step = TwoPhaseStep(self.model, optimizers(self.model), objective)

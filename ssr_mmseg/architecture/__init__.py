@@ -1,1 +1,1 @@
-"""The nouns of the method: search space, genotype, gates and the structure of a supernet. No network is built here."""
+"""Search space, gates, genotypes and supernet structures: the terms of the method, without the networks."""

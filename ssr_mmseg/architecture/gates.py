@@ -1,17 +1,17 @@
-"""Architecture parameters: α and the survivors of every gate group, and what follows from them.
+"""Architecture parameters: α and the surviving options of every gate group, their probabilities and their shrinking.
 
-In each gate the last axis holds the options and the axes before it the groups. A removed group (of a dropped block
-or a dead operator) has no survivor, and that is all there is to the hierarchy.
+In each gate the last axis holds the options and the axes before it the groups. A group of a dropped block or a dead
+operator is removed: it has no survivor. This is how hierarchical shrinking is represented.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.architecture.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace, dependents
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -20,40 +20,43 @@ def _sigmoid_scores(alpha: Tensor) -> Tensor:
 
 
 def _softmax_scores(alpha: Tensor) -> Tensor:
-    return (alpha - alpha.detach().amax(dim=-1, keepdim=True)).exp()  # the shift changes nothing but overflow
+    return (alpha - alpha.detach().amax(dim=-1, keepdim=True)).exp()  # shifted only to avoid overflow
 
 
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": _sigmoid_scores, "softmax": _softmax_scores}
 
 
 class ArchitectureParameters(nn.Module):
-    """α (parameters, from 0) and `alive` (buffers) of the gates `depth`, `operator`, `mid_width` and `out_width`.
+    """α (parameters, initially 0) and `alive` (buffers) of every gate.
 
     Args:
         space: The search space; options that it does not search are dead from the start.
-        scores: `sigmoid` for the paper's p = σ(α) / Σ_alive σ(α) (method §4), `softmax` to compare with.
+        scores: `sigmoid` for the paper's p = σ(α) / Σ_alive σ(α) (method §4), or `softmax` for comparison.
+
+    Raises:
+        UserError: There are no such scores.
     """
 
     def __init__(self, space: SearchSpace, scores: str = "sigmoid") -> None:
         super().__init__()
         if scores not in SCORES:
-            raise UserError(f"unknown gate {scores}; known are: {', '.join(SCORES)}")
+            raise UserError(f"unknown gate {scores!r}; choose one of: {', '.join(SCORES)}")
         self.space = space
         self.scores = SCORES[scores]
         self.alpha = nn.ParameterDict({gate: torch.zeros(space.gate_shape(gate)) for gate in GATES})
         for gate in GATES:
             self.register_buffer(f"alive_{gate}", torch.from_numpy(space.allowed(gate)))
-        self._read: list[tuple[int, int]] = []  # identity and version of the buffers behind the next two
+        self._read: list[tuple[int, int]] = []  # identity and version of the buffers when the next two were read
         self._survivors: dict[str, list] = {}
         self._decided = False
 
     @property
     def alive(self) -> dict[str, Tensor]:
-        """Survivors of each gate, boolean, (*groups, options)."""
+        """Surviving options of each gate, boolean, (*groups, options)."""
         return {gate: getattr(self, f"alive_{gate}") for gate in GATES}
 
     def probabilities(self) -> dict[str, Tensor]:
-        """p of each gate, (*groups, options): 0 for dead options, summing to 1 in every group that has a survivor."""
+        """Return p of each gate, (*groups, options): 0 for dead options, with sum 1 in every group with a survivor."""
         result = {}
         for gate, alive in self.alive.items():
             scores = self.scores(self.alpha[gate]) * alive
@@ -62,37 +65,40 @@ class ArchitectureParameters(nn.Module):
         return result
 
     def survivors(self) -> dict[str, list]:
-        """`alive` as nested lists. Read from the device only after a change: reading waits for all that runs there."""
+        """Return `alive` as nested lists.
+
+        They are cached on the host and read only after `alive` has changed, because reading synchronizes with the GPU.
+        """
         state = [(id(alive), alive._version) for alive in self.alive.values()]
         if state != self._read:
-            found = {gate: alive.cpu() for gate, alive in self.alive.items()}
-            self._survivors = {gate: alive.tolist() for gate, alive in found.items()}
-            self._decided = all(bool((alive.sum(dim=-1) <= 1).all()) for alive in found.values())
+            copies = {gate: alive.cpu() for gate, alive in self.alive.items()}
+            self._survivors = {gate: alive.tolist() for gate, alive in copies.items()}
+            self._decided = all(bool((alive.sum(dim=-1) <= 1).all()) for alive in copies.values())
             self._read = state
         return self._survivors
 
     @torch.no_grad()
     def choice(self) -> dict[str, np.ndarray]:
-        """Index of the most probable survivor of each group, (*groups,); 0 for a removed group."""
+        """Return the index of the most probable survivor of each group, (*groups,); 0 for a removed group."""
         return {gate: p.argmax(dim=-1).cpu().numpy() for gate, p in self.probabilities().items()}
 
     def options_alive(self) -> dict[str, int]:
-        """Survivors of each gate, over all groups."""
+        """Count the survivors of each gate over all groups."""
         return {gate: int(alive.sum()) for gate, alive in self.alive.items()}
 
     def groups(self) -> dict[str, dict[str, int]]:
-        """Per gate, how many groups `exist` (have a survivor) and how many of them are `decided` (have just one)."""
+        """Count the groups of each gate that `exist` (have a survivor) and that are `decided` (have exactly one)."""
         counts = {gate: alive.sum(dim=-1) for gate, alive in self.alive.items()}
         return {gate: {"exist": int((n > 0).sum()), "decided": int((n == 1).sum())} for gate, n in counts.items()}
 
     @property
     def decided(self) -> bool:
-        """Whether every group has at most one survivor. Asked at every step, so that it is read as `survivors` is."""
+        """Whether every group has at most one survivor. Cached like `survivors`, because every step reads it."""
         self.survivors()
         return self._decided
 
     def gates_decided(self) -> float:
-        """Share of the existing groups that have one survivor, among those with a choice; 1 if none has one."""
+        """Return the share of decided groups among the existing groups with a choice; 1 if there is no such group."""
         counts = []
         for gate, alive in self.alive.items():
             choice = torch.from_numpy(self.space.allowed(gate).sum(axis=-1) > 1)  # (*groups,)
@@ -103,7 +109,7 @@ class ArchitectureParameters(nn.Module):
 
     @torch.no_grad()
     def entropy(self) -> dict[str, float]:
-        """Mean over a gate's existing groups of −Σ p ln p, in nats; 0 once all are decided."""
+        """Return the mean of −Σ p ln p over the existing groups of each gate, in nats; 0 once all are decided."""
         probabilities = self.probabilities()
         result = {}
         for gate, alive in self.alive.items():
@@ -112,19 +118,19 @@ class ArchitectureParameters(nn.Module):
         return result
 
     @torch.no_grad()
-    def shrink(self, threshold: float, gates: Sequence[str] = GATES) -> int:
-        """Remove the options with p ≤ threshold · max p of their group, and what depends on them (method §6).
+    def shrink(self, threshold: float, gates: Collection[str] = GATES) -> int:
+        """Remove the options with p ≤ threshold · max p of their group, and the groups that depend on them (method §6).
 
         Args:
             threshold: Share of the group's largest probability.
-            gates: The gates to look at.
+            gates: Names of the gates to shrink.
 
         Returns:
             The number of options removed.
 
         Raises:
-            UserError: a group would lose its last option, because its probabilities are not finite or all are 0.
-                Nothing is removed then.
+            UserError: A group would lose its last option, because its probabilities are not finite or are all 0. No
+                option is removed then.
         """
         before = sum(self.options_alive().values())
         survivors = {}
@@ -135,12 +141,11 @@ class ArchitectureParameters(nn.Module):
             emptied = torch.nonzero(self.alive[gate].any(dim=-1) & ~survivors[gate].any(dim=-1))
             if len(emptied):
                 group = emptied[0].tolist()
-                axes = ("stage",) if gate == "depth" else ("block", "operator")
-                place = ", ".join(f"{axis} {index + 1}" for axis, index in zip(axes, group, strict=False))
+                place = ", ".join(f"{axis} {index + 1}" for axis, index in zip(GATES[gate].axes, group, strict=True))
                 raise UserError(
-                    f"shrinking would leave no option to gate {gate} of {place}, whose largest probability is "
-                    f"{float(p[tuple(group)].max()):g}: the search has diverged; lower the learning rate of the "
-                    "architecture parameters, or the loss weights, in the search's schedule"
+                    f"the search has diverged: shrinking would remove every option of gate {gate} of {place}, whose "
+                    f"largest probability is {float(p[tuple(group)].max()):g}; lower the learning rate of the "
+                    "architecture parameters or the loss weights in the schedule of the search"
                 )
         for gate, alive in survivors.items():
             self.alive[gate].copy_(alive)
@@ -148,20 +153,21 @@ class ArchitectureParameters(nn.Module):
         return before - sum(self.options_alive().values())
 
     def remove_dependents(self) -> None:
-        """Take the operators from blocks beyond the deepest surviving depth, and the widths from dead operators."""
+        """Remove the groups of blocks beyond the deepest surviving depth, and those of dead operators."""
         alive, first = self.alive, 0
         for index, stage in enumerate(self.space.stages):
             deepest = int(alive["depth"][index].nonzero().max())
-            alive["operator"][first + deepest + 1 : first + stage.blocks] = False
+            for gate in dependents("depth"):
+                alive[gate][first + deepest + 1 : first + stage.blocks] = False
             first += stage.blocks
-        for gate in ("mid_width", "out_width"):
+        for gate in dependents("operator"):
             alive[gate].logical_and_(alive["operator"].unsqueeze(-1))
 
     @contextmanager
     def one_hot(self, choice: Mapping[str, np.ndarray] | None = None) -> Iterator[None]:
-        """Within the block only the chosen option of each group is alive; by default the most probable one.
+        """Context in which only the chosen option of each group is alive; by default the most probable one.
 
-        The supernet then computes exactly the discrete network, and its expected cost is that network's cost.
+        Inside, the supernet computes exactly the discrete network, and its expected cost is the cost of that network.
         """
         before = {gate: alive.clone() for gate, alive in self.alive.items()}
         chosen = self.choice() if choice is None else choice

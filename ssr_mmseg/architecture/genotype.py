@@ -116,7 +116,7 @@ class Genotype:
         write_text(path, "\n".join([*lines, '  "stages": [', ",\n".join(stages), "  ]", "}"]) + "\n")
 
 
-def genotype_of(space: SearchSpace, choice: Choice, comment: str = "") -> Genotype:
+def build_genotype(space: SearchSpace, choice: Choice, comment: str = "") -> Genotype:
     """Return the genotype of a choice; the choices of dropped blocks and unused operators are ignored."""
     stages, first = [], 0
     for index, stage in enumerate(space.stages):
@@ -132,7 +132,7 @@ def genotype_of(space: SearchSpace, choice: Choice, comment: str = "") -> Genoty
     return Genotype(tuple(stages), comment)
 
 
-def choice_of(space: SearchSpace, genotype: Genotype) -> dict[str, np.ndarray]:
+def find_choice(space: SearchSpace, genotype: Genotype) -> dict[str, np.ndarray]:
     """Return the choice that yields `genotype`; groups that do not matter get their last option.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Input sizes that networks of the space accept: height and width, multiples of the stride of stage 2."""
+"""Input sizes that the networks accept: height and width must be multiples of the stride of stage 2."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,16 @@ STRIDE = 8  # stage 2 computes at 1/8 of the input
 
 
 def check_input_size(size: Sequence[int], least: int = STRIDE) -> None:
-    """Raise `UserError` unless `size` is a height and a width, multiples of `STRIDE` of at least `least` pixels."""
-    sound = len(size) == 2 and all(type(side) is int and side >= least and side % STRIDE == 0 for side in size)
-    if not sound:
-        found = "x".join(map(str, size))
+    """Check that `size` is a height and a width, both multiples of `STRIDE` and at least `least` pixels.
+
+    Raises:
+        UserError: It is not.
+    """
+    valid = len(size) == 2 and all(type(side) is int and side >= least and side % STRIDE == 0 for side in size)
+    if not valid:
+        shown = "x".join(map(str, size))
         bound = f" of at least {least}" if least > STRIDE else ""
         raise UserError(
-            f"input size {found}: expected a height and a width that are positive multiples of {STRIDE}{bound}; "
+            f"input size {shown}: expected a height and a width that are positive multiples of {STRIDE}{bound}; "
             "choose another size"
         )

@@ -1,7 +1,7 @@
-"""What is physically there: which blocks and operators a supernet holds, and with how many channels.
+"""The structure of a supernet: the blocks, operators and channels that are physically present.
 
-A fresh supernet holds everything. Between stages the structure is cut to the survivors: since all masks are
-prefixes, every cut keeps the leading channels.
+A new supernet contains all of them. Between stages it is cut down to the survivors: because all masks are prefixes,
+every cut keeps the leading channels.
 """
 
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ from ssr_mmseg.architecture.search_space import SearchSpace
 
 @dataclass(frozen=True)
 class BlockStructure:
-    """Channels entering and leaving a block, and the mid channels of each operator that it holds."""
+    """Input and output channels of a block, and the mid channels of each operator in it."""
 
     inputs: int
     outputs: int
-    mids: Mapping[int, int]  # operator's option → mid channels
+    mids: Mapping[int, int]  # index of the operator → mid channels
 
 
-Structure = tuple[tuple[BlockStructure, ...], ...]  # stages of blocks
+Structure = tuple[tuple[BlockStructure, ...], ...]  # the blocks of each stage
 
 
-def structure_of(space: SearchSpace, alive: Mapping[str, np.ndarray]) -> Structure:
-    """The smallest structure in which all survivors find their channels.
+def surviving_structure(space: SearchSpace, alive: Mapping[str, np.ndarray]) -> Structure:
+    """Return the smallest structure with the channels of all survivors.
 
     Args:
-        alive: Booleans per gate, (*groups, options).
+        alive: Survivors of each gate, boolean, (*groups, options).
     """
     stages, first = [], 0
     for index, stage in enumerate(space.stages):
@@ -48,7 +48,7 @@ def structure_of(space: SearchSpace, alive: Mapping[str, np.ndarray]) -> Structu
 
 
 def structure_to_json(structure: Structure) -> list:
-    """JSON value of a structure."""
+    """Return the JSON value of a structure."""
     return [
         [{"inputs": b.inputs, "outputs": b.outputs, "mids": {str(k): v for k, v in b.mids.items()}} for b in stage]
         for stage in structure
@@ -56,7 +56,7 @@ def structure_to_json(structure: Structure) -> list:
 
 
 def structure_from_json(value: Any) -> Structure:
-    """Inverse of `structure_to_json`."""
+    """Return the structure of a JSON value, the inverse of `structure_to_json`."""
     return tuple(
         tuple(BlockStructure(b["inputs"], b["outputs"], {int(k): v for k, v in b["mids"].items()}) for b in stage)
         for stage in value

@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.registry import Registry
 from torch import Tensor
 
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype
 from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace
 from ssr_mmseg.utils.errors import UserError
 
@@ -91,6 +91,6 @@ def extremes(space: SearchSpace, cost: Callable[[Genotype], float]) -> tuple[Gen
 
     def every_operator(choice: dict[str, np.ndarray]) -> list[Genotype]:
         options = np.flatnonzero(space.allowed("operator")[0])
-        return [genotype_of(space, {**choice, "operator": np.full_like(choice["operator"], o)}) for o in options]
+        return [build_genotype(space, {**choice, "operator": np.full_like(choice["operator"], o)}) for o in options]
 
     return min(every_operator(least), key=cost), max(every_operator(most), key=cost)

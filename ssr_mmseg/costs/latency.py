@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of, reference_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, reference_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import COSTS, Cost
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
@@ -41,7 +41,7 @@ class Latency(Cost):
         self.model = LatencyModel(space, measured)
         self.digest = measured.digest
         self.target = target_ms
-        self.reference = self.of(genotype_of(space, reference_choice(space)))
+        self.reference = self.of(build_genotype(space, reference_choice(space)))
 
     def expected(self, probabilities: Mapping[str, Tensor]) -> Tensor:
         return self.model.expected(probabilities)

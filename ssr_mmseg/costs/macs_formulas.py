@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of, reference_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, reference_choice
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
 from ssr_mmseg.models.operators import POOL_GRIDS
@@ -109,7 +109,7 @@ def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head:
 
 def reference_macs(space: SearchSpace, classes: int, size: tuple[int, int]) -> float:
     """M₀ of the cost loss (method §5): every block at full width and resolution 1, with the search head."""
-    return float(genotype_macs(genotype_of(space, reference_choice(space)), classes, size, "search"))
+    return float(genotype_macs(build_genotype(space, reference_choice(space)), classes, size, "search"))
 
 
 def _pixels(size: tuple[int, int], stride: int) -> int:

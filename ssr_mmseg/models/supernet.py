@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
-from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, structure_of
+from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, surviving_structure
 from ssr_mmseg.models.batch_norm import per_channel
 from ssr_mmseg.models.mixed_operator import add_mixture
 from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
@@ -96,7 +96,7 @@ class SSRSupernet(BaseModule):
         self.architecture = ArchitectureParameters(space, search["gate"])
         if structure is None:
             alive = {gate: value.numpy() for gate, value in self.architecture.alive.items()}
-            self.structure: Structure = structure_of(space, alive)
+            self.structure: Structure = surviving_structure(space, alive)
         else:
             self.structure = structure_from_json(structure)
         channels = [stage.channels for stage in space.stages]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import vl_convert
 
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, page, predictions, search_charts
 from ssr_mmseg.report.collect import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
@@ -86,7 +87,7 @@ def search_figures(dataset: Dataset, search: Search) -> list[Chart]:
         search_charts.options_alive(search),
         search_charts.entropy(search),
         search_charts.expected_cost(search),
-        *(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES),
+        *(gate_charts.leading_option(search, gate) for gate in GATES),
         *gate_charts.operator_probabilities(search),
         search_charts.discretization_gap(search, dataset.retrained(search)),
         *search_charts.search_cost(search),

@@ -1,29 +1,37 @@
 """Heat maps of the gate probabilities of one search: options and groups over the epochs."""
 
+from typing import Any
+
 import altair as alt
 
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.report import style
 from ssr_mmseg.report.collect import Search
-from ssr_mmseg.report.search_charts import GATE_NAMES, history
+from ssr_mmseg.report.search_charts import history
 from ssr_mmseg.report.style import Chart, role
 
 
 def gate_groups(search: Search) -> dict[str, list[tuple[str, list[str]]]]:
     """Return, for each gate, the name of every recorded group and the names of its options."""
     space = search.space
-    depths = [
-        (f"stage {n}", [f"{k + 1}" for k in range(stage.blocks)]) for n, stage in enumerate(space.stages, start=1)
-    ]
-    names = [f"{stage + 1}.{position + 1}" for stage, position in space.blocks]
-    operators = [f"d {dilation}" + (" at ½" if factor > 1 else "") for dilation, factor in space.operators]
-    widths = [[f"{width}" for width in space.widths(stage)] for stage, _ in space.blocks]
-    width_groups = list(zip(names, widths, strict=True))
-    return {
-        "depth": depths,
-        "operator": [(name, operators) for name in names],
-        "mid_width": width_groups,
-        "out_width": width_groups,
+    names = {
+        "stage": [f"stage {stage + 1}" for stage in range(len(space.stages))],
+        "block": [f"{stage + 1}.{position + 1}" for stage, position in space.blocks],
     }
+    return {
+        gate.name: [
+            (name, [_option_name(gate.name, option) for option in gate.options(space, stage)])
+            for name, stage in zip(names[gate.axes[0]], space.group_stages(gate.name), strict=True)
+        ]
+        for gate in GATES.values()
+    }
+
+
+def _option_name(gate: str, option: Any) -> str:
+    if gate == "operator":
+        dilation, factor = option
+        return f"d {dilation}" + (" at ½" if factor > 1 else "")
+    return str(option)
 
 
 def recorded_probabilities(search: Search, gate: str) -> list[tuple[int, list[list[float]]]]:
@@ -53,27 +61,18 @@ def leading_option(search: Search, gate: str) -> Chart | None:
     if not rows:
         return None
     order = [name for name, _ in gate_groups(search)[gate]]
-    title = GATE_NAMES[gate].capitalize()
-    what = "stage" if gate == "depth" else "block"
-    alternative = (
-        f"Heat map of the {GATE_NAMES[gate]} gates of {len(order)} {what}s; stronger color means more certain."
-    )
-    caption = {
-        "depth": "Number of blocks kept in each stage.",
-        "operator": "Dilation and resolution of each block (stage.block).",
-        "mid_width": "Mid width of each block's most probable operator.",
-        "out_width": "Out width of each block's most probable operator.",
-    }[gate]
+    title, axis = GATES[gate].title, GATES[gate].axes[0]
+    alternative = f"Heat map of the {title} gates of {len(order)} {axis}s; stronger color means more certain."
     tips = ["group:N", "epoch:O", "leading:N", "options alive:Q"]
     spec = _heat(
         rows,
         [epoch for epoch, _ in recorded_probabilities(search, gate)],
         order,
-        None if gate == "depth" else what,
+        None if axis == "stage" else axis,
         [*map(alt.Tooltip, tips), alt.Tooltip("probability:Q", format=".3f")],
         alternative,
     )
-    return Chart(f"gates-{gate.replace('_', '-')}", title, caption, alternative, spec)
+    return Chart(f"gates-{gate.replace('_', '-')}", title.capitalize(), GATES[gate].caption, alternative, spec)
 
 
 def operator_probabilities(search: Search) -> list[Chart]:

@@ -12,6 +12,7 @@ import yaml
 
 from ssr_mmseg import __version__
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.jobs.job import jobs
 from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, search_charts
 from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect, provenance
@@ -110,7 +111,7 @@ def search_view(dataset: Dataset, search: Search) -> dict:
         "decisions": present(
             search_charts.options_alive(search), search_charts.entropy(search), search_charts.expected_cost(search)
         ),
-        "leading": present(*(gate_charts.leading_option(search, gate) for gate in search_charts.GATE_NAMES)),
+        "leading": present(*(gate_charts.leading_option(search, gate) for gate in GATES)),
         "operators": gate_charts.operator_probabilities(search),
         "gap": search_charts.discretization_gap(search, dataset.retrained(search)),
         "cost": search_charts.search_cost(search),

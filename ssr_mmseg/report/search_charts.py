@@ -10,7 +10,6 @@ from ssr_mmseg.report.charts import lines
 from ssr_mmseg.report.collect import Search
 from ssr_mmseg.report.style import Chart, role
 
-GATE_NAMES = {"depth": "depth", "operator": "operator", "mid_width": "mid width", "out_width": "out width"}
 TERMS = {"loss_cross_entropy": "architecture step", "loss_weights": "weight step"}
 
 
@@ -32,12 +31,12 @@ def _gate_lines(
     search: Search, name: str, title: str, caption: str, y_title: str, value: Callable[[dict, str], float | None]
 ) -> Chart | None:
     rows = [
-        {"epoch": record["epoch"], "series": GATE_NAMES[gate], "value": gate_value}
+        {"epoch": record["epoch"], "series": GATES[gate].title, "value": gate_value}
         for record in history(search)
         for gate in GATES
         if (gate_value := value(record, gate)) is not None
     ]
-    series = [GATE_NAMES[gate] for gate in GATES if any(row["series"] == GATE_NAMES[gate] for row in rows)]
+    series = [gate.title for gate in GATES.values() if any(row["series"] == gate.title for row in rows)]
     return lines(name, title, caption, rows, y_title, series, stage_ends(search), zero=True)
 
 
@@ -92,7 +91,7 @@ def search_losses(search: Search) -> list[Chart | None]:
         if record.get(key) is not None
     ]
     terms = [
-        {"epoch": record["epoch"], "series": GATE_NAMES[gate], "value": record[f"loss_{gate}"]}
+        {"epoch": record["epoch"], "series": GATES[gate].title, "value": record[f"loss_{gate}"]}
         for record in records
         for gate in GATES
         if record.get(f"loss_{gate}") is not None
@@ -104,7 +103,7 @@ def search_losses(search: Search) -> list[Chart | None]:
     caption_terms = (
         "Regularizer of each gate, unweighted: falls as options lose probability, returns to 0 when groups are decided."
     )
-    gates = [name for name in GATE_NAMES.values() if any(row["series"] == name for row in terms)]
+    gates = [gate.title for gate in GATES.values() if any(row["series"] == gate.title for row in terms)]
     return [
         lines("search-loss", "Cross-entropy", caption, cross, "cross-entropy", list(TERMS.values()), ends, zero=False),
         lines("regularizer", "Regularizer", caption_terms, terms, "regularizer", gates, ends),

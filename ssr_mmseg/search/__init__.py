@@ -1,1 +1,1 @@
-"""The search: two-phase steps, shrinking after epochs, compaction between stages."""
+"""The search: two-phase steps, shrinking after every epoch, and compaction between stages."""

@@ -1,4 +1,4 @@
-"""Hooks of the search: options die after every epoch, the last ones under growing pressure; the gates are noted."""
+"""Hooks of the search: shrinking, the ramp of the regularizer's weights, and records of the gates."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.search_space import GATES
+from ssr_mmseg.architecture.search_space import GATES, dependents
 from ssr_mmseg.search.cost_target import shrink_within_reach
-from ssr_mmseg.search.step import architecture_of
+from ssr_mmseg.search.step import get_architecture
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
 
 
 @HOOKS.register_module()
 class ShrinkingHook(Hook):
-    """Progressive and hierarchical shrinking: after every epoch options with p ≤ threshold · max p die (method §6).
+    """Progressive and hierarchical shrinking: after every epoch, remove options with p ≤ threshold · max p (method §6).
 
-    Where the search is held to its target, none dies without which no network would be left near it.
+    If the search is held to its target, options that are needed to reach the target are kept.
 
     Args:
         threshold: Share of the group's largest probability.
@@ -30,8 +30,8 @@ class ShrinkingHook(Hook):
         self.threshold = threshold
 
     def after_train_epoch(self, runner: Any) -> None:
-        architecture, cost = architecture_of(runner.model), runner.train_loop.objective.cost
-        for tensor in architecture.state_dict().values():  # shrinking is decided once
+        architecture, cost = get_architecture(runner.model), runner.train_loop.objective.cost
+        for tensor in architecture.state_dict().values():  # so that all processes shrink alike
             dist.broadcast(tensor)
         if cost.hold is None:
             removed = architecture.shrink(self.threshold)
@@ -42,14 +42,14 @@ class ShrinkingHook(Hook):
 
 @HOOKS.register_module()
 class RegularizerRampHook(Hook):
-    """Raise the regularizer's weights towards the search's end, so that what is still undecided gets decided.
+    """Increase the regularizer's weights towards the end of the search, to decide the groups that are still undecided.
 
-    From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times in the
-    last epoch. A group that cross-entropy and cost decide earlier never sees it.
+    From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times their
+    value in the last epoch. Groups that are decided earlier are not affected.
 
     Args:
-        begin: Share of the search's epochs, over all stages, at which the weights begin to grow.
-        factor: What they have grown by at the end.
+        begin: Share of the epochs, over all stages, after which the weights grow.
+        factor: Growth at the end of the search.
         epochs: Epochs of the search, over all stages.
     """
 
@@ -61,7 +61,7 @@ class RegularizerRampHook(Hook):
         self.weights = dict(runner.train_loop.objective.weights)
 
     def growth(self, epoch: int) -> float:
-        """What the weights have grown by in an epoch, counted from 0."""
+        """Return the factor of the weights in an epoch, counted from 0."""
         return self.factor ** (max((epoch + 1) / self.epochs - self.begin, 0) / (1 - self.begin))
 
     def before_train_epoch(self, runner: Any) -> None:
@@ -74,15 +74,15 @@ class RegularizerRampHook(Hook):
 class GateHistoryHook(Hook):
     """Add the state of the gates to the epoch's record: survivors, entropy, decided share and expected cost.
 
-    Probabilities are added too, up to epoch `dense` every time, then every `interval` epochs and at a stage's end: a
-    search of the paper's length has tens of thousands of options.
+    The record also has the probabilities: of every epoch up to `dense`, then of every `interval`-th epoch and the last
+    epoch of a stage, because a search as long as the paper's has tens of thousands of options.
 
     Args:
-        dense: Epochs whose probabilities are all kept.
-        interval: Epochs between the probabilities that are kept later.
+        dense: Number of first epochs that are all recorded.
+        interval: Interval between the later epochs that are recorded.
     """
 
-    priority = "BELOW_NORMAL"  # behind the shrinking and behind HistoryHook, whose record it completes
+    priority = "BELOW_NORMAL"  # after shrinking, and after HistoryHook, which creates the record
 
     def __init__(self, dense: int = 40, interval: int = 5) -> None:
         self.dense = dense
@@ -90,7 +90,7 @@ class GateHistoryHook(Hook):
 
     def after_train_epoch(self, runner: Any) -> None:
         loop = runner.train_loop
-        architecture = architecture_of(runner.model)
+        architecture = get_architecture(runner.model)
         with torch.no_grad():
             ratio = float(loop.objective.cost_ratio(architecture.probabilities()))
         record = loop.history[-1]
@@ -108,9 +108,9 @@ class GateHistoryHook(Hook):
 
 @HOOKS.register_module()
 class GateBoardHook(Hook):
-    """Show the gates on TensorBoard after every epoch: survivors, entropy, decided share, cost and probabilities."""
+    """Write the gates to TensorBoard after every epoch: survivors, entropy, decided share, cost and probabilities."""
 
-    priority = "LOW"  # behind GateHistoryHook, which measures them
+    priority = "LOW"  # after GateHistoryHook, which measures them
 
     def after_train_epoch(self, runner: Any) -> None:
         loop, board = runner.train_loop, runner.visualizer.get_backend(BOARD)
@@ -120,7 +120,7 @@ class GateBoardHook(Hook):
                 board.add_scalar(f"{name}/{gate}", value, step)
         for name in ("gates_decided", "cost_ratio"):
             board.add_scalar(f"gates/{name}", record[name], step)
-        architecture = architecture_of(runner.model)
+        architecture = get_architecture(runner.model)
         with torch.no_grad():
             for gate, probabilities in architecture.probabilities().items():
                 board.experiment.add_histogram(
@@ -130,20 +130,16 @@ class GateBoardHook(Hook):
 
 @torch.no_grad()
 def leading_probabilities(architecture: ArchitectureParameters) -> dict[str, list[list[float]]]:
-    """Probabilities of the depth and operator groups, and of the width groups of each block's leading operator.
+    """Return the probabilities of each gate: one list of options per stage or block, rounded to 4 digits.
 
-    One list of options per stage or block, rounded to 4 digits; an empty list for a group that was removed.
+    A gate of operators has the list of each block's leading operator. The list of a removed group is empty.
     """
     probabilities = architecture.probabilities()
     leading = probabilities["operator"].argmax(dim=-1)
     blocks = torch.arange(len(leading), device=leading.device)
-    rows = {
-        "depth": probabilities["depth"],
-        "operator": probabilities["operator"],
-        "mid_width": probabilities["mid_width"][blocks, leading],
-        "out_width": probabilities["out_width"][blocks, leading],
-    }
+    for gate in dependents("operator"):
+        probabilities[gate] = probabilities[gate][blocks, leading]  # (blocks, options)
     return {
         gate: [[round(p, 4) for p in group] if any(group) else [] for group in values.tolist()]
-        for gate, values in rows.items()
+        for gate, values in probabilities.items()
     }

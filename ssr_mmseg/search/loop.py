@@ -1,4 +1,4 @@
-"""The two-phase search loop: a weight step on one batch, an architecture step on another (method §6)."""
+"""The search loop, which alternates weight steps and architecture steps, and its optimizers (method §6)."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from torch import nn
 
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
-from ssr_mmseg.search.step import TwoPhaseStep, architecture_of, is_architecture
+from ssr_mmseg.search.step import TwoPhaseStep, get_architecture, is_architecture
 from ssr_mmseg.training.data.device_loader import build_loader
-from ssr_mmseg.training.loop import ResumableTrainLoop, device_of
+from ssr_mmseg.training.loop import ResumableTrainLoop, model_device
 
 
 @LOOPS.register_module()
 class SearchLoop(ResumableTrainLoop):
-    """Alternate weight steps and architecture steps until every gate is decided, then weight steps alone.
+    """Alternate weight steps and architecture steps until every gate is decided, then run weight steps only.
 
     Args:
         runner: The runner; its `optim_wrapper` has the parts `weights` and `architecture`.
         dataloader: Batches of the weight steps.
         architecture_dataloader: Batches of the architecture steps.
         max_epochs: The epoch at which this stage ends.
-        objective: `weights` and `regularizer` of `ArchitectureObjective`, and as `cost` the arguments of `build_cost`
-            but the space.
+        objective: `weights` and `regularizer` of `ArchitectureObjective`, and in `cost` the arguments of `build_cost`
+            except the space.
     """
 
     def __init__(
@@ -38,8 +38,8 @@ class SearchLoop(ResumableTrainLoop):
         **options: Any,
     ) -> None:
         super().__init__(runner, dataloader, max_epochs, **options)
-        self.architecture_dataloader = build_loader(architecture_dataloader, runner.seed, device_of(runner.model))
-        architecture = architecture_of(runner.model)
+        self.architecture_dataloader = build_loader(architecture_dataloader, runner.seed, model_device(runner.model))
+        architecture = get_architecture(runner.model)
         cost = build_cost(space=architecture.space, **objective["cost"])
         self.objective = ArchitectureObjective(architecture, objective["weights"], objective["regularizer"], cost)
 
@@ -50,17 +50,17 @@ class SearchLoop(ResumableTrainLoop):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Iterations of an epoch: the shorter of the two halves, if they differ."""
+        """Iterations of an epoch, those of the shorter half if the two differ."""
         return min(len(self.dataloader), len(self.architecture_dataloader))
 
     def batches(self, first: int) -> Any:
-        """Pairs of a batch for the weights and one for the architecture parameters."""
+        """Return an iterator over pairs of a batch for the weights and a batch for the architecture parameters."""
         for loader in (self.dataloader, self.architecture_dataloader):
             loader.sampler.start(self._epoch, first * loader.batch_size)
         return zip(self.dataloader, self.architecture_dataloader, strict=False)
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """One weight step and, while a gate is undecided, one architecture step."""
+        """Run one weight step and, while a gate is undecided, one architecture step."""
         weight_batch, architecture_batch = data_batch
         self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=weight_batch)
         step = TwoPhaseStep(self.runner.model, self.runner.optim_wrapper, self.objective)
@@ -70,8 +70,8 @@ class SearchLoop(ResumableTrainLoop):
 
     @torch.no_grad()
     def facts(self) -> dict[str, float]:
-        """Options alive over all gates, and the expected cost as a share of the reference cost."""
-        architecture = architecture_of(self.runner.model)
+        """Return the options alive over all gates, and the expected cost as a share of the reference cost."""
+        architecture = get_architecture(self.runner.model)
         ratio = float(self.objective.cost_ratio(architecture.probabilities()))
         return {"options_alive": sum(architecture.options_alive().values()), "cost_ratio": ratio}
 

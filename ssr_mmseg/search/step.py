@@ -1,32 +1,39 @@
-"""The two-phase step: weights learn on one batch, architecture parameters on another (method §6)."""
+"""The two-phase step: train the weights on one batch and the architecture parameters on another (method §6)."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from operator import attrgetter
+from typing import Any
 
 from mmengine.optim import OptimWrapper
-from torch import nn
+from torch import Tensor, nn
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.training.step import train_step
 
+ARCHITECTURE = "backbone.architecture"  # the submodule of a segmentor that holds the gates
 
-def architecture_of(model: nn.Module) -> ArchitectureParameters:
-    """The gates of a segmentor whose backbone is a supernet."""
-    return cast(ArchitectureParameters, cast(SSRSupernet, model.backbone).architecture)
+
+def get_architecture(model: nn.Module) -> ArchitectureParameters:
+    """Return the gates of a segmentor whose backbone is a supernet."""
+    return attrgetter(ARCHITECTURE)(model)
+
+
+def architecture_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state dict of the gates, taken from the state dict of a segmentor."""
+    return {name.removeprefix(f"{ARCHITECTURE}."): value for name, value in state.items() if is_architecture(name)}
 
 
 def is_architecture(name: str) -> bool:
-    """Whether a parameter of a segmentor, by its name, is an architecture parameter."""
-    return ".architecture." in f".{name}"
+    """Whether a name in the state dict of a segmentor belongs to the gates."""
+    return name.startswith(f"{ARCHITECTURE}.")
 
 
 class TwoPhaseStep:
-    """One iteration of a search, whoever loops over it.
+    """One iteration of a search, without the loop around it.
 
-    In each phase the other half of the parameters needs no gradient. That changes no gradient that is used, and saves
-    the weight gradients of every convolution in the architecture step.
+    In each phase the parameters of the other phase require no gradient. This changes no gradient that is used and
+    saves the weight gradients of every convolution in the architecture step.
 
     Args:
         model: A segmentor whose backbone is a supernet.
@@ -38,22 +45,22 @@ class TwoPhaseStep:
         self, model: nn.Module, wrappers: Mapping[str, OptimWrapper], objective: ArchitectureObjective
     ) -> None:
         self.model, self.wrappers, self.objective = model, wrappers, objective
-        self.architecture = architecture_of(model)
+        self.architecture = get_architecture(model)
         self.weights = [p for name, p in model.named_parameters() if not is_architecture(name)]
 
     def __call__(self, weight_batch: Any, architecture_batch: Any) -> dict:
-        """A weight step and, while a gate is undecided, an architecture step; the losses of both."""
-        found = self.learn_weights(weight_batch)
-        return found if self.architecture.decided else found | self.learn_architecture(architecture_batch)
+        """Run a weight step and, while a gate is undecided, an architecture step; return the losses of both."""
+        losses = self.learn_weights(weight_batch)
+        return losses if self.architecture.decided else losses | self.learn_architecture(architecture_batch)
 
     def learn_weights(self, batch: Any) -> dict:
-        """Update the weights; returns `loss_weights` and `acc_seg`."""
+        """Update the weights; return `loss_weights` and `acc_seg`."""
         self._learn(weights=True)
         losses = train_step(self.model, batch, self.wrappers["weights"])
         return {"loss_weights": losses["loss"], "acc_seg": losses["decode.acc_seg"]}
 
     def learn_architecture(self, batch: Any) -> dict:
-        """Update α; returns `loss_architecture` and a `loss_…` for each of its terms."""
+        """Update α; return `loss_architecture` and a `loss_…` for each of its terms."""
         self._learn(weights=False)
         losses = train_step(self.model, batch, self.wrappers["architecture"], self.objective)
         return {"loss_architecture": losses.pop("loss"), **{f"loss_{name}": value for name, value in losses.items()}}

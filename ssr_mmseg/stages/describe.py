@@ -1,7 +1,8 @@
-"""The commands `cost` and `space`: what a network and a search space amount to, without data."""
+"""The commands `cost` and `space`: the cost of a network and the size of a search space, computed without data."""
 
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of
-from ssr_mmseg.architecture.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.costs.base import extremes
 from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
@@ -9,10 +10,10 @@ from ssr_mmseg.profiling import count_parameters
 
 
 def network_cost(genotype: Genotype, classes: int, size: tuple[int, int]) -> dict:
-    """Parameters and multiply-adds of a genotype's network with the aggregation, for one image of `size`.
+    """Return the parameters and multiply-adds of a genotype's network with aggregation head, for an image of `size`.
 
     Raises:
-        UserError: height or width is no multiple of 8.
+        UserError: The height or the width is not a multiple of 8.
     """
     backbone = SSRNet(genotype.to_dict())
     head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False)
@@ -25,19 +26,10 @@ def network_cost(genotype: Genotype, classes: int, size: tuple[int, int]) -> dic
 
 
 def describe_space(space: SearchSpace, classes: int, size: tuple[int, int]) -> dict:
-    """Size and gates of a space, and its cheapest and dearest network with their cost at `size`."""
-    cheapest = {gate: space.allowed(gate).argmax(axis=-1) for gate in GATES}
-    dearest = {gate: space.gate_shape(gate)[-1] - 1 - space.allowed(gate)[..., ::-1].argmax(axis=-1) for gate in GATES}
-    # the operators do not ascend in cost: it falls with the resolution factor and does not depend on the dilation
-    choices = space.allowed("operator")
-    order = [resolution for _, resolution in space.operators]
-    for index, allowed in enumerate(choices):
-        options = [option for option, is_allowed in enumerate(allowed) if is_allowed]
-        cheapest["operator"][index] = max(options, key=lambda option: order[option])
-        dearest["operator"][index] = min(options, key=lambda option: order[option])
-    networks = {name: genotype_of(space, choice) for name, choice in (("cheapest", cheapest), ("dearest", dearest))}
-    extremes = {
+    """Return the size and gates of a space, and its cheapest and most expensive network with their cost at `size`."""
+    networks = extremes(space, lambda genotype: genotype_macs(genotype, classes, size))
+    described = {
         name: {**network_cost(genotype, classes, size), "genotype": genotype.to_dict()}
-        for name, genotype in networks.items()
+        for name, genotype in zip(("cheapest", "dearest"), networks, strict=True)
     }
-    return {**space.describe(), **extremes}
+    return {**space.describe(), **described}

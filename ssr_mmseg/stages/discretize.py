@@ -1,4 +1,4 @@
-"""The stages `discretize`, from survivors to a genotype, and `sample`, a random genotype to compare with."""
+"""The stages `discretize`, which turns survivors into a genotype, and `sample`, which draws one for comparison."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +8,13 @@ import torch
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.search.cost_target import towards_target
+from ssr_mmseg.search.step import architecture_state
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cost_targets import hold_of
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
@@ -21,15 +22,14 @@ from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-PREFIX = "backbone.architecture."
-DRAWS = 2000  # random genotypes to choose the one of nearest cost from
+DRAWS = 2000  # random genotypes, of which the one with the nearest cost is taken
 
 
 def discretize(config: dict, dataset: str, seed: int) -> None:
-    """Write the genotype of the last stage's survivors, and what choosing it gave up.
+    """Write the genotype of the last stage's survivors, and a report of the undecided groups.
 
     Raises:
-        UserError: a gate group still has several survivors and `discretize.undecided` is `refuse`.
+        UserError: A gate group still has several survivors and `discretize.undecided` is `refuse`.
     """
     options = settings.for_dataset(config, dataset)
     stages = options["search"]["shrink_stages"]
@@ -38,8 +38,7 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     space = SearchSpace.from_settings(options["search"])
     architecture = ArchitectureParameters(space, options["search"]["gate"])
     with state_needed(path):
-        gates = {name.removeprefix(PREFIX): value for name, value in state["model"].items() if name.startswith(PREFIX)}
-        architecture.load_state_dict(gates)
+        architecture.load_state_dict(architecture_state(state["model"]))
         if not all(bool(torch.isfinite(p).all()) for p in architecture.probabilities().values()):
             raise ValueError("probabilities that are not finite")
         if not bool(architecture.alive["depth"].any(dim=-1).all()):
@@ -48,17 +47,17 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     if undecided and options["discretize"]["undecided"] == "refuse":
         counts = ", ".join(f"{len(groups)} of {gate}" for gate, groups in undecided.items())
         raise UserError(
-            f"dataset {dataset}, seed {seed}: gate groups are still undecided ({counts}); search for more epochs, "
-            "raise the regularizer's weights, or set discretize.undecided to argmax"
+            f"dataset {dataset}, seed {seed}: some gate groups are undecided ({counts}); search for more epochs, "
+            "increase the regularizer's weights, or set discretize.undecided to argmax"
         )
     choice = architecture.choice()
     held = hold_of(options["search"]["cost"]) is not None
     moved = towards_target(architecture, choice, search_cost(config, dataset)) if undecided and held else []
-    genotype = genotype_of(space, choice, f"searched on {dataset}, seed {seed}")
+    genotype = build_genotype(space, choice, f"searched on {dataset}, seed {seed}")
     report = {
         "gates_decided": architecture.gates_decided(),
-        "given_up": undecided,  # by taking the argmax: the probability mass of the options that lose by it
-        "moved": moved,  # undecided groups that took another survivor, for the sake of the target
+        "given_up": undecided,  # with the probability that taking the argmax gives up
+        "moved": moved,  # undecided groups that took another survivor to reach the target
         "groups": architecture.groups(),
     }
     genotype.write(Path(paths.GENOTYPE.format(dataset=dataset, seed=seed)))
@@ -67,7 +66,7 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
 
 @torch.no_grad()
 def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dict]]:
-    """Per gate, each group with several survivors: its index, their number, and the probability of all but the best."""
+    """Return the groups with several survivors by gate: index, survivors, and the probability of all but the best."""
     result: dict[str, list[dict]] = {}
     probabilities = architecture.probabilities()
     for gate, alive in architecture.alive.items():
@@ -80,7 +79,7 @@ def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dic
 
 
 def sample(config: dict, dataset: str, seed: int) -> None:
-    """Write the random genotype whose cost is nearest to the searched one's, among a fixed number of draws."""
+    """Write the random genotype with the cost nearest to the searched genotype's, among a fixed number of draws."""
     options = settings.for_dataset(config, dataset)
     manifest = read_manifest(settings.manifest_path(config, dataset))
     classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
@@ -98,7 +97,7 @@ def sample(config: dict, dataset: str, seed: int) -> None:
 def random_genotype_like(
     space: SearchSpace, cost: float, measure: Callable[[Genotype], float], seed: int, draws: int = DRAWS
 ) -> Genotype:
-    """Of `draws` uniform draws from the space, the genotype whose cost, by `measure`, is nearest to `cost`."""
+    """Return, of `draws` uniform draws from the space, the genotype for which `measure` is nearest to `cost`."""
     generator = np.random.default_rng(seed)
-    drawn = [genotype_of(space, random_choice(space, generator), f"random, seed {seed}") for _ in range(draws)]
+    drawn = [build_genotype(space, random_choice(space, generator), f"random, seed {seed}") for _ in range(draws)]
     return min(drawn, key=lambda genotype: abs(measure(genotype) - cost))

@@ -1,4 +1,4 @@
-"""The command `forecast`: hours and memory of a search before it is launched, from a few of its steps."""
+"""The command `forecast`: predict the hours and the memory of a search from a few of its steps."""
 
 import statistics
 import tempfile
@@ -9,38 +9,38 @@ import torch
 from mmengine.logging import MMLogger
 
 from ssr_mmseg import settings
-from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.architecture.structure import structure_of, structure_to_json
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
+from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
 
-KEPT = 0.4  # what a stage leaves of the supernet beyond one operator per block; see docs/scaling.md
+KEPT = 0.4  # share of the supernet beyond one operator per block that each stage leaves; see docs/scaling.md
 
 
 def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
-    """Time a few steps of the configured search and reckon its stages from them.
+    """Time a few steps of the configured search and extrapolate to its stages.
 
-    Measured, with the data, optimizers and device of the search: a step of the whole supernet, and one of the smallest
-    that a search ends with, an operator per block. Stage k starts with what the stages before leave:
-    `step_k = step_small + KEPTᵏ · (step_whole − step_small)`, and likewise its memory.
+    Measured, with the data, optimizers and device of the search: a step of the whole supernet, and a step of the
+    smallest one that a search ends with, which has one operator per block. Stage k starts with what the stages before
+    it leave: `step_k = step_small + KEPTᵏ · (step_whole − step_small)`, and its memory likewise.
 
     Args:
         config: A completed experiment configuration.
-        steps: Steps to time on each of the two.
+        steps: Number of steps to time on each of the two.
 
     Returns:
-        `stages` (each with `epochs`, `steps`, `seconds_per_step`, `hours`, `peak_gb`), their `hours`, and what was
-        `measured`.
+        `stages` (each with `epochs`, `steps`, `seconds_per_step`, `hours`, `peak_gb`), their total `hours`, and the
+        measurements in `measured`.
 
     Raises:
-        UserError: the dataset has not been prepared, or its training set is smaller than the steps need.
+        UserError: The dataset has not been prepared, or its training set is too small for the steps.
     """
     experiment = Experiment(config, dataset, seed)
     experiment.limit_threads("search")
     search = experiment.settings["search"]
-    # the small one first: the peak of a process's memory never falls
+    # the small one first, because the peak memory of a process never falls
     small = _measure(experiment, smallest_structure(experiment.space), steps)
     whole = _measure(experiment, None, steps)
     stages = []
@@ -61,27 +61,27 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
 
 
 def smallest_structure(space: SearchSpace) -> list:
-    """Every block with one operator, the first that may be chosen, at full width, as JSON value of a structure."""
-    alive = {gate: space.allowed(gate) for gate in ("depth", "operator", "mid_width", "out_width")}
+    """Return the structure, as a JSON value, of full width and depth with the first allowed operator in every block."""
+    alive = {gate: space.allowed(gate) for gate in GATES}
     for options in alive["operator"]:
         options[options.argmax() + 1 :] = False
-    return structure_to_json(structure_of(space, alive))
+    return structure_to_json(surviving_structure(space, alive))
 
 
-def table(found: dict) -> str:
-    """The forecast as lines of text."""
+def table(result: dict) -> str:
+    """Return the forecast as lines of text."""
     lines = ["stage   epochs    steps   s/step    hours   peak GB"]
-    for row in found["stages"]:
+    for row in result["stages"]:
         name = f"shrink {row['stage']}" if row["stage"] else "search"
         lines.append(
             f"{name:<8}{row['epochs']:>6}{row['steps']:>9}{row['seconds_per_step']:>9.3f}{row['hours']:>9.3f}"
             f"{row['peak_gb']:>10.2f}"
         )
-    return "\n".join([*lines, f"{found['dataset']}: {found['hours']:.3g} hours in all, without evaluations"])
+    return "\n".join([*lines, f"{result['dataset']}: {result['hours']:.3g} hours in total, without evaluations"])
 
 
 def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict:
-    """Median seconds and peak memory of a step on a supernet, after one that warms up."""
+    """Return the median seconds and the peak memory of a step on a supernet, after one step of warm-up."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
@@ -91,7 +91,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
             loop = runner.build_train_loop(runner._train_loop)
             wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
             step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
-            if structure is not None:  # its dead operators are not there to be computed
+            if structure is not None:
                 _kill_missing(step)
             seconds = []
             batches = iter(loop.batches(0))
@@ -100,7 +100,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
                 batch = next(batches, None)
                 if batch is None:
                     raise UserError(
-                        f"an epoch has {loop.steps_per_epoch} steps, {steps + 1} are needed; ask for fewer --steps"
+                        f"an epoch has {loop.steps_per_epoch} steps, expected {steps + 1} or more; use fewer --steps"
                     )
                 step(*batch)
                 if experiment.device.type == "cuda":
@@ -118,7 +118,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
 
 
 def _kill_missing(step: TwoPhaseStep) -> None:
-    """Let the gates know which operators the smallest structure lacks."""
+    """Remove the operators that the smallest structure lacks from the gates."""
     with torch.no_grad():
         alive = step.architecture.alive["operator"]
         first = alive.int().argmax(dim=-1, keepdim=True)

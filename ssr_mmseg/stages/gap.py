@@ -1,10 +1,10 @@
-"""The stage `gap`: how much a search loses by becoming discrete, stage by stage and at its end."""
+"""The stage `gap`: compute the discretization gap of a search after every stage and after retraining."""
 
 from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
-from ssr_mmseg.architecture.search_space import GATES
+from ssr_mmseg.architecture.search_space import searched_gates
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.files import write_json
@@ -27,13 +27,13 @@ COPIED = (
 
 
 def write_gap(config: dict, dataset: str, seed: int) -> None:
-    """Write one search's record per stage, and for its end the retrained network's mIoU beside the supernet's.
+    """Write the records of all stages of a search, and for the last one also the mIoU of the retrained network.
 
-    All mIoU are in percent, on the same validation images. That of the retrained network is None if it was trained on
-    those too.
+    Every mIoU is in percent, on the same validation images. That of the retrained network is None if it was trained on
+    these images.
 
     Raises:
-        UserError: a stage or the evaluation of the searched network is missing or lacks a key.
+        UserError: The metrics of a stage or the evaluation of the searched network are missing or lack a key.
     """
     stages = stage_records(config, dataset, seed)
     retrained = retrained_miou(config, dataset, seed)
@@ -53,13 +53,13 @@ def write_gap(config: dict, dataset: str, seed: int) -> None:
 
 
 def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]:
-    """What each stage of a search measured, and what follows: `gap`, `gates_decided` and `mean_entropy`.
+    """Return the metrics of each stage of a search, with `gap`, `gates_decided` and `mean_entropy`.
 
-    The gap is relaxed − one-hot, in points of mIoU. The other two concern the groups of the gates that are searched:
-    the share with one survivor, and the mean entropy in nats.
+    The gap is relaxed − one-hot, in points of mIoU. The other two are over the groups of the searched gates: the share
+    with one survivor, and the mean entropy in nats.
 
     Raises:
-        UserError: the metrics of a stage are missing or lack a key.
+        UserError: The metrics of a stage are missing or lack a key.
     """
     search = settings.for_dataset(config, dataset)["search"]
     gates = searched_gates(search["dimensions"])
@@ -81,10 +81,10 @@ def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]
 
 
 def retrained_miou(config: dict, dataset: str, seed: int) -> float | None:
-    """mIoU on val of the searched network after retraining; None if val was part of that training.
+    """Return the mIoU of the retrained network on val; None if val was part of its training set.
 
     Raises:
-        UserError: the searched network has not been evaluated.
+        UserError: The searched network has not been evaluated.
     """
     if "val" in settings.for_dataset(config, dataset)["dataset"]["train_split"].split("+"):
         return None
@@ -92,11 +92,5 @@ def retrained_miou(config: dict, dataset: str, seed: int) -> float | None:
 
 
 def difference(first: float | None, second: float | None) -> float | None:
-    """First minus second, without the noise of floating point; None if either is unknown."""
+    """Return first − second, rounded to remove floating-point noise; None if either is unknown."""
     return None if first is None or second is None else round(first - second, 4)
-
-
-def searched_gates(dimensions: list[str]) -> list[str]:
-    """The gates that decide the searched dimensions: dilation and resolution share the gate of the operators."""
-    searched = {"operator" if dimension in ("dilation", "resolution") else dimension for dimension in dimensions}
-    return [gate for gate in GATES if gate in searched]

@@ -1,50 +1,52 @@
-"""The stages `search` (0) and `shrink` (1 … K): one training of the supernet, cut where it is compacted."""
+"""The stages `search` (0) and `shrink` (1 … K): one training of the supernet, compacted between the stages."""
 
 from mmengine import dist
 from mmengine.runner import Runner
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.structure import structure_of, structure_to_json
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES
+from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.costs.macs_formulas import expected_macs
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.experiment.experiment import Experiment
-from ssr_mmseg.jobs.progress import job_name, progress_path
+from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
-from ssr_mmseg.search.step import architecture_of, is_architecture
+from ssr_mmseg.search.step import architecture_state, get_architecture, is_architecture
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.stage_table import search_stage
 from ssr_mmseg.training.checkpoint.rotation import Checkpoints
 from ssr_mmseg.training.checkpoint.runner_state import capture
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
-from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-ALIVE = "backbone.architecture.alive_"
-CLOCKS = {"seconds": 0.0, "waited": 0.0}  # of a stage that begins
+CLOCKS = {"seconds": 0.0, "waited": 0.0}  # when a stage begins
 
 
 def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
-    """Run one stage of the search; write its state and its metrics.
+    """Run one stage of the search and write its state and its metrics.
 
     Args:
         config: A completed experiment configuration.
-        stage: 0 for the first stage, on everything; k ≥ 1 compacts the supernet of stage k − 1 and searches on.
+        stage: 0 for the first stage, on the whole supernet; k ≥ 1 compacts the supernet of stage k − 1 and continues.
 
     Raises:
-        UserError: there is no such stage, or the one before has not been run.
+        UserError: There is no such stage, or the one before has not been run.
     """
     experiment = Experiment(config, dataset, seed)
     options = experiment.settings["search"]
     if not 0 <= stage <= options["shrink_stages"]:
         raise UserError(
-            f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}"
+            f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}; "
+            "choose another stage or increase it"
         )
     experiment.limit_threads("search")
     with distributed.process_group(experiment.device):
@@ -56,10 +58,10 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     before = load_state(paths.state_path(dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
-    # like the data, a latency table counts by its content: a rebuilt one never resumes what the old one began
+    # identified by its content, like the data: a search begun with another latency table is not resumed
     identity = settings.stage_identity(config, "search", dataset, seed)
     if cost.digest:
-        identity = settings.identity([identity, cost.digest])
+        identity = hashing.identity([identity, cost.digest])
     work = experiment.work_folder(name, identity)
     total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
     last = options["epochs"] + stage * options["shrink_epochs"]
@@ -67,15 +69,15 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         structure = None if before is None else compacted_structure(experiment, before)
     if dist.is_main_process():
         claim(work)
-    progress = progress_path(job_name("shrink" if stage else "search", dataset, seed, stage or ""))
+    progress = progress_path(search_stage(stage).job_name(dataset=dataset, seed=seed, stage=stage))
     runner = experiment.search_runner(structure, last, total, work, progress)
     checkpoints = Checkpoints(work / "state.pth")
-    with distributed.main_process_first():  # it leaves the state that the others read
+    with distributed.main_process_first():  # it writes the state that the others read
         start = checkpoints.load(runner.logger.warning) if before else None
         if before and start is None:
             start = compacted_state(before, runner)
             checkpoints.save(start)
-    architecture = architecture_of(runner.model)
+    architecture = get_architecture(runner.model)
     if before and start and before["decided"]:
         runner.model.load_state_dict(start["model"])
         final = {**start, "decided": True}
@@ -96,9 +98,9 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     relaxed = evaluate_model(runner.model, loader, classes)
     with architecture.one_hot():
         one_hot = evaluate_model(runner.model, loader, classes)
-        one_hot_macs = macs_of(architecture, experiment)
-        one_hot_cost = cost_of(architecture, cost)
-    expected_cost = cost_of(architecture, cost)
+        one_hot_macs = rounded_macs(architecture, experiment)
+        one_hot_cost = expected_cost(architecture, cost)
+    relaxed_cost = expected_cost(architecture, cost)
     metrics = {
         "stage": stage,
         "epochs": len(history),
@@ -113,13 +115,13 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         "options_alive": architecture.options_alive(),
         "dimensions_alive": dimensions_alive(architecture),
         "entropy": architecture.entropy(),
-        "expected_macs": macs_of(architecture, experiment),
-        "cost_ratio": expected_cost / cost.reference,
+        "expected_macs": rounded_macs(architecture, experiment),
+        "cost_ratio": relaxed_cost / cost.reference,
         "one_hot_macs": one_hot_macs,
         "cost": {
             "unit": cost.unit,
             "target": cost.target,
-            "expected": expected_cost,
+            "expected": relaxed_cost,
             "one_hot": one_hot_cost,
             "table": cost.digest or None,
         },
@@ -133,44 +135,40 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     experiment.close_work(work, target.parent)
 
 
-def cost_of(architecture: ArchitectureParameters, cost: Cost) -> float:
-    """Expected cost under the gates, in the cost's unit."""
+def expected_cost(architecture: ArchitectureParameters, cost: Cost) -> float:
+    """Return the expected cost under the gates, in the unit of the cost."""
     probabilities = {gate: p.detach().double() for gate, p in architecture.probabilities().items()}
     return float(cost.expected(probabilities))
 
 
-def macs_of(architecture: ArchitectureParameters, experiment: Experiment) -> int:
-    """Expected multiply-adds of the derived network with the search head."""
+def rounded_macs(architecture: ArchitectureParameters, experiment: Experiment) -> int:
+    """Return the expected multiply-adds of the derived network with the search head, rounded."""
     probabilities = {gate: p.detach().double() for gate, p in architecture.probabilities().items()}
     return round(float(expected_macs(architecture.space, probabilities, experiment.classes, experiment.size)))
 
 
 def dimensions_alive(architecture: ArchitectureParameters) -> dict[str, int]:
-    """Survivors of each dimension, over all groups: a dilation lives while an operator of the block has it."""
-    counts = architecture.options_alive()
+    """Count the survivors of each dimension over all groups; a dilation survives with any operator of its block."""
     space = architecture.space
     grid = architecture.alive["operator"].reshape(-1, len(space.resolutions), len(space.dilations))
-    return {
-        "depth": counts["depth"],
-        "dilation": int(grid.any(dim=1).sum()),
-        "resolution": int(grid.any(dim=2).sum()),
-        "mid_width": counts["mid_width"],
-        "out_width": counts["out_width"],
-    }
+    operators = {"dilation": int(grid.any(dim=1).sum()), "resolution": int(grid.any(dim=2).sum())}
+    counts = architecture.options_alive() | operators
+    return {dimension: counts[dimension] for dimension in DIMENSIONS}
 
 
 def compacted_structure(experiment: Experiment, state: dict) -> list:
-    """Structure of the survivors in a stage's state, as JSON value."""
-    alive = {k.removeprefix(ALIVE): v.numpy() for k, v in state["model"].items() if k.startswith(ALIVE)}
-    return structure_to_json(structure_of(experiment.space, alive))
+    """Return the structure of the survivors in a stage's state, as a JSON value."""
+    gates = architecture_state(state["model"])
+    alive = {gate: gates[f"alive_{gate}"].numpy() for gate in GATES}
+    return structure_to_json(surviving_structure(experiment.space, alive))
 
 
 @state_needed("the state of the stage before")
 def compacted_state(state: dict, runner: Runner) -> dict:
-    """A stage's last state cut to the runner's smaller supernet: where the next stage starts.
+    """Return the first state of a stage: the last state of the stage before, cut to the runner's smaller supernet.
 
     Raises:
-        UserError: it is another supernet's state.
+        UserError: The state belongs to another supernet.
     """
     named = dict(runner.model.named_parameters())
     parts = {

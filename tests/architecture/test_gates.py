@@ -35,7 +35,7 @@ def test_softmax_gates_are_softmax():
 
 
 def test_an_unknown_gate_is_refused():
-    with pytest.raises(UserError, match="unknown gate relu; known are: sigmoid, softmax"):
+    with pytest.raises(UserError, match="unknown gate 'relu'; choose one of: sigmoid, softmax"):
         ArchitectureParameters(SPACE, "relu")
 
 
@@ -131,7 +131,7 @@ def test_a_group_about_to_empty_is_named_and_nothing_is_removed(gate, value, lar
         gates.alpha[gate][(1,) * (gates.alpha[gate].dim() - 1)] = value  # σ(-10⁴) is 0 in single precision
     place = {"depth": "stage 2", "operator": "block 2", "mid_width": "block 2, operator 2"}[gate]
     with pytest.raises(
-        UserError, match=f"no option to gate {gate} of {place}, whose largest probability is {largest}:"
+        UserError, match=f"every option of gate {gate} of {place}, whose largest probability is {largest};"
     ):
         gates.shrink(0.1)
     assert gates.options_alive() == before

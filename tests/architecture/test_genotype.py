@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spaces import SPACE
 
-from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, random_choice
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
@@ -16,18 +16,18 @@ PAPER = paths.PROJECT / "config/genotypes/paper_cityscapes.json"
 
 
 def a_genotype() -> Genotype:
-    return genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(3)), "drawn")
+    return build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(3)), "drawn")
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_choice_and_its_genotype_name_the_same_network(seed):
-    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
-    assert genotype_of(SPACE, choice_of(SPACE, genotype)) == genotype
+    genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
+    assert build_genotype(SPACE, find_choice(SPACE, genotype)) == genotype
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_a_genotype_survives_its_json(seed):
-    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)), f"seed {seed}")
+    genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)), f"seed {seed}")
     assert Genotype.from_dict(json.loads(json.dumps(genotype.to_dict()))) == genotype
 
 
@@ -98,7 +98,7 @@ def test_what_is_no_genotype_is_refused_in_one_line(change, message):
 
 def test_a_genotype_outside_the_space_is_refused():
     with pytest.raises(UserError, match="not in the space"):
-        choice_of(SPACE, Genotype.read(PAPER))
+        find_choice(SPACE, Genotype.read(PAPER))
 
 
 def test_a_huge_file_is_not_parsed(tmp_path):

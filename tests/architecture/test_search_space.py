@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from spaces import SPACE
 
-from ssr_mmseg.architecture.genotype import genotype_of
+from ssr_mmseg.architecture.genotype import build_genotype
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
 from ssr_mmseg.utils.errors import UserError
 
@@ -35,7 +35,7 @@ def test_number_of_networks_equals_enumeration():
         choice = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
         for gate, index in groups:
             choice[gate][index] = generator.choice(np.flatnonzero(space.allowed(gate)[index]))
-        networks.add(genotype_of(space, choice))
+        networks.add(build_genotype(space, choice))
     assert len(networks) == (8 + 8 * 8) * 8
     assert space.log10_networks() == pytest.approx(math.log10(len(networks)))
 

@@ -6,7 +6,7 @@ from latency_tables import CLASSES, SIZE, synthetic
 from spaces import SEARCH, SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import choice_of, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, find_choice, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import extremes
@@ -34,15 +34,15 @@ def cost(request, table):
 
 def test_one_hot_gates_cost_what_the_network_costs(cost):
     for seed in range(10):
-        genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
+        genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
         gates = ArchitectureParameters(SPACE).double()
-        with gates.one_hot(choice_of(SPACE, genotype)):
+        with gates.one_hot(find_choice(SPACE, genotype)):
             assert float(cost.expected(gates.probabilities())) == pytest.approx(cost.of(genotype), rel=1e-9)
 
 
 def test_extremes_bound_random_networks_and_the_reference(cost):
     low, high = map(cost.of, extremes(SPACE, cost.of))
-    costs = [cost.of(genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)))) for seed in range(200)]
+    costs = [cost.of(build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)))) for seed in range(200)]
     assert low <= min(costs) < max(costs) <= high
     assert low < cost.reference <= high
 
@@ -50,7 +50,7 @@ def test_extremes_bound_random_networks_and_the_reference(cost):
 def test_the_cost_macs_uses_the_formulas_with_the_search_head():
     cost = build_cost(section("macs"), SPACE, CLASSES, SIZE)
     gates = ArchitectureParameters(SPACE)
-    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(0)))
+    genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(0)))
     assert cost.reference == reference_macs(SPACE, CLASSES, SIZE)
     assert cost.target == 0.9 * cost.reference
     assert cost.of(genotype) == genotype_macs(genotype, CLASSES, SIZE, "search")
@@ -89,7 +89,7 @@ def test_a_table_for_another_input_is_refused_in_one_line(table, classes, size, 
 def test_unknown_costs_and_missing_tables_are_one_line(tmp_path):
     with pytest.raises(UserError, match="unknown cost 'watt'; choose one of: latency, macs"):
         build_cost({"type": "watt", "target": 3}, SPACE, CLASSES, SIZE)
-    with pytest.raises(UserError, match="needs a latency table; make one with ssr-mmseg latency-table"):
+    with pytest.raises(UserError, match="needs a latency table, found none; make one with ssr-mmseg latency-table"):
         build_cost(section("latency"), SPACE, CLASSES, SIZE)
     with pytest.raises(UserError, match="could not read"):
         build_cost(section("latency"), SPACE, CLASSES, SIZE, tmp_path / "absent.json")

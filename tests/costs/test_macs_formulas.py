@@ -9,7 +9,7 @@ from spaces import SPACE
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
 from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.models.decode_heads import AggregationHead
@@ -30,7 +30,7 @@ def counted_macs(genotype: Genotype, classes: int, size: tuple[int, int]) -> int
 
 
 def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
-    return genotype_of(space, random_choice(space, np.random.default_rng(seed)))
+    return build_genotype(space, random_choice(space, np.random.default_rng(seed)))
 
 
 def test_the_published_network_costs_what_the_paper_says():
@@ -51,7 +51,7 @@ def test_the_count_is_what_torch_counts_on_the_built_network(seed, size, classes
 def test_expected_cost_at_one_hot_gates_is_the_count(seed, size, head):
     genotype = random_genotype(seed)
     gates = ArchitectureParameters(SPACE).double()
-    with gates.one_hot(choice_of(SPACE, genotype)):
+    with gates.one_hot(find_choice(SPACE, genotype)):
         expected = expected_macs(SPACE, gates.probabilities(), 11, size, head)
     assert expected.item() == pytest.approx(genotype_macs(genotype, 11, size, head), rel=1e-12)
 
@@ -68,7 +68,7 @@ def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():
     samples = []
     for _ in range(3000):
         choice = {gate: (p[gate].cumsum(-1) > generator.random((*p[gate].shape[:-1], 1))).argmax(-1) for gate in GATES}
-        samples.append(genotype_macs(genotype_of(SPACE, choice), 11, (64, 96), "search"))
+        samples.append(genotype_macs(build_genotype(SPACE, choice), 11, (64, 96), "search"))
     expected = float(expected_macs(SPACE, gates.probabilities(), 11, (64, 96)).detach())
     error = np.std(samples) / np.sqrt(len(samples))
     assert abs(np.mean(samples) - expected) < 4 * error
@@ -98,7 +98,7 @@ def test_expected_cost_is_the_sum_over_all_networks(head):
                     probability *= p["mid_width"][number, operator, mid] * p["out_width"][number, operator, out]
                     choice["operator"][number] = operator
                     choice["mid_width"][number, operator], choice["out_width"][number, operator] = mid, out
-                expected += probability * genotype_macs(genotype_of(space, choice), 3, (16, 24), head)
+                expected += probability * genotype_macs(build_genotype(space, choice), 3, (16, 24), head)
                 mass += probability
     assert mass == pytest.approx(1)
     found = expected_macs(space, gates.probabilities(), 3, (16, 24), head).item()
@@ -116,7 +116,7 @@ def test_reference_cost_is_that_of_the_full_chain():
     full["operator"][:] = 0
     full["depth"][:] = [4, 7]
     macs = reference_macs(space, 20, (512, 1024))
-    assert macs == genotype_macs(genotype_of(space, full), 20, (512, 1024), "search")
+    assert macs == genotype_macs(build_genotype(space, full), 20, (512, 1024), "search")
     assert macs == pytest.approx(11.1e9, rel=0.005)  # the method's count for 5 + 8 blocks
 
 

@@ -16,10 +16,10 @@ from mutations import ODD, damaged
 from PIL import Image, PngImagePlugin
 from spaces import SPACE
 
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 
 GENOTYPES = st.integers(0, 50).map(
-    lambda seed: genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed)), "drawn").to_dict()
+    lambda seed: build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)), "drawn").to_dict()
 )
 
 ENTRIES = {

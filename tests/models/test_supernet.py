@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spaces import SEARCH, SPACE, full_stages, random_supernet, random_survivors
 
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
-from ssr_mmseg.architecture.structure import structure_from_json, structure_of, structure_to_json
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
+from ssr_mmseg.architecture.structure import structure_from_json, structure_to_json, surviving_structure
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.compaction import compact_weights, cut
@@ -40,7 +40,7 @@ def copy_weights(supernet: SSRSupernet, choice: dict, net: SSRNet) -> None:
 def test_one_hot_supernet_is_the_derived_network(seed, rows, columns):
     supernet = random_supernet(seed)
     choice = choose(seed, last_full=True)
-    genotype = genotype_of(SPACE, choice)
+    genotype = build_genotype(SPACE, choice)
     assert full_stages(genotype)
     net = SSRNet(genotype.to_dict()).double().eval()
     copy_weights(supernet, choice, net)
@@ -55,7 +55,7 @@ def test_one_hot_supernet_trains_like_the_derived_network():
     """In training mode too: batch statistics of the kept channels do not depend on the dropped ones."""
     supernet = random_supernet(1)
     choice = choose(1, last_full=True)
-    net = SSRNet(genotype_of(SPACE, choice).to_dict()).double()
+    net = SSRNet(build_genotype(SPACE, choice).to_dict()).double()
     copy_weights(supernet, choice, net)
     for module in [*supernet.modules(), *net.modules()]:
         if hasattr(module, "dropout"):
@@ -113,7 +113,7 @@ def test_compaction_changes_no_output(seed):
     supernet = random_supernet(seed)
     random_survivors(supernet, seed)
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
-    structure = structure_of(SPACE, alive)
+    structure = surviving_structure(SPACE, alive)
     assert structure_from_json(structure_to_json(structure)) == structure
     small = SSRSupernet(SEARCH, structure_to_json(structure)).double().eval()
     small.load_state_dict(compact_weights(supernet.state_dict(), small))
@@ -129,7 +129,7 @@ def test_dead_channels_are_exact_zeros():
     with torch.no_grad(), supernet.architecture.one_hot(choose(7, last_full=False)):
         choice = supernet.architecture.choice()
         features = supernet(torch.randn(1, 3, 64, 64, dtype=torch.double))
-        genotype = genotype_of(SPACE, choice)
+        genotype = build_genotype(SPACE, choice)
         for feature, stage in zip(features[1:], genotype.stages, strict=True):
             assert not bool(feature[:, stage.blocks[-1].out :].any())
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from spaces import SPACE, random_supernet, random_survivors
 
-from ssr_mmseg.architecture.structure import structure_of
+from ssr_mmseg.architecture.structure import surviving_structure
 from ssr_mmseg.models.supernet import SSRSupernet
 
 HUGE = 1e30
@@ -18,7 +18,7 @@ def dead_parts(supernet: SSRSupernet, statistics: bool) -> tuple[list[torch.Tens
     """
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
     operators, channels = [], []
-    for blocks, structures in zip(supernet.stages, structure_of(SPACE, alive), strict=True):
+    for blocks, structures in zip(supernet.stages, surviving_structure(SPACE, alive), strict=True):
         for number, block in enumerate(blocks):
             structure = structures[number] if number < len(structures) else None
             for key, operator in block.operators.items():

@@ -1,4 +1,4 @@
-"""Folders in which the tiny experiment is prepared, and has run: once for all tests. And a training that is stopped."""
+"""Fixtures: folders in which the tiny experiment is prepared or has run, and a way to stop a training."""
 
 import os
 import shutil
@@ -18,13 +18,13 @@ from ssr_mmseg.training.checkpoint.work_lock import release
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
-    """Stopped trainings may take their time: it is the tests' own process that would be ended."""
+    """Give stopped trainings any time to finish: otherwise the process of the tests would be killed."""
     monkeypatch.setattr(preemption, "GRACE", 3600.0)
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory) -> Path:
-    """A folder in which the dataset has been rendered."""
+    """A folder with the rendered dataset."""
     folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -35,7 +35,7 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch):
-    """A function that makes a fresh folder with the prepared dataset the working directory, and returns it."""
+    """A function that enters a new folder with the prepared dataset, and returns its path."""
 
     def enter(name: str) -> Path:
         shutil.copytree(prepared, tmp_path / name)
@@ -47,7 +47,7 @@ def workplace(prepared, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def finished(prepared, tmp_path_factory) -> Path:
-    """A folder in which all stages have run undisturbed with seed 0."""
+    """A folder in which all stages have run without interruption with seed 0."""
     folder = tmp_path_factory.mktemp("finished") / "run"
     shutil.copytree(prepared, folder)
     with pytest.MonkeyPatch.context() as patch:
@@ -58,7 +58,7 @@ def finished(prepared, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def stopped(monkeypatch):
-    """A function that runs a stage, which gets SIGTERM during iteration `number`, counted over its run from 1."""
+    """A function that runs a stage and sends SIGTERM during its iteration `number`, counted from 1."""
 
     def run(loop: type, number: int, stage, *arguments) -> None:
         count = 0
@@ -78,6 +78,6 @@ def stopped(monkeypatch):
         assert caught.value.code == RESUMABLE
         assert count == number
         for work in Path("results/work").iterdir():
-            release(work)  # as the end of the process would
+            release(work)  # as the exit of the process would
 
     return run

@@ -1,4 +1,4 @@
-"""A search for a target ends at it, whatever the kind of cost, and refuses a table that it must not trust."""
+"""A search that is held to its target reaches it with any cost, and refuses a latency table of another device."""
 
 import pytest
 from latency_tables import synthetic
@@ -19,11 +19,11 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 LONGER = {"epochs": 10, "shrink_stages": 1, "shrink_epochs": 5, "threshold": 0.1}
-CLASSES = 11  # of the embedded scenes
+CLASSES = 11  # in the embedded scenes
 
 
 def table_for(config: dict, device: str = environment(resolve_device("cpu"))["device"], scale: float = 1.0) -> None:
-    """A made-up latency table of the tiny space, where its search looks for one."""
+    """Write an invented latency table of the tiny space to the path where the search expects it."""
     table = synthetic(
         SearchSpace.from_settings(config["search"]), size=[32, 64], classes=CLASSES, rounds=20, device=device
     )
@@ -50,14 +50,14 @@ def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
         search(config, DATASET, 0, stage)
     discretize(config, DATASET, 0)
     wanted = search_cost(config, DATASET)
-    found = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
-    assert wanted.of(found) == pytest.approx(wanted.target, rel=TOLERANCE)
+    genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
+    assert wanted.of(genotype) == pytest.approx(wanted.target, rel=TOLERANCE)
     metrics = read_json(paths.stage_metrics_path(DATASET, 0, 1))["cost"]
     assert (metrics["unit"], metrics["target"]) == (wanted.unit, wanted.target)
     assert metrics["expected"] == pytest.approx(wanted.target, rel=TOLERANCE)
 
 
-def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
+def test_the_random_network_has_the_same_cost(workplace):
     workplace("run")
     config = experiment(cost={"type": "latency", "target_ms": 9.0}, epochs=1, shrink_stages=0)
     table_for(config)
@@ -66,7 +66,7 @@ def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
     sample(config, DATASET, 0)
     genotypes = [Genotype.read(p.format(dataset=DATASET, seed=0)) for p in (paths.GENOTYPE, paths.RANDOM_GENOTYPE)]
     measured = [search_cost(config, DATASET).of(genotype) for genotype in genotypes]
-    assert measured[0] == pytest.approx(9.0, rel=TOLERANCE), "also where most groups are still undecided"
+    assert measured[0] == pytest.approx(9.0, rel=TOLERANCE), "even if most groups are undecided"
     assert measured[1] == pytest.approx(measured[0], rel=0.02)
     assert read_json(paths.DISCRETIZATION.format(dataset=DATASET, seed=0))["given_up"]
 
@@ -78,7 +78,7 @@ def test_the_random_network_costs_as_much_by_the_same_measure(workplace):
         (None, "is missing; make it"),
     ],
 )
-def test_a_table_that_is_missing_or_foreign_is_one_line(workplace, device, message):
+def test_a_missing_table_or_one_of_another_device_is_one_line(workplace, device, message):
     workplace("run")
     config = experiment(cost={"type": "latency", "target_ms": 9.0})
     if device:
@@ -88,7 +88,7 @@ def test_a_table_that_is_missing_or_foreign_is_one_line(workplace, device, messa
     assert "\n" not in str(caught.value)
 
 
-def test_a_table_that_the_configuration_names_may_be_foreign(workplace):
+def test_a_table_named_in_the_configuration_may_be_of_another_device(workplace):
     folder = workplace("run")
     config = experiment(cost={"type": "latency", "target_ms": 9.0})
     table_for(config, "slide rule")
@@ -97,7 +97,7 @@ def test_a_table_that_the_configuration_names_may_be_foreign(workplace):
     assert search_cost(named, DATASET).digest == LatencyTable.read(folder / "board.json").digest
 
 
-def test_another_table_is_another_search(workplace):
+def test_another_table_changes_the_identity_of_the_search(workplace):
     folder = workplace("run")
     config = experiment(cost={"type": "latency", "target_ms": 9.0})
     table_for(config)
@@ -116,7 +116,7 @@ def test_another_table_is_another_search(workplace):
     assert identity() != before
 
 
-def test_a_list_of_targets_has_no_search_of_its_own(workplace):
+def test_a_list_of_targets_is_not_searched_itself(workplace):
     workplace("run")
     config = experiment(cost={"type": "macs", "target": [0.8, 0.9]})
     with pytest.raises(UserError, match=r"has a search for each target; name one of: town@0\.8, town@0\.9"):

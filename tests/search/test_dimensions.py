@@ -1,4 +1,4 @@
-"""A dimension that is not searched stays as it was fixed, through every step of a search."""
+"""A dimension that is not searched keeps its fixed option in every step of a search."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from spaces import SPACE, search_settings
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of
-from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, searched_gates
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.objective import ArchitectureObjective
@@ -17,16 +17,15 @@ from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.utils.files import read_json
 
-GATE_OF = {"dilation": "operator", "resolution": "operator"}  # the others are gates of their own
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
 
 
 def fixed_gates(dimensions: tuple[str, ...]) -> set[str]:
-    return set(GATES) - {GATE_OF.get(dimension, dimension) for dimension in dimensions}
+    return set(GATES) - set(searched_gates(dimensions))
 
 
 def assert_fixed(genotype: Genotype, dimensions: tuple[str, ...], space=SPACE) -> None:
-    """The genotype has full depth and width, the first dilation and resolution 1 wherever they are not searched."""
+    """Check that the genotype has full depth and width, the first dilation and resolution 1 where not searched."""
     for stage_space, stage in zip(space.stages, genotype.stages, strict=True):
         assert "depth" in dimensions or len(stage.blocks) == stage_space.blocks
         for block in stage.blocks:
@@ -64,14 +63,14 @@ def test_fixed_gates_never_change(dimensions, regularizer):
             assert torch.equal(gates.alive[gate][exist[gate]], alive[exist[gate]])
             assert torch.equal(gates.probabilities()[gate][exist[gate]], p[exist[gate]])
             assert gates.groups()[gate]["exist"] == gates.groups()[gate]["decided"]
-        if regularizer == "ssr":  # it has no gradient at a decided group; the others may move an α that matters no more
+        if regularizer == "ssr":  # no gradient at a decided group; others may move its α, without effect
             assert not any(bool(gates.alpha[gate].any()) for gate in fixed)
-        assert_fixed(genotype_of(SPACE, gates.choice()), dimensions)
+        assert_fixed(build_genotype(SPACE, gates.choice()), dimensions)
     searched = set(GATES) - fixed
-    assert any(bool(gates.alpha[gate].detach().any()) for gate in searched), "the searched ones move"
+    assert any(bool(gates.alpha[gate].detach().any()) for gate in searched), "searched gates must change"
 
 
-def test_with_nothing_to_search_all_is_decided_from_the_start():
+def test_without_searched_dimensions_every_gate_is_decided_at_the_start():
     gates = SSRSupernet(search_settings(dimensions=[])).architecture
     assert gates.decided
     assert gates.gates_decided() == 1.0
@@ -80,13 +79,13 @@ def test_with_nothing_to_search_all_is_decided_from_the_start():
 
 def test_groups_without_a_choice_do_not_count_as_decided():
     gates = SSRSupernet(search_settings(dimensions=["depth"])).architecture
-    assert gates.gates_decided() == 0.0, "the operators and widths never had a choice"
-    gates.alive["depth"][0, 0] = False  # of a stage of two blocks
+    assert gates.gates_decided() == 0.0, "operators and widths have no choice"
+    gates.alive["depth"][0, 0] = False  # in a stage of two blocks
     assert gates.gates_decided() == 1 / len(SPACE.stages)
 
 
 @pytest.mark.parametrize("dimensions", [(), ("mid_width",)], ids=["none", "mid_width"])
-def test_a_search_of_some_dimensions_yields_a_network_of_the_others(workplace, dimensions):
+def test_a_search_of_some_dimensions_fixes_the_others(workplace, dimensions):
     workplace("run")
     config = experiment(dimensions=list(dimensions), epochs=1)
     for stage in range(2):
@@ -102,4 +101,4 @@ def test_a_search_of_some_dimensions_yields_a_network_of_the_others(workplace, d
         full = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
         for gate in ("depth", "mid_width", "out_width"):
             full[gate] += space.gate_shape(gate)[-1] - 1
-        assert genotype.stages == genotype_of(space, full).stages
+        assert genotype.stages == build_genotype(space, full).stages

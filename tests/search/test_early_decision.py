@@ -1,4 +1,4 @@
-"""A search whose last gate is decided before its last stage: the stages after it pass on what they were given."""
+"""A search that decides its last gate before its last stage: the later stages pass its state on."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import torch
 from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, genotype_of
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.experiment.experiment import Experiment
-from ssr_mmseg.search.step import architecture_of
+from ssr_mmseg.search.step import architecture_state, get_architecture
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
@@ -18,8 +18,8 @@ from ssr_mmseg.training.checkpoint.rotation import Checkpoints
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.files import read_json
 
-STAGES = 2  # of shrinking, after the first
-UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds: under the second every group keeps its largest option alone
+STAGES = 2  # shrinking stages, after the first stage
+UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds; with the second, every group keeps only its best option
 
 
 def run(threshold: float, stage: int, **changes) -> dict:
@@ -29,23 +29,22 @@ def run(threshold: float, stage: int, **changes) -> dict:
 
 
 def genotype_now() -> Genotype:
-    """What discretization makes of the last stage's state; `refuse` shows that nothing was left to choose."""
+    """Return the genotype of the last stage's state; `refuse` checks that every group was decided."""
     config = experiment(shrink_stages=STAGES, epochs=1)
     discretize({**config, "discretize": {"undecided": "refuse"}}, DATASET, 0)
     return Genotype.read(Path(paths.GENOTYPE.format(dataset=DATASET, seed=0)))
 
 
-def survivors_of(state: dict) -> Genotype:
-    """The network that the survivors of a decided state are."""
+def decided_genotype(state: dict) -> Genotype:
+    """Return the genotype of the survivors in a decided state."""
     space = SearchSpace.from_settings(experiment()["search"])
     gates = ArchitectureParameters(space)
-    prefix = "backbone.architecture."
-    gates.load_state_dict({k.removeprefix(prefix): v for k, v in state["model"].items() if k.startswith(prefix)})
-    return genotype_of(space, gates.choice())
+    gates.load_state_dict(architecture_state(state["model"]))
+    return build_genotype(space, gates.choice())
 
 
 def assert_resumes(state: dict, **changes) -> None:
-    """A training goes on from the state: weights, gates, both optimizers and their order of parameters fit."""
+    """Check that a training resumes from the state: weights, gates, and both optimizers with their parameter order."""
     work = Path("results/work/resumed")
     Checkpoints(work / "state.pth").save(state)
     config = experiment(shrink_stages=STAGES, epochs=1, **changes)
@@ -53,7 +52,7 @@ def assert_resumes(state: dict, **changes) -> None:
     runner = Experiment(config, DATASET, 0).search_runner(state["structure"], last, last, work)
     runner.train()
     assert state["iteration"] < runner.train_loop.iter == last * runner.train_loop.steps_per_epoch
-    assert architecture_of(runner.model).decided
+    assert get_architecture(runner.model).decided
     assert all(bool(torch.isfinite(p).all()) for p in runner.model.parameters())
     named = dict(runner.model.named_parameters())
     for part, names in state["parameters"].items():
@@ -64,8 +63,8 @@ def assert_resumes(state: dict, **changes) -> None:
 
 
 @pytest.mark.parametrize("decided", range(STAGES + 1))
-def test_what_is_decided_early_is_passed_on(workplace, decided):
-    """Decided at the end of each stage in turn: the next one still compacts, and those after it find nothing left."""
+def test_a_state_that_is_decided_early_is_passed_on(workplace, decided):
+    """The stage after the decision still compacts; the later ones change nothing."""
     workplace("early")
     for stage in range(decided):
         assert not run(UNDECIDED, stage)["decided"]
@@ -75,7 +74,7 @@ def test_what_is_decided_early_is_passed_on(workplace, decided):
     for stage in range(decided + 1, STAGES + 1):
         state = run(UNDECIDED, stage)
         assert state["decided"]
-        assert state["iteration"] == chosen["iteration"], "nothing is trained where nothing is left to decide"
+        assert state["iteration"] == chosen["iteration"], "a decided search is not trained"
         assert not read_json(paths.stage_metrics_path(DATASET, 0, stage))["history"]
         scores.append(read_json(paths.stage_metrics_path(DATASET, 0, stage))["relaxed_miou"])
         for gate in ("depth", "operator", "mid_width", "out_width"):
@@ -85,12 +84,12 @@ def test_what_is_decided_early_is_passed_on(workplace, decided):
     last = load_state(paths.state_path(DATASET, 0, STAGES))
     if decided < STAGES:
         assert last["structure"] != chosen["structure"], "the stage after the decision compacts"
-    assert genotype_now().stages == survivors_of(chosen).stages
+    assert genotype_now().stages == decided_genotype(chosen).stages
     assert_resumes(last)
 
 
-def test_with_nothing_to_compact_it_is_passed_on_too(workplace):
-    """A search of nothing is decided from the start, in the structure that it began with."""
+def test_a_state_with_nothing_to_compact_is_passed_on_too(workplace):
+    """A search without dimensions is decided at the start and keeps its structure."""
     workplace("nothing")
     states = [run(UNDECIDED, stage, dimensions=[]) for stage in range(STAGES + 1)]
     assert all(state["decided"] for state in states)

@@ -1,4 +1,4 @@
-"""What goes wrong during a training, and that nothing is lost by it: the result is that of an undisturbed run."""
+"""Faults during a training lose nothing: the result is that of an uninterrupted run."""
 
 import errno
 import os
@@ -31,18 +31,18 @@ STATE, METRICS = paths.state_path(DATASET, 0, 0), paths.stage_metrics_path(DATAS
 
 
 def work() -> Path:
-    """The one work folder."""
+    """Return the only work folder."""
     (folder,) = Path("results/work").iterdir()
     return folder
 
 
 def saved(name: str = "state.pth") -> int:
-    """Iterations finished in a saved state."""
+    """Return the number of finished iterations in a saved state."""
     return load_state(work() / name)["iteration"]
 
 
 def finish_and_compare(finished: Path) -> str:
-    """Run the search again, which must end as the undisturbed one did; return its log."""
+    """Run the search again, check that its result is that of the uninterrupted one, and return its log."""
     search(experiment(), DATASET, 0)
     assert_same_state(load_state(STATE), load_state(finished / STATE))
     assert metrics(METRICS) == metrics(finished / METRICS)
@@ -52,7 +52,7 @@ def finish_and_compare(finished: Path) -> str:
 
 @pytest.fixture
 def at_iteration(monkeypatch):
-    """A function that has `act(loop)` called once, before iteration `number`, counted from 1, of a search."""
+    """A function that makes a search call `act(loop)` once, before iteration `number`, counted from 1."""
 
     def install(number: int, act: Callable[[SearchLoop], object]) -> None:
         iterate, pending = SearchLoop.run_iter, [act]
@@ -77,36 +77,36 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-def test_a_damaged_state_gives_way_to_the_one_before(finished, workplace, stopped):
+def test_a_damaged_state_is_replaced_by_the_one_before(finished, workplace, stopped):
     workplace("run")
     stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
     assert (saved(), saved("previous.pth")) == (3, 2)
     flip_a_bit(work() / "state.pth")
     log = finish_and_compare(finished)
-    (line,) = [line for line in log.splitlines() if "going on from" in line]
+    (line,) = [line for line in log.splitlines() if "continuing from" in line]
     assert "state.pth is " in line
     assert "previous.pth" in line
     assert "resumed at iteration 2" in log
 
 
-def test_without_a_whole_state_the_training_begins_anew(finished, workplace, stopped):
+def test_without_an_intact_state_the_training_starts_over(finished, workplace, stopped):
     workplace("run")
     stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
     for name in ("state.pth", "previous.pth"):
         truncate(work() / name)
     log = finish_and_compare(finished)
-    assert len([line for line in log.splitlines() if "no state is left, so the training begins anew" in line]) == 1
+    assert len([line for line in log.splitlines() if "no state is left, so the training starts over" in line]) == 1
     assert "resumed at" not in log
 
 
-def test_another_configuration_begins_anew(workplace, stopped, at_iteration):
+def test_another_configuration_starts_over(workplace, stopped, at_iteration):
     workplace("run")
     stopped(SearchLoop, 3, search, experiment(), DATASET, 0)
     begun = []
     at_iteration(1, begun.append)
     search(experiment(threshold=0.7), DATASET, 0)
     assert begun
-    assert saved() == 3, "the state of the first configuration stays for it"
+    assert saved() == 3, "the state of the first configuration must be kept"
 
 
 def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(workplace, at_iteration):
@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_last_state(w
 
 
 def test_a_state_that_is_not_finite_is_never_saved(workplace, at_iteration, monkeypatch):
-    """The loss of an iteration may be sound while its step ruins the weights."""
+    """The loss of an iteration may be finite although its step corrupts the weights."""
     workplace("run")
     step = torch.optim.Adam.step
 
@@ -146,8 +146,8 @@ def test_a_state_that_is_not_finite_is_never_saved(workplace, at_iteration, monk
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_data_that_disappear_stop_the_training_in_one_line(finished, workplace, at_iteration, tmp_path, workers):
-    """And it goes on from that iteration once they are back."""
+def test_missing_data_stop_the_training_in_one_line(finished, workplace, at_iteration, tmp_path, workers):
+    """It continues from that iteration once the data are back."""
     folder = workplace("run")
     images = folder / "results" / DATASET / "prepare/data/train/images"
     config = experiment(schedule=schedule_with(tmp_path, workers))
@@ -170,7 +170,7 @@ def test_data_that_disappear_stop_the_training_in_one_line(finished, workplace, 
 
 
 def schedule_with(folder: Path, workers: int) -> str:
-    """The default schedule, with its data loaded by so many processes."""
+    """Return the default schedule with the given number of loader processes."""
     path = folder / f"schedule_{workers}.py"
     base = str(PROJECT / "config/mmseg/schedules/search_quick.py")
     path.write_text(f"_base_ = [{base!r}]\nloader = dict(num_workers={workers})\n")
@@ -191,7 +191,7 @@ def test_a_full_disk_stops_the_training_in_one_line_and_keeps_its_state(workplac
 
 
 def run_search(config: dict, script: str) -> subprocess.CompletedProcess:
-    """Run `script`, then the command line's search, in a process of its own."""
+    """Run `script` and then the command `search` in a new process."""
     write_json(Path("own.json"), config)
     arguments = ["search", "--config", "own.json", "--dataset", DATASET]
     code = f"{script}\nimport sys\nfrom ssr_mmseg.cli import main\nsys.exit(main({arguments!r}))\n"
@@ -201,7 +201,7 @@ def run_search(config: dict, script: str) -> subprocess.CompletedProcess:
 
 
 def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
-    """The real thing: the kernel refuses to write beyond a limit."""
+    """The kernel itself refuses to write beyond a limit."""
     workplace("run")
     stopped(SearchLoop, 1, search, experiment(), DATASET, 0)
     limit = (work() / "state.pth").stat().st_size // 2
@@ -211,7 +211,7 @@ def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
     assert "next.pth: File too large; free space" in line
     assert "Traceback" not in call.stderr
     assert saved() == 1
-    # Whether the progress was written first depends on how fast the machine came to the save.
+    # On a slow machine the progress is written before the state.
     left = {path.name for path in work().iterdir() if path.is_file()}
     assert left - {"progress.json"} == {"lock", "state.pth"}
 
@@ -219,7 +219,7 @@ def test_a_file_that_may_not_grow_is_one_line(workplace, stopped):
 STOP_THE_GROUP = """
 import os, signal
 from ssr_mmseg.jobs import preemption
-stopping.GRACE = 3600.0
+preemption.GRACE = 3600.0
 from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import TwoPhaseStep
 os.setsid()
@@ -232,8 +232,8 @@ SearchLoop.run_iter = run_iter
 """
 
 
-def test_a_signal_to_the_whole_group_saves_though_loader_processes_end(finished, workplace, tmp_path):
-    """Slurm and a terminal tell every process of a job to end, those that load data too."""
+def test_a_signal_to_the_whole_process_group_saves_the_state(finished, workplace, tmp_path):
+    """Slurm and a terminal send the signal to every process of a job, including the loader processes."""
     workplace("run")
     config = experiment(schedule=schedule_with(tmp_path, 2))
     call = run_search(config, STOP_THE_GROUP)

@@ -1,4 +1,4 @@
-"""What the search notes about its gates after every epoch."""
+"""The record of the gates after every epoch of a search."""
 
 import json
 from types import SimpleNamespace
@@ -15,15 +15,15 @@ from ssr_mmseg.search.hooks import GateHistoryHook, RegularizerRampHook, leading
 
 @pytest.fixture
 def architecture():
-    found = ArchitectureParameters(SearchSpace.from_settings(search_settings()))
+    gates = ArchitectureParameters(SearchSpace.from_settings(search_settings()))
     torch.manual_seed(0)
     with torch.no_grad():
-        for alpha in found.alpha.values():
+        for alpha in gates.alpha.values():
             alpha.normal_()
-    return found
+    return gates
 
 
-def runner_of(architecture, epoch, max_epochs=200):
+def fake_runner(architecture, epoch, max_epochs=200):
     loop = SimpleNamespace(
         history=[{"epoch": epoch}],
         max_epochs=max_epochs,
@@ -34,27 +34,27 @@ def runner_of(architecture, epoch, max_epochs=200):
 
 
 def test_widths_are_those_of_each_blocks_most_probable_operator(architecture):
-    found = leading_probabilities(architecture)
+    recorded = leading_probabilities(architecture)
     p = architecture.probabilities()
-    for block, operators in enumerate(found["operator"]):
+    for block, operators in enumerate(recorded["operator"]):
         leading = int(np.argmax(operators))
         for gate in ("mid_width", "out_width"):
-            assert found[gate][block] == pytest.approx(p[gate][block, leading].tolist(), abs=1e-4)
-            assert sum(found[gate][block]) == pytest.approx(1, abs=1e-3)
+            assert recorded[gate][block] == pytest.approx(p[gate][block, leading].tolist(), abs=1e-4)
+            assert sum(recorded[gate][block]) == pytest.approx(1, abs=1e-3)
 
 
 def test_a_removed_group_is_empty_and_a_dead_option_zero(architecture):
     architecture.alive["operator"][0, 1:] = False
     architecture.alive["operator"][-1] = False
     architecture.remove_dependents()
-    found = leading_probabilities(architecture)
-    assert found["operator"][0] == [1.0] + [0.0] * (len(architecture.space.operators) - 1)
-    assert (found["operator"][-1], found["mid_width"][-1], found["out_width"][-1]) == ([], [], [])
+    recorded = leading_probabilities(architecture)
+    assert recorded["operator"][0] == [1.0] + [0.0] * (len(architecture.space.operators) - 1)
+    assert (recorded["operator"][-1], recorded["mid_width"][-1], recorded["out_width"][-1]) == ([], [], [])
 
 
 @pytest.mark.parametrize(("epoch", "kept"), [(1, True), (40, True), (41, False), (45, True), (57, True), (58, False)])
-def test_later_epochs_keep_probabilities_at_intervals_and_at_a_stages_end(architecture, epoch, kept):
-    runner = runner_of(architecture, epoch, max_epochs=57)
+def test_later_probabilities_are_recorded_at_intervals_and_at_the_end_of_a_stage(architecture, epoch, kept):
+    runner = fake_runner(architecture, epoch, max_epochs=57)
     GateHistoryHook().after_train_epoch(runner)
     (record,) = runner.train_loop.history
     assert ("probabilities" in record) == kept
@@ -67,13 +67,13 @@ def test_the_history_of_the_papers_search_stays_small():
     architecture = ArchitectureParameters(space)
     hook, size = GateHistoryHook(), 0
     for epoch in range(1, 201):
-        runner = runner_of(architecture, epoch, max_epochs=epoch if epoch % 20 == 0 else 200)
+        runner = fake_runner(architecture, epoch, max_epochs=epoch if epoch % 20 == 0 else 200)
         hook.after_train_epoch(runner)
         size += len(json.dumps(runner.train_loop.history, indent=2))
     assert size < 2e6
 
 
-def test_the_regularizers_weights_grow_towards_the_end_and_no_others():
+def test_only_the_weights_of_the_regularizer_grow_towards_the_end():
     weights = {
         "cross_entropy": 100.0,
         "cost": 1.0,

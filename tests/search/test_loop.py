@@ -1,4 +1,4 @@
-"""The loop of the search: which images each step sees, at which rate it learns, and what a stage takes over."""
+"""The search loop: the images of each step, the learning rates, and the optimizer state after compaction."""
 
 import itertools
 from pathlib import Path
@@ -21,7 +21,7 @@ RESIDENT = "config/mmseg/schedules/search_resident.py"
 
 @pytest.fixture(params=[False, True], ids=["read from files", "on the device"])
 def schedule(request, workplace) -> str:
-    """The default schedule, or the same with the training set on the device, in a fresh working directory."""
+    """The default schedule, with the training set on disk or on the device, in a new working directory."""
     folder = workplace("loop")
     if not request.param:
         return experiment()["search"]["schedule"]
@@ -31,8 +31,8 @@ def schedule(request, workplace) -> str:
     return RESIDENT
 
 
-def batches_of(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
-    """The images of each weight step and of each architecture step of the first stage, as they were augmented."""
+def record_batches(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
+    """Return the augmented images of each weight step and each architecture step of the first stage."""
     seen: dict[str, list[torch.Tensor]] = {"weights": [], "architecture": []}
     for part, batches in seen.items():
         learn = getattr(TwoPhaseStep, f"learn_{part}")
@@ -48,7 +48,7 @@ def batches_of(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
 
 
 def without_augmentation(config: dict, folder: Path) -> dict:
-    """The configuration with its schedule's images left as they are."""
+    """Return the configuration with the augmentation of its schedule removed."""
     path = folder / "config/mmseg/schedules/search_plain.py"
     path.parent.mkdir(parents=True, exist_ok=True)
     base = paths.project_file(config["search"]["schedule"]).resolve()
@@ -57,18 +57,18 @@ def without_augmentation(config: dict, folder: Path) -> dict:
 
 
 def positions(batches: list[torch.Tensor], images: torch.Tensor) -> list[list[int]]:
-    """Which of the training images each batch holds."""
+    """Return the indices of the training images in each batch."""
     return [[int((images == image).flatten(1).all(dim=1).nonzero()) for image in batch] for batch in batches]
 
 
 @pytest.mark.parametrize("split", ["halves", "whole"])
-def test_each_step_learns_from_the_images_that_are_its_own(schedule, split, monkeypatch):
+def test_each_step_uses_the_images_of_its_half(schedule, split, monkeypatch):
     config = without_augmentation(experiment(schedule=schedule, split=split, threshold=0.01), Path.cwd())
     source = Experiment(config, DATASET, 0)
     pipeline = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "PackSegInputs"}]
     dataset = DATASETS.build({**source.splits["train"], "pipeline": pipeline})
     images = torch.stack([dataset[index]["inputs"] for index in range(len(dataset))]).float()
-    seen = {part: positions(batches, images) for part, batches in batches_of(monkeypatch, config).items()}
+    seen = {part: positions(batches, images) for part, batches in record_batches(monkeypatch, config).items()}
     epochs, used = config["search"]["epochs"], 8 if split == "halves" else 16
     expected = source.halves() if split == "halves" else (list(range(16)),) * 2
     for part, indices in zip(("weights", "architecture"), expected, strict=True):
@@ -76,19 +76,21 @@ def test_each_step_learns_from_the_images_that_are_its_own(schedule, split, monk
         assert len(seen[part]) == epochs * steps
         for epoch in range(epochs):
             assert sorted(itertools.chain.from_iterable(seen[part][epoch * steps :][:steps])) == indices
-    assert all(set(a) != set(b) for a, b in zip(*seen.values(), strict=True)), "α is judged on other images"
+    assert all(set(a) != set(b) for a, b in zip(*seen.values(), strict=True)), (
+        "the two steps of an iteration use different images"
+    )
 
 
-def test_the_augmentation_of_the_two_steps_is_drawn_apart(schedule, monkeypatch):
-    """Where both steps draw from the whole training set, an image of one epoch comes in two forms."""
-    seen = batches_of(monkeypatch, experiment(schedule=schedule, split="whole", threshold=0.01))
+def test_the_two_steps_are_augmented_independently(schedule, monkeypatch):
+    """If both steps use the whole training set, an image is augmented in two ways per epoch."""
+    seen = record_batches(monkeypatch, experiment(schedule=schedule, split="whole", threshold=0.01))
     weights, architecture = (torch.cat(batches) for batches in seen.values())
     same = (weights.unsqueeze(1) == architecture.unsqueeze(0)).flatten(2).all(dim=2)
-    assert float(same.any(dim=1).float().mean()) < 0.6  # 18 forms of each image, and 4 draws: some meet
+    assert float(same.any(dim=1).float().mean()) < 0.6  # 18 forms of each image and 4 draws, so some are equal
 
 
-def test_rates_fall_over_the_whole_search_and_those_of_the_gates_stay(workplace, monkeypatch):
-    """(1 − s/S)^0.9 over the steps of all stages: the last step still learns, at (1/S)^0.9 of the first."""
+def test_rates_decay_over_the_whole_search_and_those_of_the_gates_are_constant(workplace, monkeypatch):
+    """(1 − s/S)^0.9 over the steps of all stages: the last step has (1/S)^0.9 of the first rate, not 0."""
     workplace("rates")
     rates = []
     iterate = SearchLoop.run_iter
@@ -108,8 +110,8 @@ def test_rates_fall_over_the_whole_search_and_those_of_the_gates_stay(workplace,
     assert {architecture for _, architecture in rates} == {2e-3}
 
 
-def test_the_optimizers_live_through_compaction(finished):
-    """Adam's step counts go on from stage to stage: moments that were dropped would begin again."""
+def test_the_optimizers_survive_compaction(finished):
+    """Adam's step counts continue from stage to stage; moments that were dropped would restart at 0."""
     before, after = (load_state(finished / paths.state_path(DATASET, 0, stage)) for stage in (0, 1))
     assert before["iteration"] < after["iteration"]
     for part in ("weights", "architecture"):

@@ -1,4 +1,4 @@
-"""A training that is watched: TensorBoard reads what it shows, and its result is that of one that is not."""
+"""Monitoring a training: TensorBoard reads the events, and the result is that of a training without monitoring."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ EPOCHS, STEPS = 2, 2
 
 
 @pytest.fixture
-def watched():
+def monitored():
     """The tiny experiment with TensorBoard."""
     return {**experiment(), "monitor": {"validation": 1.0, "tensorboard": True}}
 
 
-def test_tensorboard_shows_losses_gates_and_predictions_beside_the_truth(watched, workplace):
-    folder = workplace("watched")
-    search(watched, DATASET, 0)
+def test_tensorboard_shows_losses_gates_and_predictions_next_to_the_labels(monitored, workplace):
+    folder = workplace("monitored")
+    search(monitored, DATASET, 0)
     (events,) = folder.glob(f"results/{DATASET}/seed0/search/log/*/vis_data/events*")
     shown = EventAccumulator(str(events), size_guidance={HISTOGRAMS: 0, IMAGES: 0}).Reload()
     (metrics,) = [read_json(paths.stage_metrics_path(DATASET, 0, 0))]
@@ -49,7 +49,7 @@ def test_tensorboard_shows_losses_gates_and_predictions_beside_the_truth(watched
         assert [histogram.histogram_value.num for histogram in histograms] == alive
         assert all(0 <= h.histogram_value.min <= h.histogram_value.max <= 1 for h in histograms)
     assert scalars("gates/cost_ratio")[-1][1] == pytest.approx(metrics["history"][-1]["cost_ratio"])
-    (measured,) = scalars("miou_val")  # after the first epoch: the last one is evaluated anyway
+    (measured,) = scalars("miou_val")  # after the first epoch; the last one is evaluated anyway
     assert 0 <= measured[1] <= 100
     tags = shown.Tags()["images"]
     assert len(tags) == 2
@@ -58,13 +58,13 @@ def test_tensorboard_shows_losses_gates_and_predictions_beside_the_truth(watched
         assert [(image.step, image.height, image.width) for image in images] == [(s, 32, 3 * 64) for s in steps]
 
 
-def test_watching_changes_no_result(watched, workplace):
-    workplace("watched")
-    search(watched, DATASET, 0)
+def test_monitoring_changes_no_result(monitored, workplace):
+    workplace("monitored")
+    search(monitored, DATASET, 0)
     first = load_state(paths.state_path(DATASET, 0, 0))["model"]
     assert read(Path(paths.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is not None
     workplace("alone")
-    search({**watched, "monitor": {"validation": 0, "tensorboard": False}}, DATASET, 0)
+    search({**monitored, "monitor": {"validation": 0, "tensorboard": False}}, DATASET, 0)
     second = load_state(paths.state_path(DATASET, 0, 0))["model"]
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -72,14 +72,14 @@ def test_watching_changes_no_result(watched, workplace):
     assert read(Path(paths.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is None
 
 
-def test_switching_it_reruns_nothing(watched):
+def test_switching_monitoring_reruns_nothing(monitored):
     for stage in ("search", "retrain", "evaluate", "profile"):
         names = (stage, DATASET, 0, "searched")
-        assert settings.stage_identity(watched, *names) == settings.stage_identity(experiment(), *names)
+        assert settings.stage_identity(monitored, *names) == settings.stage_identity(experiment(), *names)
 
 
-def test_without_tensorboard_it_says_how_to_get_it(watched, workplace, monkeypatch):
+def test_without_tensorboard_the_error_has_the_command_to_install_it(monitored, workplace, monkeypatch):
     workplace("bare")
     monkeypatch.setattr(tensorboard_hook.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"monitor.tensorboard is true but .*install it with: python -m pip install"):
-        Experiment(watched, DATASET, 0).retrain_runner("fast_scnn", None, Path("work"))
+        Experiment(monitored, DATASET, 0).retrain_runner("fast_scnn", None, Path("work"))

@@ -16,7 +16,7 @@ CLASSES, SIZE, TARGET = 3, (64, 64), 0.6
 
 
 @pytest.mark.parametrize("hold", [None, 1000])
-def test_the_loss_is_the_sum_of_its_weighed_terms(hold):
+def test_the_loss_is_the_sum_of_its_weighted_terms(hold):
     torch.manual_seed(0)
     gates = ArchitectureParameters(SPACE)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Two processes train as one does: a search with the same batches, noise and statistics, a retraining but for noise."""
+"""Two processes train like one: a search with equal batches, noise and statistics; a retraining except for noise."""
 
 import json
 import os
@@ -16,14 +16,14 @@ from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.utils.files import read_json
 
-# Losses of the first epoch: sums over pixels are taken in another order, and Adam divides by the size of a gradient.
+# For losses of the first epoch: the order of sums over pixels differs, and Adam divides by the size of a gradient.
 TOLERANCE = 1e-3
 PUBLISHED = "paper_cityscapes"
 LOSSES = ("loss_weights", "loss_architecture", "loss_operator", "loss_mid_width", "loss_cost")
 
 
 def run_together(count: int, *arguments: str, **search_keys) -> subprocess.CompletedProcess:
-    """A command of the package under `torchrun`, in the working directory."""
+    """Run a command of the package under `torchrun` in the working directory."""
     Path("config.json").write_text(json.dumps(experiment(**search_keys)))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={count}"]
     command = [*launch, "-m", "ssr_mmseg", *arguments, "--config", "config.json", "--dataset", DATASET]
@@ -31,7 +31,7 @@ def run_together(count: int, *arguments: str, **search_keys) -> subprocess.Compl
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
-def test_two_processes_begin_as_one_does(workplace):
+def test_a_search_of_two_processes_begins_like_that_of_one(workplace):
     one = workplace("one")
     search(experiment(), DATASET, 0)
     two = workplace("two")
@@ -44,7 +44,7 @@ def test_two_processes_begin_as_one_does(workplace):
     assert together == pytest.approx(alone, rel=TOLERANCE)
 
 
-def test_two_processes_retrain_as_one_does_but_for_dropout(workplace):
+def test_a_retraining_of_two_processes_equals_that_of_one_except_for_dropout(workplace):
     path = paths.TRAINING.format(dataset=DATASET, seed=0, network=PUBLISHED)
     one = workplace("one")
     retrain(experiment(), DATASET, 0, PUBLISHED)
@@ -55,7 +55,7 @@ def test_two_processes_retrain_as_one_does_but_for_dropout(workplace):
     assert [alone["processes"], together["processes"]] == [1, 2]
     assert together["iterations"] == alone["iterations"]
     assert together["history"][0]["loss"] == pytest.approx(alone["history"][0]["loss"], rel=0.05)
-    evaluate(experiment(), DATASET, 0, PUBLISHED)  # in the folder of the two: their weights are those of a network
+    evaluate(experiment(), DATASET, 0, PUBLISHED)  # in the folder of the two processes: their weights fit the network
 
 
 def test_a_batch_that_does_not_divide_is_refused(workplace):

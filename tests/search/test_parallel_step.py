@@ -1,4 +1,4 @@
-"""Two processes step as one does, to the last digits of double precision: gradients, statistics and survivors."""
+"""Two processes step like one to the last digits of double precision: gradients, statistics and survivors."""
 
 from types import SimpleNamespace
 
@@ -17,38 +17,39 @@ CLASS_WEIGHT = [1.0, 0.3, 2.0, 5.0, 0.7]
 assert len(CLASS_WEIGHT) == CLASSES
 
 
-def own_share(seed: int) -> dict:
-    """This process's images of a batch; the labels that count are not spread evenly."""
+def rank_batch(seed: int) -> dict:
+    """Return the images of a batch that belong to this rank; the valid labels are not spread evenly."""
     batch, share = random_batch(seed, BATCH, ignored=0.2), distributed.images_per_process(BATCH)
     first = dist.get_rank() * share
     return {key: values[first : first + share] for key, values in batch.items()}
 
 
 def iterate(step: TwoPhaseStep, number: int) -> dict[str, Tensor]:
-    """One iteration with dropout; the losses are means over the processes."""
+    """Run one iteration with dropout; return the mean losses over the processes."""
     torch.manual_seed(number)
-    losses = step(own_share(2 * number), own_share(2 * number + 1))
+    losses = step(rank_batch(2 * number), rank_batch(2 * number + 1))
     return {name: distributed.mean(value) for name, value in losses.items() if "loss" in name}
 
 
 def gradients_of_a_step() -> dict[str, Tensor]:
-    """Gradients of both phases, what the step changed besides, and its losses."""
+    """Return the gradients of both phases, the running statistics after the step, and its losses."""
     model = build_model(0, dropout=True, class_weight=CLASS_WEIGHT)
     step = build_step(model, {"weights": 1e-3, "architecture": 1e-3})
-    found: dict[str, Tensor] = {}
-    for part, own in phase_parameters(model).items():
+    gradients: dict[str, Tensor] = {}
+    for part, parameters in phase_parameters(model).items():
 
-        def keep(*_, own=own) -> None:
-            found.update({f"gradient {name}": p.grad.clone() for name, p in own.items() if p.grad is not None})
+        def keep(*_, parameters=parameters) -> None:
+            present = {name: p.grad for name, p in parameters.items() if p.grad is not None}
+            gradients.update({f"gradient {name}": gradient.clone() for name, gradient in present.items()})
 
         step.wrappers[part].optimizer.register_step_pre_hook(keep)
     losses = iterate(step, 0)
     statistics = {name: value for name, value in model.named_buffers() if "running" in name}
-    return {**found, **losses, **statistics}
+    return {**gradients, **losses, **statistics}
 
 
 def short_search() -> dict[str, Tensor]:
-    """α and survivors behind a few epochs by Adam, at a rate at which options die in each."""
+    """Return α and survivors after a few epochs of Adam, with a rate at which options die in every epoch."""
     model = build_model(0, dropout=True, class_weight=CLASS_WEIGHT)
     step = build_step(model, {"weights": 2e-3, "architecture": 0.1}, torch.optim.Adam)
     runner = SimpleNamespace(
@@ -65,7 +66,7 @@ def short_search() -> dict[str, Tensor]:
 
 
 def process(rank: int, folder: str) -> None:
-    """What each of two processes does: it leaves what it found in a file."""
+    """Write the results of one of two processes to a file."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     torch.save([gradients_of_a_step(), short_search()], f"{folder}/{rank}.pth")
@@ -74,7 +75,7 @@ def process(rank: int, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory) -> list[list[dict[str, Tensor]]]:
-    """Of each process, what it found in a step and in a short search."""
+    """The results of each process: of one step and of a short search."""
     folder = tmp_path_factory.mktemp("together")
     torch.multiprocessing.spawn(process, (str(folder),), nprocs=2)
     return [torch.load(folder / f"{rank}.pth", weights_only=True) for rank in range(2)]
@@ -84,21 +85,21 @@ def test_two_processes_have_the_gradients_of_one(together):
     alone = gradients_of_a_step()
     assert sum(name.startswith("gradient") for name in alone) > 100
     assert any("alpha" in name for name in alone)
-    for found, _ in together:
-        assert set(found) == set(alone)
+    for step, _ in together:
+        assert set(step) == set(alone)
         for name, expected in alone.items():
-            # large terms cancel in small gradients: rounding errors are a share of the tensor's largest value
+            # large terms cancel in small gradients, so rounding errors scale with the tensor's largest value
             error = 1e-11 + 1e-10 * float(expected.abs().max())
-            torch.testing.assert_close(found[name], expected, rtol=1e-9, atol=error, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(step[name], expected, rtol=1e-9, atol=error, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_in_two_processes_the_same_options_survive(together):
+def test_the_same_options_survive_in_two_processes(together):
     alone = short_search()
     history = alone["history"].tolist()
-    assert history[0] > history[-1], "options must die, or nothing is compared"
-    for _, found in together:
+    assert history[0] > history[-1], "without removed options the test compares nothing"
+    for _, search in together:
         for name, expected in alone.items():
             if expected.is_floating_point():
-                assert found[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+                assert search[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
             else:
-                assert torch.equal(found[name], expected), name
+                assert torch.equal(search[name], expected), name

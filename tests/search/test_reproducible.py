@@ -1,4 +1,4 @@
-"""One seed, one result: also after a training was stopped and run again."""
+"""A seed determines the result, also if the training is stopped and resumed."""
 
 import shutil
 import signal
@@ -38,7 +38,7 @@ def test_another_seed_gives_another_search(finished, workplace):
 
 
 @pytest.mark.parametrize("iteration", [1, 2, 4], ids=["in an epoch", "at an epoch's end", "at the last epoch's end"])
-def test_a_stopped_search_goes_on_as_if_it_had_not_been(finished, workplace, stopped, iteration):
+def test_a_resumed_search_equals_an_uninterrupted_one(finished, workplace, stopped, iteration):
     folder = workplace("stopped")
     handler = signal.getsignal(signal.SIGTERM)
     stopped(SearchLoop, iteration, search, experiment(), DATASET, 0)
@@ -48,10 +48,10 @@ def test_a_stopped_search_goes_on_as_if_it_had_not_been(finished, workplace, sto
     search(experiment(), DATASET, 0)
     assert_same_state(load_state(state), load_state(finished / state))
     assert metrics(path) == metrics(finished / path)
-    assert not list((folder / "results/work").glob("*")), "a finished training leaves no state behind"
+    assert not list((folder / "results/work").glob("*")), "a finished training deletes its work folder"
 
 
-def test_a_stopped_shrinking_stage_goes_on_from_where_it_was(finished, workplace, stopped):
+def test_a_resumed_shrinking_stage_equals_an_uninterrupted_one(finished, workplace, stopped):
     workplace("stopped")
     previous = paths.state_path(DATASET, 0, 0)
     previous.parent.mkdir(parents=True)
@@ -63,7 +63,7 @@ def test_a_stopped_shrinking_stage_goes_on_from_where_it_was(finished, workplace
     assert metrics(path) == metrics(finished / path)
 
 
-def test_a_stopped_retraining_goes_on_as_if_it_had_not_been(finished, workplace, stopped):
+def test_a_resumed_retraining_equals_an_uninterrupted_one(finished, workplace, stopped):
     workplace("stopped")
     genotype = Path(paths.GENOTYPE.format(dataset=DATASET, seed=0))
     genotype.parent.mkdir(parents=True)

@@ -1,10 +1,10 @@
-"""A supernet's state on disk: weights, α, survivors and structure come back to the last bit."""
+"""A supernet's state on disk: weights, α, survivors and structure are restored to the last bit."""
 
 import pytest
 import torch
 from spaces import SEARCH, SPACE, random_supernet, random_survivors
 
-from ssr_mmseg.architecture.structure import structure_of, structure_to_json
+from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.compaction import compact_weights
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
@@ -12,14 +12,14 @@ from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 
 def compacted(supernet: SSRSupernet) -> SSRSupernet:
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
-    small = SSRSupernet(SEARCH, structure_to_json(structure_of(SPACE, alive))).double().eval()
+    small = SSRSupernet(SEARCH, structure_to_json(surviving_structure(SPACE, alive))).double().eval()
     small.load_state_dict(compact_weights(supernet.state_dict(), small))
     return small
 
 
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "compacted"])
 @pytest.mark.parametrize("seed", range(3))
-def test_a_supernet_comes_back_from_its_file(tmp_path, seed, cut):
+def test_a_supernet_is_restored_from_its_file(tmp_path, seed, cut):
     supernet = random_supernet(seed)
     random_survivors(supernet, seed)
     if cut:
@@ -43,7 +43,7 @@ def test_a_supernet_comes_back_from_its_file(tmp_path, seed, cut):
 
 
 def test_a_state_without_the_survivors_is_refused():
-    """They are part of the state: a resumed search must not bring dead options back."""
+    """Survivors are part of the state: a resumed search must not revive dead options."""
     supernet = random_supernet(0)
     state = {name: value for name, value in supernet.state_dict().items() if "alive" not in name}
     with pytest.raises(RuntimeError, match="alive_depth"):

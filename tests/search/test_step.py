@@ -1,4 +1,4 @@
-"""The two-phase step updates by the gradients of the definition, in double precision."""
+"""The two-phase step updates along the gradients of the definition, in double precision."""
 
 import pytest
 import torch
@@ -15,13 +15,13 @@ RATES = {"weights": RATE, "architecture": RATE}
 
 
 def naive_norm(bn: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """Batch normalisation spelled out, which leaves the running statistics alone."""
+    """Batch normalization spelled out, without running statistics."""
     mean, variance = x.mean((0, 2, 3), keepdim=True), x.var((0, 2, 3), unbiased=False, keepdim=True)
     return (x - mean) / (variance + bn.eps).sqrt() * bn.weight.view(-1, 1, 1) + bn.bias.view(-1, 1, 1)
 
 
 def naive_loss(model: nn.Module, batch: dict) -> Tensor:
-    """The cross entropy of the supernet as the method defines it: option by option, mask by mask (method §2–4)."""
+    """Cross-entropy of the supernet as the method defines it, option by option and mask by mask (method §2–4)."""
     supernet, head = model.backbone, model.decode_head
     p = supernet.architecture.probabilities()
 
@@ -58,7 +58,7 @@ def naive_loss(model: nn.Module, batch: dict) -> Tensor:
         number += SPACE.stages[index].blocks - deepest - 1
         x = output
     labels = torch.stack([sample.gt_sem_seg.data for sample in batch["data_samples"]])
-    labels = labels[:, 0, 4::8, 4::8]  # of the 8 pixels of a cell, the first behind its center
+    labels = labels[:, 0, 4::8, 4::8]  # of the 8 pixels of a cell, the first after its center
     return F.cross_entropy(head.conv_seg(x), labels)
 
 
@@ -78,8 +78,8 @@ def test_each_phase_steps_along_the_gradient_of_the_definition(seed):
         loss = step.objective(loss)[0] if part == "architecture" else loss
         expected = torch.autograd.grad(loss, list(parts[part].values()), allow_unused=True)
         before = {name: value.detach().clone() for name, value in named.items()}
-        found = take(batch)
-        torch.testing.assert_close(found[f"loss_{part}"], loss.detach())
+        losses = take(batch)
+        torch.testing.assert_close(losses[f"loss_{part}"], loss.detach())
         assert any(gradient is not None and bool(gradient.any()) for gradient in expected)
         for (name, value), gradient in zip(parts[part].items(), expected, strict=True):
             moved = (before[name] - value.detach()) / RATE

@@ -1,4 +1,4 @@
-"""States and weights that would run code, at every place where a stage reads one: the stage ends in one line."""
+"""States and weights with malicious code, wherever a stage reads them: the stage fails with one line."""
 
 import shutil
 from pathlib import Path
@@ -23,7 +23,7 @@ KINDS = ["legacy.pth", "plain.pth", "reaching.pth", "zipped.pth"]
 
 @pytest.fixture
 def place(workplace, tmp_path):
-    """The working directory, and a folder of malicious files, none of which may have run in the end."""
+    """Enter a working directory, return a folder of malicious files, and check afterwards that none has run."""
     folder = workplace("here")
     (folder / "own.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"networks": ["searched", NAMES["network"]]}))
     files = tmp_path / "files"
@@ -47,28 +47,30 @@ def fails(capfd, *arguments: str) -> str:
         (("evaluate", "--network", NAMES["network"]), paths.WEIGHTS),
     ],
 )
-def test_a_result_of_an_earlier_stage(place, capfd, command, pattern, kind):
+def test_malicious_results_of_an_earlier_stage_are_refused(place, capfd, command, pattern, kind):
     path = Path(pattern.format(**NAMES))
     path.parent.mkdir(parents=True)
     shutil.copy(place / kind, path)
-    assert f"{path} is no readable state" in fails(capfd, *command)
+    assert f"{path} is not a readable state file" in fails(capfd, *command)
 
 
-def test_the_state_to_resume_from(place):
+def test_a_malicious_state_to_resume_from_does_not_run(place):
     config = settings.read_config("own.yaml")
     one = Experiment(config, DATASET, 0)
     work = one.work_folder("search", settings.stage_identity(config, "search", DATASET, 0))
     work.mkdir(parents=True)
     shutil.copy(place / "zipped.pth", work / "state.pth")
-    main(["search", "--config", "own.yaml", "--dataset", DATASET])  # whether it begins anew or stops: see `place`
+    main(
+        ["search", "--config", "own.yaml", "--dataset", DATASET]
+    )  # it may start over or fail; the fixture checks that nothing ran
 
 
-def test_what_an_mmengine_config_names(place, capfd):
+def test_malicious_weights_named_in_an_mmengine_config_are_refused(place, capfd):
     base = PROJECT / "config/mmseg/schedules/search_quick.py"
     Path("schedule.py").write_text(f"_base_ = {str(base)!r}\nload_from = {str(place / 'zipped.pth')!r}\n")
     config = settings.merge(experiment(), {"search": {"schedule": "schedule.py"}})
     write_json(Path("own.yaml"), config)
-    assert "zipped.pth is no readable state" in fails(capfd, "search")
+    assert "zipped.pth is not a readable state file" in fails(capfd, "search")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def test_what_an_mmengine_config_names(place, capfd):
         (("evaluate", "--network", NAMES["network"]), paths.WEIGHTS, {"model": {1: 2}}),
     ],
 )
-def test_a_sound_file_of_something_else(place, capfd, command, pattern, state):
+def test_a_valid_file_with_other_content_is_refused(place, capfd, command, pattern, state):
     path = Path(pattern.format(**NAMES))
     save_state(path, state)
     assert "is not the state that this stage needs" in fails(capfd, *command)

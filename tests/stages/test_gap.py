@@ -77,5 +77,5 @@ def test_what_is_missing_is_named_with_its_command(results):
 def test_metrics_without_a_key_are_one_line(results):
     path = paths.stage_metrics_path("town", 7, 0)
     files.write_json(path, {key: value for key, value in files.read_json(path).items() if key != "cost_ratio"})
-    with pytest.raises(UserError, match=f"{path} has no 'cost_ratio'; delete it and make it anew"):
+    with pytest.raises(UserError, match=f"{path} has no 'cost_ratio'; delete it and make it again"):
         write_gap(configured(), "town", 7)

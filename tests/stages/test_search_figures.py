@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from spaces import SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import genotype_of
+from ssr_mmseg.architecture.genotype import build_genotype
 from ssr_mmseg.costs.macs_formulas import genotype_macs
-from ssr_mmseg.stages.search import dimensions_alive, macs_of
+from ssr_mmseg.stages.search import dimensions_alive, rounded_macs
 
 EXPERIMENT = SimpleNamespace(classes=5, size=(32, 64))
 
@@ -41,7 +41,7 @@ def test_a_dilation_or_resolution_lives_while_an_operator_of_the_block_has_it(se
 @pytest.mark.parametrize("seed", range(3))
 def test_the_expected_cost_of_one_hot_gates_is_the_networks(seed):
     architecture = random_gates(seed)
-    soft = macs_of(architecture, EXPERIMENT)
-    genotype = genotype_of(SPACE, architecture.choice())
+    soft = rounded_macs(architecture, EXPERIMENT)
+    genotype = build_genotype(SPACE, architecture.choice())
     with architecture.one_hot():
-        assert macs_of(architecture, EXPERIMENT) == genotype_macs(genotype, 5, (32, 64), head="search") != soft
+        assert rounded_macs(architecture, EXPERIMENT) == genotype_macs(genotype, 5, (32, 64), head="search") != soft

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ssr_mmseg import settings
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils import files
@@ -71,7 +71,7 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
         }
         files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
     for pattern in (paths.GENOTYPE, paths.RANDOM_GENOTYPE):
-        genotype_of(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
+        build_genotype(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
     end = {"gap": 10.0, "gates_decided": 0.75}
     files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})
     decided = {"gates_decided": 0.75, "groups": {gate: {"exist": 4, "decided": 3} for gate in GATES}}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ssr_mmseg.architecture.genotype import Block, Genotype, Stage, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage, build_genotype, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 
 
@@ -117,4 +117,4 @@ def frame_parts(space: SearchSpace, points: int) -> list[NetworkPart]:
 def random_parts(space: SearchSpace, count: int, seed: int) -> list[NetworkPart]:
     """Draw `count` whole networks uniformly from the gates' options."""
     generator = np.random.default_rng(seed)
-    return [NetworkPart(genotype_of(space, random_choice(space, generator))) for _ in range(count)]
+    return [NetworkPart(build_genotype(space, random_choice(space, generator))) for _ in range(count)]

@@ -16,7 +16,7 @@ import torch
 from scipy.optimize import nnls
 from torch import Tensor
 
-from ssr_mmseg.architecture.genotype import Genotype, choice_of
+from ssr_mmseg.architecture.genotype import Genotype, find_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table.parts import (
     BlockPart,
@@ -106,7 +106,7 @@ class LatencyModel:
 
     def _terms(self, genotype: Genotype) -> tuple[float, np.ndarray]:
         """Return T + ΣF of a network and, per stage, the sum that its factor multiplies."""
-        choice = choice_of(self.space, genotype)
+        choice = find_choice(self.space, genotype)
         frame, sums, first = self.whole, [], 0
         for index in self.stages:
             inputs, total = -1, 0.0

@@ -11,6 +11,9 @@ REGULARIZERS = Registry("regularizer")
 class Regularizer(nn.Module, ABC):
     """A loss on the groups of one gate; the last axis holds the options."""
 
+    def __init__(self) -> None:
+        super().__init__()
+
     @abstractmethod
     def forward(self, alpha: Tensor, probabilities: Tensor, alive: Tensor) -> Tensor:
         """Return a scalar; groups without a survivor must not count.

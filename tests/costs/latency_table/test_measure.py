@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from latency_tables import CLASSES, key
 from spaces import SPACE
 
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 from ssr_mmseg.costs.latency_table import measure
 from ssr_mmseg.costs.latency_table.measure import GROUP, fill, list_parts
 from ssr_mmseg.costs.latency_table.modules import build_chain, build_module, deploy_chain, make_input, runs_per_module
@@ -98,6 +98,6 @@ def test_a_deployed_chain_equals_the_chain_in_padded_widths():
 
 
 def test_different_networks_have_different_names():
-    drawn = {genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(seed))) for seed in range(20)}
+    drawn = {build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed))) for seed in range(20)}
     names = {measure.random_parts(SPACE, 1, seed)[0].name((64, 96)) for seed in range(20)}
     assert len(names) == len({genotype.stages for genotype in drawn})

@@ -11,7 +11,7 @@ from latency_tables import network_ms, padded_block_ms, padded_ms, synthetic
 from spaces import SEARCH, SPACE
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, choice_of, genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
 from ssr_mmseg.utils.errors import UserError
@@ -22,7 +22,7 @@ COARSE = LatencyModel(SPACE, synthetic(SPACE, points=2))
 
 
 def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
-    return genotype_of(space, random_choice(space, np.random.default_rng(seed)))
+    return build_genotype(space, random_choice(space, np.random.default_rng(seed)))
 
 
 @settings(max_examples=20)
@@ -59,7 +59,7 @@ def test_the_frame_is_linear_in_the_end_width_and_never_falls(points):
 def test_expected_latency_at_one_hot_gates_equals_that_of_the_network(seed, model):
     genotype = random_genotype(seed)
     gates = ArchitectureParameters(SPACE).double()
-    with gates.one_hot(choice_of(SPACE, genotype)):
+    with gates.one_hot(find_choice(SPACE, genotype)):
         expected = model.expected(gates.probabilities())
     assert expected.item() == pytest.approx(model.of(genotype), rel=1e-9)
 
@@ -76,7 +76,7 @@ def test_expected_latency_at_soft_gates_is_the_mean_over_sampled_networks():
     samples = []
     for _ in range(2000):
         choice = {gate: (p[gate].cumsum(-1) > generator.random((*p[gate].shape[:-1], 1))).argmax(-1) for gate in GATES}
-        samples.append(MODEL.of(genotype_of(SPACE, choice)))
+        samples.append(MODEL.of(build_genotype(SPACE, choice)))
     expected = float(MODEL.expected(gates.probabilities()).detach())
     error = np.std(samples) / np.sqrt(len(samples))
     assert abs(np.mean(samples) - expected) < 4 * error

@@ -49,7 +49,7 @@ def random_groups(seed: int, scale: float = 2.0) -> tuple[torch.Tensor, torch.Te
     return alpha.requires_grad_(), alive
 
 
-def value_of(name: str, alpha: torch.Tensor, alive: torch.Tensor, scores: str = "sigmoid") -> torch.Tensor:
+def regularizer_loss(name: str, alpha: torch.Tensor, alive: torch.Tensor, scores: str = "sigmoid") -> torch.Tensor:
     return build_regularizer(name)(alpha, probabilities(alpha, alive, scores), alive)
 
 
@@ -57,7 +57,7 @@ def value_of(name: str, alpha: torch.Tensor, alive: torch.Tensor, scores: str = 
 @every_gate
 def test_it_is_a_finite_scalar_with_gradients_on_survivors_only(name, scores):
     alpha, alive = random_groups(0)
-    loss = value_of(name, alpha, alive, scores)
+    loss = regularizer_loss(name, alpha, alive, scores)
     assert loss.shape == ()
     loss.backward()
     assert bool(torch.isfinite(loss))
@@ -70,7 +70,7 @@ def test_it_is_a_finite_scalar_with_gradients_on_survivors_only(name, scores):
 @every_gate
 def test_its_gradient_is_that_of_finite_differences(name, scores):
     alpha, alive = random_groups(1)
-    assert torch.autograd.gradcheck(lambda a: value_of(name, a, alive, scores), (alpha,))
+    assert torch.autograd.gradcheck(lambda a: regularizer_loss(name, a, alive, scores), (alpha,))
 
 
 @every_regularizer
@@ -78,19 +78,19 @@ def test_its_gradient_is_that_of_finite_differences(name, scores):
 @given(seed=st.integers(0, 2**31 - 1), dead_alpha=st.sampled_from([-1e4, -3.0, 0.0, 5.0, 1e4]))
 def test_dead_options_and_removed_groups_change_nothing(name, seed, dead_alpha):
     alpha, alive = random_groups(seed)
-    expected = value_of(name, alpha, alive)
+    expected = regularizer_loss(name, alpha, alive)
     more = torch.cat([alpha, alpha.new_full((3, 4, 2), dead_alpha)], dim=-1)
     more_alive = torch.cat([alive, alive.new_zeros(3, 4, 2)], dim=-1)
-    torch.testing.assert_close(value_of(name, more, more_alive), expected)
+    torch.testing.assert_close(regularizer_loss(name, more, more_alive), expected)
     groups = torch.cat([alpha, alpha.new_full((1, 4, 5), dead_alpha)])
     groups_alive = torch.cat([alive, alive.new_zeros(1, 4, 5)])
-    torch.testing.assert_close(value_of(name, groups, groups_alive), expected)
+    torch.testing.assert_close(regularizer_loss(name, groups, groups_alive), expected)
 
 
 @every_regularizer
 def test_it_is_zero_where_no_group_is_left(name):
     alpha = torch.randn(3, 4, 5, requires_grad=True)
-    loss = value_of(name, alpha, torch.zeros(3, 4, 5, dtype=torch.bool))
+    loss = regularizer_loss(name, alpha, torch.zeros(3, 4, 5, dtype=torch.bool))
     loss.backward()
     assert loss.item() == 0
     assert not bool(alpha.grad.any())
@@ -101,7 +101,7 @@ def test_it_is_zero_where_no_group_is_left(name):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_it_stays_finite_at_extremes(name, scores, dtype):
     alpha = torch.tensor([[1e4, -1e4, 0.0], [-300.0, 60.0, 61.0], [1e4, 1e4, 1e4]], dtype=dtype, requires_grad=True)
-    loss = value_of(name, alpha, torch.ones(3, 3, dtype=torch.bool), scores)
+    loss = regularizer_loss(name, alpha, torch.ones(3, 3, dtype=torch.bool), scores)
     loss.backward()
     assert bool(torch.isfinite(loss))
     assert bool(torch.isfinite(alpha.grad).all())
