@@ -1,1 +1,1 @@
-"""Training that can be stopped at any iteration and goes on as if it had not been."""
+"""Training that can be stopped after any iteration and resumed with the same result."""

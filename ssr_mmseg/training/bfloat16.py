@@ -1,4 +1,4 @@
-"""bfloat16 arithmetic of the forward and backward pass, on any device."""
+"""Optimizer wrapper for forward and backward passes in bfloat16, on any device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from torch import nn
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Weights, gradients and moments in float32, convolutions in bfloat16 (`torch.autocast`).
+    """Keep weights, gradients and moments in float32 and compute convolutions in bfloat16 (`torch.autocast`).
 
-    bfloat16 has float32's range, so that losses need no scaling, and the state is that of an `OptimWrapper`. mmengine's
-    `AmpOptimWrapper` refuses to run without a GPU, and its scaler reads from the GPU at every step; so does the norm
-    that `OptimWrapper` reports when it clips, which is left out here.
+    bfloat16 has float32's range, so losses need no scaling and the state is that of an `OptimWrapper`. mmengine's
+    `AmpOptimWrapper` needs a GPU, and its scaler synchronizes with the GPU at every step; so does the gradient norm
+    that `OptimWrapper` logs when it clips, which is therefore not logged here.
 
     Args:
-        enabled: False computes in float32 throughout.
+        enabled: Whether to use bfloat16; if False, everything is computed in float32.
     """
 
     def __init__(self, *arguments, enabled: bool = True, **options) -> None:

@@ -1,4 +1,4 @@
-"""One training step, the same for searches and retrainings, alone or in data-parallel processes."""
+"""Training step of searches and retrainings, in one process or in several data-parallel ones."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ Objective = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 def train_step(model: BaseModel, batch: Any, wrapper: OptimWrapper, objective: Objective | None = None) -> dict:
-    """Forward, backward and update on one batch.
+    """Run forward pass, backward pass and update on one batch.
 
     Args:
         model: An mmseg segmentor.
-        batch: What a dataloader gives.
-        wrapper: The optimizer of the parameters to update. Its gradients are averaged over the processes.
-        objective: Turns the model's loss into the loss to minimise and its terms; the model's own loss by default.
+        batch: A batch from the dataloader.
+        wrapper: Optimizer of the parameters to update. Their gradients are averaged over the processes.
+        objective: Maps the model's loss to the loss to minimize and its terms; the model's own loss by default.
 
     Returns:
         The loss as `loss`, and the model's log variables or the objective's terms, all detached.

@@ -1,4 +1,4 @@
-"""The ingredients of a recipe, one by one."""
+"""The ingredients of a training recipe, one by one."""
 
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ from mmseg.models.losses import accuracy
 from spaces import SPACE
 from torch import nn
 
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 from ssr_mmseg.models.decode_heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.models.losses import HardPixelCrossEntropy
@@ -33,12 +33,12 @@ def network() -> nn.Module:
 # --- the average -----------------------------------------------------------------------------------------------------
 
 
-def test_the_average_is_the_naive_recursion_and_the_model_ends_with_it():
+def test_the_average_equals_the_naive_recursion_and_the_model_ends_with_it():
     model, hook = network(), AverageHook(decay=0.9)
     hook.before_train(runner_of(model))
     expected = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
     for iteration in range(12):
-        model(torch.randn(2, 3, 5, 5))  # moves the statistics
+        model(torch.randn(2, 3, 5, 5))  # updates the statistics
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += torch.randn_like(parameter)
@@ -57,7 +57,7 @@ def test_the_average_is_the_naive_recursion_and_the_model_ends_with_it():
     torch.testing.assert_close(model.state_dict()["0.weight"], expected["0.weight"])
 
 
-def test_a_saved_average_goes_on():
+def test_a_saved_average_is_restored():
     model, hook, other = network(), AverageHook(), AverageHook()
     hook.before_train(runner_of(model))
     hook.average["0.weight"] += 1
@@ -67,8 +67,8 @@ def test_a_saved_average_goes_on():
 
 
 @pytest.mark.parametrize(("interval", "measured"), [(2, [2, 4]), (3, [3]), (None, [1, 2, 3])])
-def test_val_is_measured_with_the_average_and_a_curve_belongs_to_the_history(monkeypatch, interval, measured):
-    """Without an interval a share of the time decides, here all of it, and the last epoch is left out."""
+def test_validation_measures_the_average_and_a_curve_is_in_the_history(monkeypatch, interval, measured):
+    """Without an interval the share of the time decides, here all of it, and the last epoch is not measured."""
     model, average = network(), AverageHook()
     average.before_train(runner_of(model))
     average.average["0.bias"][:] = 7.0
@@ -103,7 +103,7 @@ def prediction(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return logits, labels
 
 
-def test_by_default_it_is_torchs_weighted_cross_entropy():
+def test_the_default_loss_is_torchs_weighted_cross_entropy():
     logits, labels = prediction()
     weights = [1.0, 3.0, 0.5]
     ours = HardPixelCrossEntropy(class_weight=weights)(logits, labels)
@@ -119,7 +119,7 @@ def test_smoothing_is_cross_entropy_with_a_mixture():
 
 
 @pytest.mark.parametrize(("keep", "threshold"), [(0.3, 0.0001), (0.01, 0.7), (0.1, 0.5)])
-def test_it_learns_from_the_hard_pixels(keep, threshold):
+def test_the_loss_takes_the_hard_pixels(keep, threshold):
     """The naive way: sort the pixels by the probability of their class."""
     logits, labels = prediction()
     weights = torch.tensor([1.0, 3.0, 0.5])
@@ -127,16 +127,16 @@ def test_it_learns_from_the_hard_pixels(keep, threshold):
     ours = HardPixelCrossEntropy(**options)(logits, labels)
     pixels = []
     for place in (labels != 255).nonzero().tolist():
-        own = int(labels[tuple(place)])
-        p = float(logits[place[0], :, place[1], place[2]].softmax(0)[own])
-        pixels.append((p, own))
+        label = int(labels[tuple(place)])
+        p = float(logits[place[0], :, place[1], place[2]].softmax(0)[label])
+        pixels.append((p, label))
     pixels.sort()
     count = max(round(keep * labels.numel()), sum(p < threshold for p, _ in pixels))
-    total = sum(-float(weights[own]) * torch.tensor(p).log() for p, own in pixels[:count])
-    torch.testing.assert_close(ours, total / sum(float(weights[own]) for _, own in pixels[:count]))
+    total = sum(-float(weights[label]) * torch.tensor(p).log() for p, label in pixels[:count])
+    torch.testing.assert_close(ours, total / sum(float(weights[label]) for _, label in pixels[:count]))
 
 
-def test_easy_pixels_and_unlabelled_ones_have_no_gradient():
+def test_easy_and_unlabeled_pixels_have_no_gradient():
     logits, labels = prediction()
     logits.requires_grad_()
     HardPixelCrossEntropy(keep=0.2, threshold=0.01)(logits, labels).backward()
@@ -145,7 +145,7 @@ def test_easy_pixels_and_unlabelled_ones_have_no_gradient():
     assert not bool(touched[labels == 255].any())
 
 
-def test_a_batch_without_labels_is_no_loss_and_no_gradient():
+def test_a_batch_without_labels_has_no_loss_and_no_gradient():
     logits, labels = prediction()
     logits.requires_grad_()
     loss = HardPixelCrossEntropy(keep=0.2)(logits, torch.full_like(labels, 255))
@@ -155,7 +155,7 @@ def test_a_batch_without_labels_is_no_loss_and_no_gradient():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_pixel_accuracy_is_mmsegs_to_the_bit(seed):
+def test_pixel_accuracy_equals_mmsegs_to_the_bit(seed):
     logits, labels = prediction(seed)
     if seed == 0:
         labels[:] = 255
@@ -166,7 +166,7 @@ def test_pixel_accuracy_is_mmsegs_to_the_bit(seed):
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-def test_bfloat16_is_for_the_arithmetic_alone(enabled):
+def test_bfloat16_is_used_for_the_arithmetic_alone(enabled):
     model = network()
     wrapper = BFloat16OptimWrapper(torch.optim.Adam(model.parameters()), enabled=enabled, clip_grad={"max_norm": 0.1})
     with wrapper.optim_context(model):
@@ -198,7 +198,7 @@ class Parts(nn.Module):
         self.backbone = network()
 
 
-def test_compiled_parts_train_alike_and_evaluate_as_they_are(monkeypatch):
+def test_parts_are_compiled_for_training_only(monkeypatch):
     compiled = []
 
     def remember(function, **options):
@@ -214,7 +214,9 @@ def test_compiled_parts_train_alike_and_evaluate_as_they_are(monkeypatch):
     hook.before_train(runner_of(model))
     assert torch.equal(model.backbone(images), plain), "evaluation is not compiled"
     model.train()
-    assert bool((model.backbone(images).mean() - 1).abs() < 0.01), "training is: the normalised mean is 0"
+    assert bool((model.backbone(images).mean() - 1).abs() < 0.01), (
+        "training is compiled: the normalized mean of 0 becomes 1"
+    )
     assert compiled == [{"dynamic": False, "mode": "reduce-overhead"}]
     hook.after_train(runner_of(model))
     assert bool(model.backbone(images).mean().abs() < 0.01)
@@ -222,7 +224,7 @@ def test_compiled_parts_train_alike_and_evaluate_as_they_are(monkeypatch):
 
 
 @pytest.mark.parametrize(("variable", "set_to"), [("CXX", None), ("CXX", "no-such-compiler")])
-def test_without_a_compiler_a_training_does_not_begin(monkeypatch, variable, set_to):
+def test_without_a_compiler_a_training_does_not_start(monkeypatch, variable, set_to):
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv(variable, raising=False) if set_to is None else monkeypatch.setenv(variable, set_to)
     expected = r"CompileHook, which may be left out, needs a C\+\+ compiler \(.+\); install one or set CXX"
@@ -236,10 +238,10 @@ def test_on_other_devices_nothing_is_compiled():
     assert "forward" not in vars(model.backbone)
 
 
-def test_dynamo_takes_the_networks_parts_whole_and_gradients_agree():
-    """Without code generation: what is checked is that the derived network can be captured without a break."""
+def test_dynamo_captures_the_network_in_whole_and_gradients_agree():
+    """Capture the derived network without a graph break, and without generating code."""
     torch.manual_seed(0)
-    genotype = genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(1)), "tiny").to_dict()
+    genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(1)), "tiny").to_dict()
     model = nn.Module()
     model.backbone = SSRNet(genotype)
     model.decode_head = AggregationHead(
@@ -256,5 +258,5 @@ def test_dynamo_takes_the_networks_parts_whole_and_gradients_agree():
     plain = gradients()
     hook = CompileHook(devices=["cpu"], backend="aot_eager", fullgraph=True)
     hook.before_train(runner_of(model))
-    for found, expected in zip(gradients(), plain, strict=True):
-        torch.testing.assert_close(found, expected)
+    for compiled, expected in zip(gradients(), plain, strict=True):
+        torch.testing.assert_close(compiled, expected)

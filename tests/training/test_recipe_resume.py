@@ -12,7 +12,7 @@ import torch
 from spaces import SPACE
 
 from ssr_mmseg import settings
-from ssr_mmseg.architecture.genotype import genotype_of, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.search.loop import SearchLoop
@@ -28,7 +28,7 @@ from ssr_mmseg.utils.files import read_json
 DATASET = "town"
 SCHEDULE = """
 _base_ = ['./retrain_camvid.py']
-optim_wrapper = dict(enabled=False)  # CPUs without bfloat16 units take many times as long for it
+optim_wrapper = dict(enabled=False)  # bfloat16 is many times slower on CPUs without units for it
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True, convert_to_iter_based=True),
     dict(type='PolyLR', power=0.9, eta_min=0, begin=1, by_epoch=True, convert_to_iter_based=True)]
@@ -74,7 +74,7 @@ def prepared(tmp_path_factory) -> Path:
     (folder / "schedules/recipe.py").write_text(SCHEDULE)
     (folder / "schedules/search.py").write_text(SEARCH_SCHEDULE)
     (folder / "config/genotypes").mkdir(parents=True)
-    genotype_of(SPACE, random_choice(SPACE, np.random.default_rng(0)), "tiny").write(
+    build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(0)), "tiny").write(
         folder / "config/genotypes/tiny.json"
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -86,7 +86,7 @@ def prepared(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(preemption, "GRACE", 3600.0)  # it is the tests' own process that would be ended
+    monkeypatch.setattr(preemption, "GRACE", 3600.0)  # otherwise the process of the tests would be ended
 
     def enter(name: str) -> dict:
         shutil.copytree(prepared, tmp_path / name)
@@ -97,13 +97,13 @@ def workplace(prepared, tmp_path, monkeypatch):
 
 
 def trained() -> tuple[dict, dict]:
-    """Weights and record of the finished training in the working directory."""
+    """Return weights and record of the finished training in the working directory."""
     names = {"dataset": DATASET, "seed": 0, "network": "tiny"}
     return load_state(Path(paths.WEIGHTS.format(**names)))["model"], read_json(Path(paths.TRAINING.format(**names)))
 
 
 def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
-    """Run a stage, which gets SIGTERM during iteration `number`, counted from 1, and ends as one that goes on later."""
+    """Run a stage that gets SIGTERM during iteration `number`, from 1, and check that it exits as resumable."""
     iterate, count = loop.run_iter, 0
 
     def run_iter(self, idx, data_batch):
@@ -119,7 +119,7 @@ def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
             stage(*arguments)
     assert caught.value.code == preemption.RESUMABLE
     for work in Path("results/work").iterdir():
-        release(work)  # as the end of the process would
+        release(work)  # as the end of the process would do
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_a_stopped_training_ends_with_the_same_averaged_weights(undisturbed, wor
     assert record["history"] == expected_record["history"]
 
 
-def test_the_curve_of_val_stands_in_the_history_and_changes_nothing(undisturbed, workplace):
+def test_the_learning_curve_is_in_the_history_and_does_not_affect_the_training(undisturbed, workplace):
     weights, record = undisturbed
     assert ["miou_val" in epoch for epoch in record["history"]] == [False, True]
     assert 0 <= record["history"][1]["miou_val"] <= 100
@@ -155,7 +155,7 @@ def test_the_curve_of_val_stands_in_the_history_and_changes_nothing(undisturbed,
     assert all(torch.equal(value, weights[name]) for name, value in trained()[0].items())
 
 
-def test_what_is_kept_is_the_average(undisturbed, workplace):
+def test_the_saved_weights_are_the_average(undisturbed, workplace):
     config = workplace("live")
     schedule = Path("schedules/recipe.py")
     schedule.write_text(schedule.read_text().replace("dict(type='AverageHook', decay=0.9)", ""))

@@ -1,4 +1,4 @@
-"""The time that a training waits for data is told apart from the time it computes."""
+"""The time that a training waits for data is measured separately from the time it computes."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from ssr_mmseg.training.loop import ResumableTrainLoop
 
 
 class Clock:
-    """A clock that only advances when told to."""
+    """A clock that advances only when a test sets it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -26,7 +26,7 @@ def clock(monkeypatch) -> Clock:
 
 
 class SlowData:
-    """Three batches: 2 seconds each to load."""
+    """Three batches that take 2 seconds each to load."""
 
     batch_size = 1
 
@@ -44,7 +44,7 @@ class SlowData:
 
 
 class SlowLoop(ResumableTrainLoop):
-    """Iterations of 6 seconds that learn nothing."""
+    """Iterations of 6 seconds that compute nothing."""
 
     def __init__(self, clock: Clock) -> None:
         model = SimpleNamespace(train=lambda: None)
@@ -59,7 +59,7 @@ class SlowLoop(ResumableTrainLoop):
         self._iter += 1
 
 
-def test_waiting_is_the_time_until_a_batch_comes(clock):
+def test_waiting_is_the_time_until_a_batch_arrives(clock):
     loop = SlowLoop(clock)
     assert loop.data_wait_share == 0
     for _ in range(2):

@@ -1,1 +1,1 @@
-"""Checkpoints: state files that are validated before they are read, their rotation, and the lock of a work folder."""
+"""Checkpoints: validated state files, their rotation, and the lock of a work folder."""

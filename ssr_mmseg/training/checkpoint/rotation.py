@@ -1,4 +1,4 @@
-"""The last two states of a training: if the newer one cannot be read, the older one serves."""
+"""Rotation of a training's last two states: the older one replaces a newer one that cannot be read."""
 
 import os
 from collections.abc import Callable
@@ -9,10 +9,10 @@ from ssr_mmseg.training.checkpoint.state_file import DamagedStateError, load_sta
 
 
 class Checkpoints:
-    """States in a training's work folder: the newest, `state.pth`, and the one before it, `previous.pth`.
+    """The two states in a training's work folder: the newest, `state.pth`, and the one before, `previous.pth`.
 
     Args:
-        path: The newest state's file.
+        path: File of the newest state.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,10 +20,10 @@ class Checkpoints:
         self.previous = self.newest.with_name("previous.pth")
 
     def save(self, state: dict[str, Any]) -> None:
-        """Make `state` the newest. A process killed meanwhile leaves at least one whole state, as a full disk does.
+        """Save `state` as the newest; a killed process or a full disk leaves at least one complete state.
 
         Raises:
-            UserError: the disk is full or the folder cannot be written.
+            UserError: The disk is full or the folder cannot be written.
         """
         staged = self.newest.with_name("next.pth")
         save_state(staged, state)
@@ -31,16 +31,16 @@ class Checkpoints:
             os.replace(self.newest, self.previous)
         os.replace(staged, self.newest)
 
-    def load(self, tell: Callable[[str], Any]) -> dict[str, Any] | None:
-        """The newest state whose checksums hold; None if there is none, so that the training begins anew.
+    def load(self, warn: Callable[[str], Any]) -> dict[str, Any] | None:
+        """Load the newest state whose checksums match; None if there is none, in which case the training starts over.
 
-        Damaged files are removed, lest they take the place of the good one at the next save.
+        Damaged files are removed, so that the next save does not rotate one over the good state.
 
         Args:
-            tell: Called with one line if a file is damaged.
+            warn: Called with one line if a file is damaged.
 
         Raises:
-            UserError: a file is there but the disk does not give it: that may pass, so nothing is removed.
+            UserError: A file exists but reading it fails; this may be temporary, so nothing is removed.
         """
         problems = []
         state = None
@@ -54,6 +54,6 @@ class Checkpoints:
                 problems.append(str(error).rpartition("; ")[0])
                 path.unlink()
         if problems:
-            remedy = f"going on from {self.previous}" if state else "no state is left, so the training begins anew"
-            tell(f"{'; '.join(problems)}; {remedy}")
+            remedy = f"continuing from {self.previous}" if state else "no state is left, so the training starts over"
+            warn(f"{'; '.join(problems)}; {remedy}")
         return state

@@ -1,4 +1,4 @@
-"""State of a runner: capture everything that the rest of a training depends on, and restore it."""
+"""Capture and restore the state of a runner: everything that the rest of a training depends on."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from ssr_mmseg.training.loop import ResumableTrainLoop
 
 
 def capture(runner: Any, iteration: int) -> dict[str, Any]:
-    """Everything that the rest of a training depends on, after `iteration` finished iterations."""
+    """Return the state of a runner after `iteration` finished iterations."""
     loop: ResumableTrainLoop = runner.train_loop
     hooks = {type(hook).__name__: hook.training_state() for hook in _hooks_with_state(runner)}
     return {
@@ -34,10 +34,10 @@ def capture(runner: Any, iteration: int) -> dict[str, Any]:
 
 @state_needed("the state to resume from")
 def restore(runner: Any, state: dict[str, Any]) -> None:
-    """Put a runner where `capture` found it.
+    """Restore a state that `capture` returned.
 
     Raises:
-        UserError: it is the state of another training.
+        UserError: The state belongs to another training.
     """
     loop: ResumableTrainLoop = runner.train_loop
     runner.model.load_state_dict(state["model"])
@@ -55,7 +55,7 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
 
 
 def not_finite(value: Any, name: str = "") -> Iterator[str]:
-    """Names of the tensors in nested dictionaries and lists that hold a NaN or an infinity."""
+    """Yield the names of the tensors in nested dictionaries and lists that contain a NaN or an infinity."""
     if torch.is_tensor(value):
         if not bool(torch.isfinite(value).all()):
             yield name
@@ -70,12 +70,12 @@ def _schedulers(runner: Any) -> dict[str, list]:
 
 
 def _hooks_with_state(runner: Any) -> list[Any]:
-    """Hooks whose doing the rest of a training depends on."""
+    """Return the hooks with state that must be restored on resume."""
     return [hook for hook in runner.hooks if hasattr(hook, "training_state")]
 
 
 def _parameter_names(runner: Any) -> dict[str, list[str]]:
-    """Names of the parameters of each optimizer, in its order: its state refers to them by position."""
+    """Return the parameter names of each optimizer, in the order by which its state refers to them."""
     names = {id(parameter): name for name, parameter in runner.model.named_parameters()}
     wrapper = runner.optim_wrapper
     parts = wrapper.items() if isinstance(wrapper, OptimWrapperDict) else [("all", wrapper)]

@@ -1,4 +1,4 @@
-"""Training state on disk: tensors and plain values only, written whole, checked when read."""
+"""State files: tensors and plain values only, written atomically and validated when read."""
 
 import io
 import zipfile
@@ -13,16 +13,16 @@ from ssr_mmseg.utils.files import atomic_path
 
 
 class DamagedStateError(UserError):
-    """A state that is there but is truncated, damaged or holds more than data."""
+    """A state file that exists but is truncated, damaged or contains more than data."""
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors, numbers, strings, lists and dictionaries atomically.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: The disk is full or the folder cannot be written.
     """
-    buffer = io.BytesIO()  # torch's own writer turns a full disk into a RuntimeError that does not say so
+    buffer = io.BytesIO()  # torch's own writer raises an unspecific RuntimeError if the disk is full
     torch.save(state, buffer)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
@@ -32,17 +32,17 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote, on the CPU, without running any code from the file.
 
     Raises:
-        DamagedStateError: the file is truncated, damaged, or holds more than data.
-        UserError: the file is missing, or the disk does not give it.
+        DamagedStateError: The file is truncated, damaged, or contains more than data.
+        UserError: The file is missing, or reading it fails.
     """
     try:
-        data = io.BytesIO(path.read_bytes())  # read first, to tell a disk that fails from a file that is damaged
+        data = io.BytesIO(path.read_bytes())  # read separately, to distinguish a disk error from a damaged file
     except FileNotFoundError as error:
         raise UserError(f"{path} not found; run the stage that makes it") from error
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the disk, then run again") from error
     try:
-        with zipfile.ZipFile(data) as archive:  # torch reads without comparing the stored checksums
+        with zipfile.ZipFile(data) as archive:  # torch does not verify the stored checksums
             check_archive(archive)
             damaged = archive.testzip()
         if damaged:
@@ -55,8 +55,8 @@ def load_state(path: Path) -> dict[str, Any]:
     except Exception as error:
         problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise DamagedStateError(
-            f"{path} is no readable state ({problem}); delete it and run the stage again"
+            f"{path} is not a readable state file ({problem}); delete it and run the stage again"
         ) from error
     if not isinstance(state, dict):
-        raise DamagedStateError(f"{path} holds a {type(state).__name__}, expected a dictionary; run the stage again")
+        raise DamagedStateError(f"{path} contains a {type(state).__name__}, expected a dictionary; run the stage again")
     return state

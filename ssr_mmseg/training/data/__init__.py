@@ -1,1 +1,1 @@
-"""Training data: seeded augmentation on the CPU, images kept on the device, and transforms of whole batches."""
+"""Training data: seeded augmentation on the CPU, and datasets kept and augmented on the device."""

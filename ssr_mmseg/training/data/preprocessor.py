@@ -1,4 +1,4 @@
-"""mmseg's preprocessing of a batch, with a short way for batches that are one tensor on the device already."""
+"""mmseg's preprocessing of a batch, with a shortcut for batches that are already one tensor on the device."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from mmseg.registry import MODELS
 
 @MODELS.register_module()
 class BatchPreProcessor(SegDataPreProcessor):
-    """`SegDataPreProcessor`, but a batch whose `inputs` are a tensor (B, 3, H, W) is normalised as a whole.
+    """`SegDataPreProcessor` that normalizes a batch as a whole if its `inputs` are a tensor (B, 3, H, W).
 
-    Such a batch, from a `ResidentLoader`, has its final size: it is not padded. It comes out channels-last, which
-    tensor cores want.
+    Such a batch, from a `ResidentLoader`, already has its final size and is not padded. It is returned channels-last,
+    the layout that tensor cores run fastest.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict[str, Any]:
@@ -26,6 +26,8 @@ class BatchPreProcessor(SegDataPreProcessor):
         if self._enable_normalize:
             images = (images - self.mean) / self.std
         kind = images.device.type
-        if torch.is_autocast_enabled(kind):  # else what is pooled from the image would keep the network in float32
+        if torch.is_autocast_enabled(
+            kind
+        ):  # otherwise the max-pooled float32 image would promote the network to float32
             images = images.to(torch.get_autocast_dtype(kind))
         return {**data, "inputs": images.contiguous(memory_format=torch.channels_last)}

@@ -1,6 +1,6 @@
-"""Data whose every random choice follows from the seed and the sample's position in the training.
+"""Dataset and samplers whose random choices depend only on the seed and the sample's position in the training.
 
-A resumed training needs no stored generator states, and the number of loader workers changes nothing.
+A resumed training needs no saved generator states, and the number of loader workers does not change the data.
 """
 
 import random
@@ -30,7 +30,7 @@ def seed_everything(*key: int) -> None:
 
 @DATASETS.register_module()
 class SeededDataset(Dataset):
-    """A dataset that is asked by position: epoch · n + index. The augmentation of a position is always the same.
+    """A dataset indexed by position, epoch · n + index; the augmentation at a position is always the same.
 
     Args:
         dataset: An mmseg dataset, or its config.
@@ -38,7 +38,7 @@ class SeededDataset(Dataset):
         indices: The samples to use, in this order; all of them by default.
 
     Raises:
-        UserError: when asked for a sample whose files cannot be read.
+        UserError: On access to a sample whose files cannot be read.
     """
 
     def __init__(self, dataset: Any, seed: int, indices: Sequence[int] | None = None) -> None:
@@ -63,13 +63,13 @@ class SeededDataset(Dataset):
         except OSError as error:
             raise UserError(
                 f"could not read {error.filename or 'the training data'}: {error.strerror or error}; put it back, then "
-                "run again: the training goes on from where it stands"
+                "run again to resume"
             ) from error
 
 
 @DATA_SAMPLERS.register_module()
 class OrderedSampler(SequentialSampler):
-    """Yield every position once and in order, whatever the number of processes: mmengine's would deal them out."""
+    """Yield every position once and in order in each process; mmengine's sampler would split them across processes."""
 
     def __init__(self, dataset: Dataset, seed: int | None = None) -> None:
         super().__init__(dataset)  # type: ignore[arg-type]
@@ -77,14 +77,14 @@ class OrderedSampler(SequentialSampler):
 
 @DATA_SAMPLERS.register_module()
 class PositionSampler(Sampler):
-    """Yield the positions of a training's epochs, each shuffled by (seed, epoch), from any position on.
+    """Yield the positions of an epoch, shuffled by (seed, epoch), starting at any of them.
 
-    Data-parallel processes take turns of `share` positions: together their batches are those of one process.
+    Data-parallel processes take turns of `share` positions, so that their batches together are those of one process.
 
     Args:
         dataset: The `SeededDataset` to sample from.
         seed: Seed of the order.
-        share: Images per process and step; needed where there are several processes.
+        share: Images per process and step; needed for several processes.
     """
 
     def __init__(self, dataset: Dataset, seed: int, share: int = 1) -> None:
@@ -94,7 +94,7 @@ class PositionSampler(Sampler):
         self.start(0, 0)
 
     def start(self, epoch: int, offset: int) -> None:
-        """Let the next iteration begin at this process's sample `offset` of `epoch`."""
+        """Make the next iteration start at this process's sample `offset` of `epoch`."""
         self.epoch, self.offset = epoch, offset
 
     def __iter__(self) -> Iterator[int]:

@@ -1,1 +1,1 @@
-"""Hooks of a training: state, history, averages, compilation, validation and progress."""
+"""Training hooks: state, history, weight averaging, compilation, validation and progress."""

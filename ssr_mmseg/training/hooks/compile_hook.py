@@ -1,4 +1,4 @@
-"""Hooks that make the same training faster: memory layout and compilation."""
+"""Hooks that compile a model and set its memory layout, for speed alone."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from ssr_mmseg.utils.devices import check_compiler
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Store the weights of convolutions channels-last, as tensor cores and CPUs like them."""
+    """Store convolution weights channels-last, the layout that tensor cores and oneDNN run fastest."""
 
     priority = "VERY_HIGH"  # before the state is restored into the model
 
@@ -23,19 +23,19 @@ class ChannelsLastHook(Hook):
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compile the forward pass of parts of the model, and with it their backward pass, by `torch.compile`.
+    """Compile forward and backward pass of parts of the model with `torch.compile`.
 
-    Only training uses it: an evaluation has other shapes. The parameters stay where they are, so that states on disk
-    are the same with and without it. Results agree to rounding, not to the bit; a training must be resumed with the
-    setting that it began with.
+    Only training is compiled, because evaluation has other shapes. Parameter names do not change, so saved states are
+    the same with and without compilation. Results agree up to rounding, so a training must be resumed with the setting
+    that it started with.
 
     Args:
         parts: Names of the modules.
-        devices: Types of device to compile on; elsewhere the hook does nothing.
+        devices: Device types to compile on; on others the hook does nothing.
         options: Further arguments of `torch.compile`, such as `mode`.
 
     Raises:
-        UserError: the training begins on a machine without the compiler that `torch.compile` calls.
+        UserError: At the start of the training, if the compiler that `torch.compile` calls is not installed.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class CompileHook(Hook):
 
     def after_train(self, runner: Any) -> None:
         for module in self.compiled:
-            del module.forward  # the class's own is behind it
+            del module.forward  # restores the method of the class
         self.compiled.clear()
 
 

@@ -1,4 +1,4 @@
-"""The average of the weights over a training: what is evaluated and kept at its end."""
+"""Exponential moving average (EMA) of the weights, which is evaluated and kept at the end of a training."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 @HOOKS.register_module()
 class AverageHook(Hook):
-    """Exponential moving average of all weights and normalisation statistics; the model ends with the average.
+    """Exponential moving average of all weights and normalization statistics, copied to the model at the end.
 
-    ā ← ā + (1 − d)(a − ā) after every iteration t, with d = min(decay, (1 + t) / (10 + t)): a short memory at first,
-    so that the initial weights are soon forgotten. mmengine's `EMAHook` keeps the average out of the resumable
-    state, and reads a counter from the GPU at every step.
+    ā ← ā + (1 − d)(a − ā) after every iteration t, with d = min(decay, (1 + t) / (10 + t)), so that the initial weights
+    are forgotten quickly. mmengine's `EMAHook` does not include the average in the resumable state, and reads a counter
+    from the GPU at every step.
 
     Args:
         decay: Largest d; 1 / (1 − decay) is the memory in iterations.
@@ -41,17 +41,17 @@ class AverageHook(Hook):
         self._exchange()
 
     def training_state(self) -> dict[str, Tensor]:
-        """The average, for the state on disk."""
+        """Return the average, for the saved state."""
         return self.average
 
     def load_training_state(self, state: dict[str, Tensor]) -> None:
-        """Continue with a saved average."""
+        """Restore a saved average."""
         for name, value in self.average.items():
             value.copy_(state[name])
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Within the block the model has the averaged weights."""
+        """Give the model the averaged weights for the length of the block."""
         self._exchange()
         try:
             yield
@@ -67,5 +67,5 @@ class AverageHook(Hook):
 
 
 def averaged_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """The floating-point tensors of a model's state, which share their memory with it."""
+    """Return the floating-point tensors of a model's state, sharing its memory."""
     return {name: value for name, value in model.state_dict().items() if value.is_floating_point()}

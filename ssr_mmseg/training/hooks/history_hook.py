@@ -1,4 +1,4 @@
-"""Hook that records the mean of each loss term per epoch."""
+"""Hook that records the mean loss terms of each epoch."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ssr_mmseg.utils import distributed
 
 @HOOKS.register_module()
 class HistoryHook(Hook):
-    """Keep the mean of each loss term per epoch in the loop's history."""
+    """Record the mean of each loss term per epoch in the loop's history and in the log."""
 
     priority = "NORMAL"
 
@@ -26,7 +26,7 @@ class HistoryHook(Hook):
 
 
 def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
-    """Loss terms, numbers or tensors of one element, as means over the processes; untouched if there is one."""
+    """Return loss terms, numbers or tensors of one element, averaged over the processes; unchanged for one process."""
     if dist.get_world_size() == 1 or not terms:
         return terms
     values = [torch.as_tensor(value).detach().float().reshape(()) for value in terms.values()]

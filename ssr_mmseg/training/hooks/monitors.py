@@ -1,4 +1,4 @@
-"""Which hooks show a training while it runs."""
+"""Configs of the monitoring hooks: progress, validation and TensorBoard."""
 
 from pathlib import Path
 
@@ -6,17 +6,17 @@ from ssr_mmseg.training.hooks.tensorboard_hook import check_tensorboard
 
 
 def monitors(settings: dict, manifest: dict, loader: dict, progress: Path, curve: dict) -> list[dict]:
-    """Configs of the hooks that show a training, and that draw its learning curve if it shall have one.
+    """Return the configs of the hooks that monitor a training.
 
     Args:
-        settings: The `monitor` part of an experiment's settings.
-        manifest: Of the dataset.
+        settings: The section `monitor` of an experiment's settings.
+        manifest: Manifest of the dataset.
         loader: Config of the loader of the validation images.
-        progress: The file that tells how far the training is.
-        curve: `validation` of the schedule: how often mIoU on val belongs to the history; empty for never.
+        progress: File for the progress of the training.
+        curve: The schedule's `validation`: how often to record mIoU on val in the history; empty for never.
 
     Raises:
-        UserError: TensorBoard is asked for but not installed.
+        UserError: TensorBoard is enabled but not installed.
     """
     hooks: list[dict] = [{"type": "ProgressHook", "path": str(progress)}]
     share = settings["validation"]

@@ -1,4 +1,4 @@
-"""A training's progress on a terminal: a bar that log lines scroll past."""
+"""Progress bar of a training on a terminal, below the lines of the log."""
 
 import logging
 import sys
@@ -14,30 +14,30 @@ from ssr_mmseg.jobs.progress import duration
 
 
 def terms(value: dict[str, Any]) -> list[str]:
-    """mIoU, gates and loss terms in words, as far as they are known."""
-    told = []
+    """Return texts for mIoU, gates and loss terms, as far as they are available."""
+    texts = []
     if value.get("miou_val") is not None:
-        told.append(f"mIoU {value['miou_val']:.1f} %")
+        texts.append(f"mIoU {value['miou_val']:.1f} %")
     if value.get("options_alive") is not None:
-        told.append(f"{value['options_alive']} options alive")
+        texts.append(f"{value['options_alive']} options alive")
     if value.get("cost_ratio") is not None:
-        told.append(f"expected cost {value['cost_ratio']:.2f}")
-    told += [f"{name.removeprefix('loss_').replace('_', ' ')} {number:.3g}" for name, number in value["terms"].items()]
-    return told
+        texts.append(f"expected cost {value['cost_ratio']:.2f}")
+    texts += [f"{name.removeprefix('loss_').replace('_', ' ')} {number:.3g}" for name, number in value["terms"].items()]
+    return texts
 
 
 def line(value: dict[str, Any]) -> str:
-    """A training's position and figures as one line of text."""
+    """Return a training's position and figures as one line of text."""
     position = f"iteration {value['iteration']} of {value['iterations']}, epoch {value['epoch']} of {value['epochs']}"
     return f"{position}, {duration(value['seconds_left'])} left: {', '.join(terms(value))}"
 
 
 class Bar:
-    """Draws a training's last position below everything else that goes to the terminal. A context manager.
+    """Context manager that draws a training's latest position below all other output on the terminal.
 
     Args:
-        logger: Its lines to the terminal go through the bar, so that neither tears the other.
-        console: Where to draw; standard error by default.
+        logger: Logger whose terminal output is redirected to scroll above the bar.
+        console: Console to draw on; standard error by default.
     """
 
     def __init__(self, logger: logging.Logger, console: Console | None = None) -> None:
@@ -45,7 +45,7 @@ class Bar:
         self.live = Live(
             console=console or Console(stderr=True),
             auto_refresh=False,
-            redirect_stdout=sys.stdout.isatty(),  # what is sent to a file stays there
+            redirect_stdout=sys.stdout.isatty(),  # output that goes to a file is not redirected
         )
         self.streams: list[tuple[logging.StreamHandler, Any]] = []
 
@@ -54,7 +54,7 @@ class Bar:
         for handler in self.logger.handlers:
             if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
                 self.streams.append((handler, handler.stream))
-                handler.setStream(sys.stderr)  # rich has put its own stream there, which writes above the bar
+                handler.setStream(sys.stderr)  # rich's stream, which writes above the bar
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,14 +64,14 @@ class Bar:
         self.live.stop()
 
     def show(self, value: dict[str, Any]) -> None:
-        """Draw a position: the bar with iteration, epoch and time left, and the figures below it."""
+        """Draw a position: bar, iteration, epoch and time left, with the figures below."""
         first = Table.grid(padding=(0, 1), expand=True)
         first.add_column(ratio=1)
         first.add_column(no_wrap=True)
         share = value["iteration"] / value["iterations"]
-        told = f"{share:4.0%}  {value['iteration']}/{value['iterations']}  epoch {value['epoch']}/{value['epochs']}"
+        position = f"{share:4.0%}  {value['iteration']}/{value['iterations']}  epoch {value['epoch']}/{value['epochs']}"
         first.add_row(
             ProgressBar(total=value["iterations"], completed=value["iteration"]),
-            Text(f"{told}  {duration(value['seconds_left'])} left"),
+            Text(f"{position}  {duration(value['seconds_left'])} left"),
         )
         self.live.update(Group(first, Text(" · ".join(terms(value)), style="dim")), refresh=True)

@@ -1,4 +1,4 @@
-"""How far a training is: in `progress.json` for `ssr-mmseg status`, and as a bar on a terminal or lines of the log."""
+"""Hook that reports progress: to `progress.json` for `ssr-mmseg status`, and as a progress bar or log lines."""
 
 import os
 import sys
@@ -16,15 +16,15 @@ from ssr_mmseg.training.hooks.progress_bar import Bar, line
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Tell position, mean losses of the epoch, mIoU on val, the gates and the time left, every few seconds.
+    """Report position, mean losses of the epoch, mIoU on val, state of the gates and time left, every few seconds.
 
     Args:
-        path: The file to keep up to date.
-        interval: Seconds between its versions, and between two states of the bar.
-        pause: Seconds between two lines of the log where there is no terminal; each epoch has one at least.
+        path: The progress file.
+        interval: Seconds between updates of the file and of the progress bar.
+        pause: Seconds between log lines without a terminal; there is at least one per epoch.
     """
 
-    priority = "LOW"  # behind the hooks that note losses and gates, before the one that saves and may stop
+    priority = "LOW"  # after the hooks that record losses and gates, before the one that saves and may stop
 
     def __init__(self, path: str, interval: float = 2.0, pause: float = 60.0) -> None:
         self.path = Path(path)
@@ -36,22 +36,22 @@ class ProgressHook(Hook):
         self.began = self.written = self.logged = time.monotonic()
         self.begun_at: int | None = None
         if dist.is_main_process():
-            if read(self.path).get("pid") != os.getpid():  # otherwise the command line has begun it
+            if read(self.path).get("pid") != os.getpid():  # otherwise the command line has started it
                 begin(self.path)
             if sys.stderr.isatty():
                 self.bar = runner.train_loop.cleanup.enter_context(Bar(runner.logger))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if self.begun_at is None:  # known only here: a hook behind this one may have resumed the training
+        if self.begun_at is None:  # not known earlier: StateHook resumes after this hook's before_train
             self.begun_at = runner.train_loop.iter
         if batch_idx == 0 or time.monotonic() - self.written >= self.interval:
-            self._tell(runner)
+            self._report(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
-        if self.begun_at is not None:  # otherwise the training was resumed at its end
-            self._tell(runner, finished=True)
+        if self.begun_at is not None:  # None if the training was resumed at its end
+            self._report(runner, finished=True)
 
-    def _tell(self, runner: Any, finished: bool = False) -> None:
+    def _report(self, runner: Any, finished: bool = False) -> None:
         self.written = time.monotonic()
         if not dist.is_main_process():
             return
@@ -64,14 +64,16 @@ class ProgressHook(Hook):
             runner.logger.info(line(value))
 
     def position(self, loop: Any, finished: bool = False) -> dict[str, Any]:
-        """Where `loop` is within its stage: a search's later stages count from their own first iteration.
+        """Return the position of `loop` within its stage, and its figures.
+
+        Later stages of a search count from their own first iteration.
 
         Args:
-            finished: Whether the epoch has been closed, with its losses in the history.
+            finished: Whether the epoch has ended, with its losses in the history.
         """
         first = (loop.epoch + finished - len(loop.history)) * loop.steps_per_epoch
         total = loop.max_epochs * loop.steps_per_epoch
-        done = loop.iter + (not finished)  # the loop counts an iteration behind its hooks
+        done = loop.iter + (not finished)  # the loop counts an iteration after its hooks
         since = done - (self.begun_at if self.begun_at is not None else first)
         pace = (time.monotonic() - self.began) / max(since, 1)
         means = {name: value / max(loop.count, 1) for name, value in loop.sums.items()}

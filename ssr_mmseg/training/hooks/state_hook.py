@@ -16,26 +16,28 @@ from ssr_mmseg.utils import distributed
 
 @HOOKS.register_module()
 class StateHook(Hook):
-    """Resume from `path` if it is there; save to it after every epoch, every `interval` seconds, and when stopped.
+    """Resume from `path` if it exists; save to it after every epoch, every `interval` seconds, and when stopped.
 
-    A stop lets the running iteration finish; see `ssr_mmseg.jobs.preemption` for what stops a process. A state that is
-    not finite is never saved.
+    A stop takes effect after the current iteration; see `ssr_mmseg.jobs.preemption` for what stops a process. A state
+    with a NaN or an infinity is never saved.
 
     Args:
-        path: The state file; the state before it is kept beside it.
+        path: The state file; the previous state is kept in the same folder.
         interval: Seconds between saves within an epoch.
-        rest: Seconds after a save in which the ends of epochs save nothing, for epochs of a second.
+        rest: Seconds after a save during which the end of an epoch does not save, for epochs of about a second.
     """
 
-    priority = "LOWEST"  # behind shrinking and schedulers, so that a state at an epoch's end holds their doing
+    priority = (
+        "LOWEST"  # after shrinking and schedulers, so that the state at the end of an epoch includes their effects
+    )
 
     def __init__(self, path: str, interval: float = 600.0, rest: float = 0.0) -> None:
         self.checkpoints = Checkpoints(Path(path))
         self.interval, self.rest = interval, rest
-        self.saved = -1  # iterations finished at the last save
+        self.saved = -1  # number of iterations at the last save
 
     def before_train(self, runner: Any) -> None:
-        with distributed.main_process_first():  # it removes what is damaged
+        with distributed.main_process_first():  # because loading removes damaged files
             state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
             restore(runner, state)
@@ -47,7 +49,7 @@ class StateHook(Hook):
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         loop = runner.train_loop
         if batch_idx + 1 == loop.steps_per_epoch:
-            return  # the epoch's end, a moment away, saves what its hooks have done as well
+            return  # after_train_epoch runs next and saves the state with the effects of the epoch hooks
         reason = reason_to_stop(runner)
         if reason or time.monotonic() - self.saved_at >= self.interval:
             self._save(runner, loop.iter + 1, reason)
@@ -76,7 +78,7 @@ class StateHook(Hook):
 
 
 def reason_to_stop(runner: Any) -> str | None:
-    """Why to stop behind this iteration. Data-parallel processes stop together: whoever is told to tells the others."""
+    """Return why to stop after this iteration, or None; a signal to one data-parallel process stops all of them."""
     reason = preemption.requested()
     if dist.get_world_size() == 1:
         return reason

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of every training, where the configuration switches it on."""
+"""TensorBoard logging of a training, enabled by `monitor.tensorboard` in the configuration."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -18,10 +18,10 @@ BOARD = "TensorboardVisBackend"  # mmengine's backend, which writes the event fi
 
 
 def check_tensorboard() -> None:
-    """See to it that TensorBoard is there.
+    """Check that TensorBoard is installed.
 
     Raises:
-        UserError: it is not installed.
+        UserError: It is not installed.
     """
     if importlib.util.find_spec("tensorboard") is None:
         raise UserError(
@@ -32,15 +32,15 @@ def check_tensorboard() -> None:
 
 @HOOKS.register_module()
 class BoardHook(Hook):
-    """Show the mean losses of every epoch, and predictions beside the truth.
+    """Log the mean losses of every epoch, and predictions next to the ground truth.
 
     Args:
         loader: Config of the loader of the validation images, one by one.
         palette: Red, green and blue of each class, (classes, 3).
-        frames: How many of the images to show.
+        frames: Number of images to log.
     """
 
-    priority = "LOW"  # behind HistoryHook, whose means it shows
+    priority = "LOW"  # after HistoryHook, which computes the means
 
     def __init__(self, loader: dict, palette: Sequence[Sequence[int]], frames: int = 2) -> None:
         self.loader = {**loader, "dataset": {**loader["dataset"], "indices": frames}}

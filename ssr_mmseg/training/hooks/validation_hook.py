@@ -1,4 +1,4 @@
-"""mIoU on val while a training runs: to watch, never to choose by."""
+"""Hook that measures mIoU on val during a training, to monitor it; never used for model selection."""
 
 import time
 from contextlib import nullcontext
@@ -14,21 +14,21 @@ from ssr_mmseg.training.hooks.ema_hook import AverageHook
 
 @HOOKS.register_module()
 class ValidationHook(Hook):
-    """Measure mIoU on val after the first epoch, and after later ones as far as the time for it allows.
+    """Measure mIoU on val after the first epoch, and after later ones as long as this takes little time.
 
-    The last epoch is left to the evaluation that follows the training. With an `interval` it is measured after every
-    `interval`-th epoch instead, whatever time that takes, and belongs to the record of the epoch as `miou_val`: a
-    learning curve. Where the weights are averaged, the average is measured. Nothing of the training depends on any of
-    this: every iteration is seeded by its number.
+    The last epoch is not measured, because an evaluation follows the training. With an `interval`, mIoU is measured
+    after every `interval`-th epoch instead, regardless of the time, and recorded in the history as `miou_val`, which
+    gives a learning curve. If weights are averaged, the average is measured. The training does not depend on any of
+    this, because every iteration is seeded by its number.
 
     Args:
         loader: Config of the loader of the validation images, one by one.
         classes: Class names, in the order of the label values.
-        share: Part of the training time that all measurements together may take, but for the first.
-        interval: Epochs between measurements; by default the share decides.
+        share: Fraction of the training time that all measurements together may take, except the first.
+        interval: Epochs between measurements; by default `share` decides.
     """
 
-    priority = "BELOW_NORMAL"  # behind HistoryHook and behind the shrinking: removed options do not count any more
+    priority = "BELOW_NORMAL"  # after HistoryHook and after shrinking, so that removed options do not count
 
     def __init__(self, loader: dict, classes: list[str], share: float, interval: int | None = None) -> None:
         self.loader = loader

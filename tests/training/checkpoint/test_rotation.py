@@ -1,4 +1,4 @@
-"""Two states on disk, of which one is always whole."""
+"""Two states on disk, of which one is always complete."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ def state(number: int) -> dict:
 
 @pytest.fixture
 def kept(tmp_path) -> Checkpoints:
-    """Two saves: iteration 2 behind iteration 1."""
+    """Two saves: iteration 1, then iteration 2."""
     checkpoints = Checkpoints(tmp_path / "state.pth")
     checkpoints.save(state(1))
     checkpoints.save(state(2))
@@ -28,9 +28,9 @@ def kept(tmp_path) -> Checkpoints:
 
 
 def load(checkpoints: Checkpoints) -> tuple[int | None, list[str]]:
-    told: list[str] = []
-    found = checkpoints.load(told.append)
-    return (found["iteration"] if found else None), told
+    warnings: list[str] = []
+    loaded = checkpoints.load(warnings.append)
+    return (loaded["iteration"] if loaded else None), warnings
 
 
 def test_the_newest_two_are_kept(kept, tmp_path):
@@ -40,42 +40,42 @@ def test_the_newest_two_are_kept(kept, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["previous.pth", "state.pth"]
 
 
-def test_without_a_file_there_is_nothing_to_say(tmp_path):
+def test_without_a_file_there_is_no_warning(tmp_path):
     assert load(Checkpoints(tmp_path / "state.pth")) == (None, [])
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, -1])
-def test_a_truncated_one_gives_way_and_is_not_kept_in_the_place_of_the_good_one(kept, length):
+def test_a_truncated_state_is_replaced_by_the_one_before_and_removed(kept, length):
     kept.newest.write_bytes(kept.newest.read_bytes()[:length])
     number, (line,) = load(kept)
     assert number == 1
-    assert line.startswith(f"{kept.newest} is no readable state (")
-    assert line.endswith(f"; going on from {kept.previous}")
+    assert line.startswith(f"{kept.newest} is not a readable state file (")
+    assert line.endswith(f"; continuing from {kept.previous}")
     kept.save(state(7))
     assert load(kept) == (7, [])
     assert load_state(kept.previous)["iteration"] == 1
 
 
-def test_two_damaged_ones_are_one_line(kept):
+def test_two_damaged_states_are_one_line(kept):
     for path in (kept.newest, kept.previous):
         path.write_bytes(b"\0" * 100)
     number, (line,) = load(kept)
     assert number is None
-    assert "state.pth is no readable state" in line
-    assert "previous.pth is no readable state" in line
-    assert line.endswith("no state is left, so the training begins anew")
-    assert load(kept) == (None, []), "said once"
+    assert "state.pth is not a readable state file" in line
+    assert "previous.pth is not a readable state file" in line
+    assert line.endswith("no state is left, so the training starts over")
+    assert load(kept) == (None, []), "the warning appears once"
 
 
 @pytest.mark.parametrize("moves", [0, 1])
-def test_a_kill_between_the_moves_leaves_a_state(kept, monkeypatch, moves):
-    replace, made = os.replace, []
+def test_a_kill_between_the_renames_leaves_a_state(kept, monkeypatch, moves):
+    replace, renamed = os.replace, []
 
     def killed(source, target):
         if os.path.basename(source) in ("state.pth", "next.pth"):
-            if len(made) == moves:
+            if len(renamed) == moves:
                 raise KeyboardInterrupt
-            made.append(source)
+            renamed.append(source)
         replace(source, target)
 
     with monkeypatch.context() as patch:
@@ -87,7 +87,7 @@ def test_a_kill_between_the_moves_leaves_a_state(kept, monkeypatch, moves):
     assert load(kept) == (3, [])
 
 
-def test_a_disk_that_fails_is_an_error_and_nothing_is_removed(kept, monkeypatch):
+def test_a_disk_error_is_reported_and_nothing_is_removed(kept, monkeypatch):
     def fails(*_):
         raise OSError(errno.EIO, "Input/output error")
 
@@ -100,7 +100,7 @@ def test_a_disk_that_fails_is_an_error_and_nothing_is_removed(kept, monkeypatch)
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_flipped_bit_is_noticed_or_without_effect(tmp_path, data):
+def test_any_flipped_bit_is_detected_or_has_no_effect(tmp_path, data):
     path = tmp_path / "state.pth"
     save_state(path, state(5))
     content = bytearray(path.read_bytes())
@@ -108,9 +108,9 @@ def test_any_flipped_bit_is_noticed_or_without_effect(tmp_path, data):
     content[position // 8] ^= 1 << position % 8
     path.write_bytes(content)
     try:
-        found = load_state(path)
+        loaded = load_state(path)
     except DamagedStateError:
         return
     expected = state(5)
-    assert torch.equal(found.pop("model")["w"], expected.pop("model")["w"])
-    assert found == expected
+    assert torch.equal(loaded.pop("model")["w"], expected.pop("model")["w"])
+    assert loaded == expected

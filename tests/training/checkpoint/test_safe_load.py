@@ -1,3 +1,5 @@
+"""Validation of state files that would take unexpected amounts of memory."""
+
 import io
 import zipfile
 from collections import OrderedDict
@@ -18,9 +20,9 @@ def refused(path, match):
 
 
 def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path):
-    written = io.BytesIO()
-    torch.save({"w": torch.zeros(10**6)}, written)
-    with zipfile.ZipFile(written) as source, zipfile.ZipFile(tmp_path / "s.pth", "w", zipfile.ZIP_DEFLATED) as target:
+    plain = io.BytesIO()
+    torch.save({"w": torch.zeros(10**6)}, plain)
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(tmp_path / "s.pth", "w", zipfile.ZIP_DEFLATED) as target:
         for name in source.namelist():
             target.writestr(name, source.read(name))
     assert (tmp_path / "s.pth").stat().st_size < 10**5
@@ -30,16 +32,16 @@ def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path):
 @pytest.mark.parametrize(
     ("pickled", "match"),
     [
-        # both would allocate 2³² bytes; torch allows these names
-        (b"\x80\x02}X\x01\0\0\0xcbuiltins\nbytearray\n\x8a\x05\0\0\0\0\x01\x85Rs.", "it names builtins.bytearray"),
-        (b"\x80\x02}X\x01\0\0\0xc_codecs\nencode\nX\x01\0\0\0aX\x03\0\0\0hex\x86Rs.", "it names _codecs.encode"),
-        (b"\x80\x02}X\x01\0\0\0xctorch\nFloatTensor\n\x8a\x05\0\0\0\0\x01\x85Rs.", "it names torch.FloatTensor"),
+        # both would allocate 2³² bytes; torch allows these globals
+        (b"\x80\x02}X\x01\0\0\0xcbuiltins\nbytearray\n\x8a\x05\0\0\0\0\x01\x85Rs.", "it refers to builtins.bytearray"),
+        (b"\x80\x02}X\x01\0\0\0xc_codecs\nencode\nX\x01\0\0\0aX\x03\0\0\0hex\x86Rs.", "it refers to _codecs.encode"),
+        (b"\x80\x02}X\x01\0\0\0xctorch\nFloatTensor\n\x8a\x05\0\0\0\0\x01\x85Rs.", "it refers to torch.FloatTensor"),
         (b"\x80\x02}X\x01\0\0\0x" + b"]" * 40 + b"a" * 39 + b"s.", "nested more than 32 levels deep"),
-        (b"\x80\x02]q\0h\0a.", "holds a list|nested more than"),
-        (b"", "no readable state"),
+        (b"\x80\x02]q\0h\0a.", "contains a list|nested more than"),
+        (b"", "not a readable state file"),
     ],
 )
-def test_a_pickle_that_would_grow_is_refused(tmp_path, pickled, match):
+def test_a_pickle_that_would_allocate_much_is_refused(tmp_path, pickled, match):
     (tmp_path / "s.pth").write_bytes(zipped(pickled))
     refused(tmp_path / "s.pth", match)
 
@@ -53,8 +55,8 @@ def test_a_huge_pickle_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("value", "match"),
     [
-        ({"w": torch.zeros(1).expand(10**12)}, r"shape \(1000000000000,\) is larger than what is stored"),
-        ({"w": torch.zeros(2, 2).to_sparse()}, "is larger than what is stored"),
+        ({"w": torch.zeros(1).expand(10**12)}, r"shape \(1000000000000,\) is larger than its stored data"),
+        ({"w": torch.zeros(2, 2).to_sparse()}, "is larger than its stored data"),
         ({"w": {1, 2}}, "type set"),
         ([object()], "type object"),
     ],
@@ -64,7 +66,7 @@ def test_other_values_are_refused(value, match):
         check_values(value)
 
 
-def test_what_trainings_save_is_accepted(tmp_path):
+def test_the_states_that_trainings_save_are_accepted(tmp_path):
     layer = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     optimizer = torch.optim.Adam(layer.parameters())
     layer(torch.zeros(2, 3, 5, 5)).sum().backward()
@@ -80,12 +82,12 @@ def test_what_trainings_save_is_accepted(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyError("model"), RuntimeError("size mismatch"), TypeError("no"), IndexError("0")])
-def test_another_state_is_one_line(error):
+def test_a_state_of_another_network_is_one_line(error):
     match = r"a\.pth is not the state that this stage needs \(.+\); delete it"
     with pytest.raises(UserError, match=match), state_needed("a.pth"):
         raise error
 
 
-def test_a_mistake_of_the_user_stays_as_it_is():
-    with pytest.raises(UserError, match=r"^as it is$"), state_needed("a.pth"):
-        raise UserError("as it is")
+def test_a_user_error_is_passed_on_unchanged():
+    with pytest.raises(UserError, match=r"^unchanged$"), state_needed("a.pth"):
+        raise UserError("unchanged")

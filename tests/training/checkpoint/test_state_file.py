@@ -1,3 +1,5 @@
+"""State files on disk: written atomically, read as data."""
+
 import errno
 
 import pytest
@@ -23,11 +25,11 @@ def test_a_truncated_state_is_one_line(tmp_path, length):
     save_state(tmp_path / "s.pth", STATE)
     data = (tmp_path / "s.pth").read_bytes()
     (tmp_path / "s.pth").write_bytes(data[:length])
-    with pytest.raises(UserError, match=r"s\.pth is no readable state .*; delete it and run the stage again"):
+    with pytest.raises(UserError, match=r"s\.pth is not a readable state file .*; delete it and run the stage again"):
         load_state(tmp_path / "s.pth")
 
 
-def test_a_flipped_bit_is_noticed(tmp_path):
+def test_a_flipped_bit_is_detected(tmp_path):
     save_state(tmp_path / "s.pth", {"w": torch.zeros(4096)})
     data = bytearray((tmp_path / "s.pth").read_bytes())
     data[len(data) // 2] ^= 1
@@ -37,7 +39,7 @@ def test_a_flipped_bit_is_noticed(tmp_path):
 
 
 class Payload:
-    """What a pickle may carry: code that runs when it is read."""
+    """Code in a pickle that runs when the pickle is read."""
 
     def __reduce__(self):
         return (exec, ("raise SystemExit('code from a file was run')",))
@@ -46,11 +48,11 @@ class Payload:
 @pytest.mark.parametrize("value", [Payload(), {"model": Payload()}, [1, 2]])
 def test_nothing_but_a_dictionary_of_data_is_read(tmp_path, value):
     torch.save(value, tmp_path / "s.pth")
-    with pytest.raises(UserError, match=r"s\.pth (is no readable state|holds a list)"):
+    with pytest.raises(UserError, match=r"s\.pth (is not a readable state file|contains a list)"):
         load_state(tmp_path / "s.pth")
 
 
-def test_a_full_disk_keeps_the_state_before(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_previous_state(tmp_path, monkeypatch):
     save_state(tmp_path / "s.pth", STATE)
 
     def full(*_):

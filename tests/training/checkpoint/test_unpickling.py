@@ -1,4 +1,4 @@
-"""Checkpoints that would run code, put wherever a command, a stage or mmengine looks for one."""
+"""Checkpoints that would run code, offered to every function that loads checkpoints."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ KINDS = ["legacy.pth", "plain.pkl", "plain.pth", "reaching.pth", "zipped.pth"]
 
 @pytest.fixture
 def malicious(tmp_path):
-    """Folder of malicious files; the test fails if one of them has run."""
+    """Folder of malicious files; the test fails if the code of one of them runs."""
     marker = tmp_path / "marker"
     (tmp_path / "files").mkdir()
     assert [path.name for path in write_all(tmp_path / "files", marker)] == KINDS
@@ -32,20 +32,20 @@ def malicious(tmp_path):
 
 
 def test_the_files_would_run_code(tmp_path, monkeypatch):
-    """The other tests prove something: each file runs its code where it is read with full unpickling."""
+    """Control for the other tests: each file does run its code when it is fully unpickled."""
     monkeypatch.delenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
     for path in write_all(tmp_path, tmp_path / "marker"):
         if path.name == "reaching.pth":
             with torch.serialization.safe_globals([getattr]):
                 assert "__init__" in repr(torch.load(path, weights_only=True)["model"])
             continue
-        with contextlib.suppress(RuntimeError):  # torch looks at what it read only afterwards
+        with contextlib.suppress(RuntimeError):  # torch checks the loaded value only afterwards
             torch.load(path, weights_only=False)
         (tmp_path / "marker").unlink()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_way_of_mmengine_to_load_a_checkpoint_reads_data_only(malicious, kind):
+def test_every_loader_of_mmengine_reads_data_only(malicious, kind):
     path = str(malicious / kind)
     model = BaseModule(init_cfg={"type": "Pretrained", "checkpoint": path})
     ways = [
@@ -55,12 +55,12 @@ def test_every_way_of_mmengine_to_load_a_checkpoint_reads_data_only(malicious, k
         model.init_weights,
     ]
     for way in ways:
-        with pytest.raises(UserError, match="is no readable state"):
+        with pytest.raises(UserError, match="is not a readable state file"):
             way()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_torch_itself_reads_data_only_even_if_asked_otherwise(malicious, kind):
+def test_torch_reads_data_only_even_with_weights_only_false(malicious, kind):
     with pytest.raises(Exception, match=r"Weights only load failed|invalid load key|Unsupported"):
         torch.load(malicious / kind, weights_only=False)
 
@@ -79,13 +79,13 @@ def test_mmengine_reads_no_pickles(malicious, kind):
         *("torchvision://resnet18", "modelzoo://resnet18", "mmcls://resnet50", "s3://a", "x:petrel://a", "pavi://a"),
     ],
 )
-def test_a_checkpoint_elsewhere_is_refused_without_a_connection(address, monkeypatch):
+def test_a_remote_checkpoint_is_refused_without_a_connection(address, monkeypatch):
     monkeypatch.setattr("socket.socket", lambda *_: pytest.fail("a connection was opened"))
     with pytest.raises(UserError, match="is not a file; download it, compare its SHA-256, and give its path"):
         CheckpointLoader.load_checkpoint(address)
 
 
-def test_sound_checkpoints_load(tmp_path):
+def test_valid_checkpoints_load(tmp_path):
     source, target = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
     torch.save({"state_dict": source.state_dict(), "meta": {"epoch": 3}}, tmp_path / "own.pth")
     assert load_checkpoint(target, str(tmp_path / "own.pth"))["meta"] == {"epoch": 3}
@@ -94,7 +94,7 @@ def test_sound_checkpoints_load(tmp_path):
     assert register.forbid_unpickling is mmengine_loader.forbid_unpickling
 
 
-def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
+def test_an_environment_variable_does_not_allow_unpickling(tmp_path):
     (tmp_path / "x.pth").write_bytes(attribute_reacher())
     code = "import ssr_mmseg, torch, sys; torch.load(sys.argv[1])"
     environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "PYTHONPATH": str(paths.PROJECT)}
@@ -104,8 +104,8 @@ def test_a_variable_of_the_environment_does_not_open_it_again(tmp_path):
 
 
 def test_nothing_else_in_the_package_unpickles():
-    """`pickletools` names what a pickle holds and builds nothing."""
+    """`pickletools` is allowed: it lists the content of a pickle without building anything."""
     for path in paths.PACKAGE.rglob("*.py"):
-        words = path.read_text(encoding="utf-8").replace("pickletools", "").replace("`", "")
-        assert "import pickle" not in words, path
-        assert words.count("torch.load(") == words.count("weights_only=True)"), path
+        text = path.read_text(encoding="utf-8").replace("pickletools", "").replace("`", "")
+        assert "import pickle" not in text, path
+        assert text.count("torch.load(") == text.count("weights_only=True)"), path

@@ -1,4 +1,4 @@
-"""Batches made on the device: what they depend on, and that the loop takes them."""
+"""Batches made on the device depend on seed and position only, and have mmseg's format."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ FULL = [
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> dict:
-    """Config of a dataset of seven images in the training's size."""
+    """Config of a dataset of seven images that need no resizing."""
     init_default_scope("mmseg")
     folder = tmp_path_factory.mktemp("seven")
     generator = np.random.default_rng(0)
@@ -58,7 +58,7 @@ def assert_equal(first, second) -> None:
         assert torch.equal(labels, other_labels)
 
 
-def test_without_augmentation_a_batch_is_what_the_dataset_says(dataset):
+def test_without_augmentation_a_batch_has_the_datasets_samples(dataset):
     data = loader(dataset)
     positions = [10 + 1, 10 + 4]  # epoch 2, the second and the fifth of the chosen samples
     batch = data.batch(positions)
@@ -68,13 +68,13 @@ def test_without_augmentation_a_batch_is_what_the_dataset_says(dataset):
         assert torch.equal(batch["data_samples"][index].gt_sem_seg.data, expected["data_samples"].gt_sem_seg.data)
 
 
-def test_an_epoch_has_the_full_batches_only(dataset):
+def test_an_epoch_has_full_batches_only(dataset):
     data = loader(dataset)
     assert len(data) == 2
     assert [tuple(images.shape) for images, _ in epoch(data, 0)] == [(2, 3, 16, 24)] * 2
 
 
-def test_a_position_gives_the_same_batch_wherever_the_training_began(dataset):
+def test_a_position_gives_the_same_batch_wherever_the_training_started(dataset):
     whole = epoch(loader(dataset, FULL), 4)
     torch.manual_seed(1)
     np.random.seed(1)
@@ -88,8 +88,8 @@ def test_epochs_and_seeds_differ(dataset):
     assert not any(torch.equal(a, b) for (a, _), (b, _) in zip(first, other, strict=True))
 
 
-def test_a_sample_is_augmented_alike_in_whatever_batch(dataset):
-    """But for cut-mix, whose other half comes from the batch."""
+def test_augmentation_of_a_sample_does_not_depend_on_its_batch(dataset):
+    """Except CutMix, whose rectangle comes from another sample of the batch."""
     data = loader(dataset, FULL[:3])
     alone, together = data.batch([7]), data.batch([9, 7])
     torch.testing.assert_close(together["inputs"][1], alone["inputs"][0])
@@ -100,7 +100,7 @@ def test_labels_stay_labels(dataset):
         assert set(labels.unique().tolist()) <= {0, 1, 2, 255}
 
 
-def test_a_config_says_which_loader_is_built(dataset):
+def test_the_config_decides_which_loader_is_built(dataset):
     config = {"resident": True, "dataset": dataset, "batch_size": 3, "augmentation": FULL}
     assert isinstance(build_loader(config, 5, CPU), ResidentLoader)
     plain = {"dataset": dataset, "batch_size": 3, "num_workers": 0, "sampler": {"type": "DefaultSampler"}}
@@ -108,7 +108,7 @@ def test_a_config_says_which_loader_is_built(dataset):
     assert isinstance(built, torch.utils.data.DataLoader)
 
 
-def test_a_whole_batch_is_normalised_like_single_images(dataset):
+def test_a_whole_batch_is_normalized_like_single_images(dataset):
     options = {"mean": [120.0, 110.0, 100.0], "std": [50.0, 60.0, 70.0], "bgr_to_rgb": True, "size": (16, 24)}
     batch = loader(dataset).batch([0, 1])
     ours = BatchPreProcessor(**options)(batch, training=True)

@@ -1,3 +1,5 @@
+"""Order and augmentation of the training data depend on seed and position only."""
+
 import random
 
 import numpy as np
@@ -10,7 +12,7 @@ from ssr_mmseg.training.data.seeded_dataset import PositionSampler, SeededDatase
 
 
 class Noise(Dataset):
-    """Samples that consist of their index and of what each generator says."""
+    """Samples of their index and a random number from each generator."""
 
     def __len__(self) -> int:
         return 7
@@ -29,7 +31,7 @@ def loader(workers: int = 0, seed: int = 3) -> DataLoader:
     return DataLoader(dataset, batch_size=2, sampler=PositionSampler(dataset, seed), num_workers=workers)
 
 
-def test_an_epoch_visits_each_sample_once_in_an_order_of_its_own():
+def test_an_epoch_visits_each_sample_once_in_its_own_order():
     data = loader()
     orders = [[index for batch in epoch(data, number) for index in batch[0]] for number in range(3)]
     assert all(sorted(order) == [0, 2, 4, 5, 6] for order in orders)
@@ -56,7 +58,7 @@ def test_the_number_of_workers_changes_nothing():
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize(("images", "batch", "count"), [(13, 4, 2), (12, 6, 3), (9, 4, 4)])
-def test_together_processes_see_the_batches_of_one(monkeypatch, images, batch, count, first):
+def test_several_processes_together_see_the_batches_of_one(monkeypatch, images, batch, count, first):
     alone = SeededDataset(range(images), 0)
     sampler = PositionSampler(alone, 5)
     sampler.start(2, first * batch)
@@ -70,8 +72,8 @@ def test_together_processes_see_the_batches_of_one(monkeypatch, images, batch, c
         sampler = PositionSampler(alone, 5, share)
         assert len(sampler) // share == images // batch, "as many steps as one process takes"
         sampler.start(2, first * share)
-        own = list(sampler)
-        parts.append([own[k : k + share] for k in range(0, len(own), share)])
+        positions = list(sampler)
+        parts.append([positions[k : k + share] for k in range(0, len(positions), share)])
     together = [{position for part in batch_parts for position in part} for batch_parts in zip(*parts, strict=True)]
     assert together == expected
-    assert all(len(found) == batch for found in together), "no image twice"
+    assert all(len(positions) == batch for positions in together), "no image twice"

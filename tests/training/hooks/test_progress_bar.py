@@ -1,4 +1,4 @@
-"""The bar on a real terminal, which a pseudo-terminal is."""
+"""The progress bar on a pseudo-terminal."""
 
 import os
 import pty
@@ -27,7 +27,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_terminal(script: str, stdout=None) -> str:
-    """What a script writes to a terminal of 100 columns; `stdout` may go elsewhere."""
+    """Run a script on a terminal of 100 columns and return what appears there; `stdout` can redirect its output."""
     leader, follower = pty.openpty()
     environment = os.environ | {"COLUMNS": "100", "LINES": "30", "TERM": "xterm-256color"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
@@ -39,7 +39,7 @@ def on_terminal(script: str, stdout=None) -> str:
     while True:
         try:
             part = os.read(leader, 65536)
-        except OSError:  # Linux's way to say that the other end has been closed
+        except OSError:  # raised by Linux when the other end has been closed
             break
         if not part:
             break
@@ -54,24 +54,24 @@ def written():
     return on_terminal(SCRIPT)
 
 
-def test_log_lines_stay_whole_beside_the_bar(written):
+def test_log_lines_stay_whole_above_the_bar(written):
     lines = [line.strip() for line in CONTROL.sub("", written).splitlines()]
     for expected in (*(f"line {number} of the log" for number in range(1, 5)), "the bar is gone"):
         assert expected in lines
-    assert "\x1b[1A" in written  # it goes up and draws over itself
+    assert "\x1b[1A" in written  # the cursor moves up to redraw the bar
 
 
-def test_it_shows_position_miou_gates_and_losses(written):
+def test_the_bar_shows_position_miou_gates_and_losses(written):
     text = CONTROL.sub("", written)
     assert "100%  4/4  epoch 1/2  3 s left" in text
     assert "mIoU 41.0 % · 23 options alive · expected cost 0.50 · weights 1.25" in text
 
 
-def test_it_leaves_the_terminal_as_it_was(written):
-    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")  # the cursor is shown again
+def test_the_cursor_is_shown_again_at_the_end(written):
+    assert written.rindex("\x1b[?25h") > written.rindex("\x1b[?25l")
 
 
-def test_what_goes_to_a_file_stays_there(tmp_path):
+def test_output_to_a_file_is_not_redirected(tmp_path):
     with open(tmp_path / "out.txt", "w") as out:
         written = on_terminal(SCRIPT, stdout=out)
     lines = [f"line {number} of the log" for number in range(1, 5)]

@@ -1,4 +1,4 @@
-"""What a training tells about its position."""
+"""Progress reports of a training."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ GATES = {"options_alive": 23, "cost_ratio": 0.5}
 
 
 def loop_at(iteration, steps=4, max_epochs=6, earlier=0):
-    """A loop of `steps` an epoch that is at `iteration`, after `earlier` epochs of a stage before."""
+    """Return a loop with `steps` iterations per epoch at `iteration`, after `earlier` epochs of the previous stage."""
     epoch = iteration // steps
     history = [{"epoch": number + 1, "loss": 2.0, "hours": 1.0} for number in range(earlier, epoch)]
     return SimpleNamespace(
@@ -33,7 +33,7 @@ def loop_at(iteration, steps=4, max_epochs=6, earlier=0):
 
 
 def closed(loop):
-    """The same loop when the hooks of its epoch's end are called."""
+    """Move a loop to the end of its epoch, where `after_train_epoch` is called."""
     loop.iter += 1
     loop.history.append({"epoch": loop.epoch + 1, "loss": 1.0})
     loop.sums, loop.count = {}, 0
@@ -46,18 +46,18 @@ def runner_at(*position, **options):
 
 @pytest.fixture
 def hook(tmp_path):
-    found = ProgressHook(str(tmp_path / "work/progress.json"), interval=0.0)
-    found.before_train(runner_at(0))
-    return found
+    hook = ProgressHook(str(tmp_path / "work/progress.json"), interval=0.0)
+    hook.before_train(runner_at(0))
+    return hook
 
 
-def told(hook):
+def written(hook):
     return json.loads(hook.path.read_text())
 
 
-def test_the_file_tells_position_losses_miou_gates_and_time_left(hook):
+def test_the_file_has_position_losses_miou_gates_and_time_left(hook):
     hook.after_train_iter(runner_at(9), batch_idx=1)
-    value = told(hook)
+    value = written(hook)
     assert (value["iteration"], value["iterations"], value["epoch"], value["epochs"]) == (10, 24, 3, 6)
     assert value["terms"] == {"loss": 1.5}
     assert (value["miou_val"], value["options_alive"], value["cost_ratio"]) == (41.0, 23, 0.5)
@@ -69,40 +69,40 @@ def test_the_file_tells_position_losses_miou_gates_and_time_left(hook):
 
 def test_a_later_stage_counts_from_its_own_start(hook):
     hook.after_train_iter(runner_at(17, earlier=4), batch_idx=1)
-    assert (told(hook)["iteration"], told(hook)["iterations"]) == (2, 8)
+    assert (written(hook)["iteration"], written(hook)["iterations"]) == (2, 8)
 
 
-def test_the_end_of_an_epoch_tells_the_epochs_means(hook):
+def test_the_end_of_an_epoch_reports_its_mean_losses(hook):
     runner = runner_at(23, earlier=4)
     hook.after_train_iter(runner, batch_idx=3)
     closed(runner.train_loop)
     hook.after_train_epoch(runner)
-    value = told(hook)
+    value = written(hook)
     assert (value["iteration"], value["iterations"], value["epoch"]) == (8, 8, 6)
     assert value["terms"] == {"loss": 1.0}
     assert value["seconds_left"] == 0
 
 
-def test_a_resumed_training_forecasts_by_its_own_pace(hook):
+def test_a_resumed_training_estimates_the_time_left_from_its_own_pace(hook):
     hook.began -= 10.0
     hook.begun_at = 12  # resumed there: 2 iterations have taken 10 seconds since
     assert hook.position(loop_at(13))["seconds_left"] == pytest.approx(10 * 5.0, rel=0.1)
 
 
-def test_it_does_not_write_at_every_step(tmp_path):
+def test_the_file_is_not_written_at_every_step(tmp_path):
     hook = ProgressHook(str(tmp_path / "progress.json"), interval=1e6)
     hook.before_train(runner_at(0))
     hook.after_train_iter(runner_at(5), batch_idx=1)
-    assert "iteration" not in told(hook)
+    assert "iteration" not in written(hook)
     hook.after_train_iter(runner_at(4), batch_idx=0)
-    assert told(hook)["iteration"] == 5
+    assert written(hook)["iteration"] == 5
 
 
 def test_without_a_terminal_there_are_plain_lines(hook, caplog):
     runner = runner_at(11)
     with caplog.at_level(logging.INFO):
         hook.after_train_iter(runner, batch_idx=3)
-        assert caplog.messages == []  # a line every minute at most, and one at an epoch's end
+        assert caplog.messages == []  # at most one line a minute, and one at the end of an epoch
         closed(runner.train_loop)
         hook.after_train_epoch(runner)
     (text,) = caplog.messages
@@ -111,7 +111,7 @@ def test_without_a_terminal_there_are_plain_lines(hook, caplog):
     assert "\033" not in text
 
 
-def test_what_is_not_known_is_left_out(hook):
+def test_missing_figures_are_left_out(hook):
     value = {**hook.position(loop_at(11)), "seconds_left": 3723.0}
     del value["options_alive"], value["cost_ratio"]
     assert line({**value, "miou_val": None}) == "iteration 12 of 24, epoch 3 of 6, 62 min left: loss 1.5"
