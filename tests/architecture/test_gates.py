@@ -20,7 +20,7 @@ def random_gates(seed: int, scale: float = 2.0, scores: str = "sigmoid") -> Arch
     return gates
 
 
-def test_probabilities_are_normalised_sigmoids():
+def test_probabilities_are_normalized_sigmoids():
     gates = random_gates(0)
     alpha = gates.alpha["operator"].detach().numpy()
     sigmoid = 1 / (1 + np.exp(-alpha))
@@ -34,7 +34,7 @@ def test_softmax_gates_are_softmax():
     torch.testing.assert_close(gates.probabilities()["mid_width"], expected)
 
 
-def test_an_unknown_gate_is_refused():
+def test_unknown_scores_are_refused():
     with pytest.raises(UserError, match="unknown gate 'relu'; choose one of: sigmoid, softmax"):
         ArchitectureParameters(SPACE, "relu")
 
@@ -49,7 +49,7 @@ def test_shrinking_removes_by_the_rule_and_never_empties_a_group(seed, threshold
         removed = gates.shrink(threshold)
         assert removed == sum(int((before[g] & ~gates.alive[g]).sum()) for g in GATES)
         for gate, alive in gates.alive.items():
-            assert not bool((alive & ~before[gate]).any()), "nothing comes back"
+            assert not bool((alive & ~before[gate]).any()), "no option may be revived"
             p = probabilities[gate]
             survives = before[gate] & (p > threshold * p.amax(dim=-1, keepdim=True))
             exists = alive.any(dim=-1)
@@ -88,7 +88,7 @@ def test_decided_counts_only_groups_that_exist():
 
 
 def test_one_hot_gates_keep_the_hierarchy():
-    """Nothing is alive in a block that the depth leaves out, nor of an operator that is not taken."""
+    """No option is alive in a dropped block or in an operator that is not chosen."""
     choice = random_choice(SPACE, np.random.default_rng(2))
     choice["depth"][:] = 0
     gates = random_gates(1)
@@ -124,7 +124,7 @@ def test_entropy_of_fresh_gates_is_that_of_uniform_choices():
 
 @pytest.mark.parametrize("gate", ["depth", "operator", "mid_width"])
 @pytest.mark.parametrize(("value", "largest"), [(float("nan"), "nan"), (-1e4, "0")])
-def test_a_group_about_to_empty_is_named_and_nothing_is_removed(gate, value, largest):
+def test_an_error_names_the_group_that_would_be_emptied_and_nothing_is_removed(gate, value, largest):
     gates = random_gates(3, scale=4.0)
     before = gates.options_alive()
     with torch.no_grad():
@@ -137,7 +137,7 @@ def test_a_group_about_to_empty_is_named_and_nothing_is_removed(gate, value, lar
     assert gates.options_alive() == before
 
 
-def test_dead_options_travel_with_the_state():
+def test_dead_options_are_part_of_the_state():
     gates = random_gates(3, scale=4.0)
     gates.shrink(0.5)
     fresh = ArchitectureParameters(SPACE)
@@ -145,13 +145,13 @@ def test_dead_options_travel_with_the_state():
     assert fresh.options_alive() == gates.options_alive()
 
 
-def test_a_dimension_switched_off_gets_no_gradient_from_its_gate():
+def test_the_gate_of_a_dimension_that_is_not_searched_gets_no_gradient():
     space = SearchSpace(SPACE.stages, SPACE.dilations, SPACE.resolutions, SPACE.width_options, ("depth", "dilation"))
     gates = ArchitectureParameters(space)
     gates.probabilities()["out_width"].square().sum().backward()
     assert not bool(gates.alpha["out_width"].grad.any())
 
 
-def test_a_supernet_lists_its_gates_as_parameters():
+def test_the_gates_are_parameters_of_a_supernet():
     names = {name for name, _ in random_supernet(0).named_parameters() if "alpha" in name}
     assert names == {f"architecture.alpha.{gate}" for gate in GATES}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spaces import SPACE
 
-from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, random_choice
+from ssr_mmseg.architecture.genotype import Block, Genotype, build_genotype, find_choice, random_choice
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
+from ssr_mmseg.utils.json_schema import SCHEMAS
 
 PAPER = paths.PROJECT / "config/genotypes/paper_cityscapes.json"
 
@@ -20,13 +23,13 @@ def a_genotype() -> Genotype:
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_a_choice_and_its_genotype_name_the_same_network(seed):
+def test_a_choice_and_its_genotype_are_inverse(seed):
     genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)))
     assert build_genotype(SPACE, find_choice(SPACE, genotype)) == genotype
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_a_genotype_survives_its_json(seed):
+def test_a_genotype_equals_the_one_read_from_its_json(seed):
     genotype = build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)), f"seed {seed}")
     assert Genotype.from_dict(json.loads(json.dumps(genotype.to_dict()))) == genotype
 
@@ -40,7 +43,7 @@ def test_a_file_reads_back_and_has_a_line_per_block(tmp_path):
 
 
 def test_the_published_network_is_the_papers():
-    """Every block, as (dilation, resolution, mid, out), from the result that the authors' code has written into it."""
+    """Every block, as (dilation, resolution, mid, out), from the result in the authors' code."""
     published = Genotype.read(PAPER)
     assert [stage.channels for stage in published.stages] == [64, 128]
     assert [[(b.dilation, b.resolution, b.mid, b.out) for b in stage.blocks] for stage in published.stages] == [
@@ -89,11 +92,22 @@ def broken(change) -> dict:
         (lambda g: g["stages"][1].update(channels=20), "has a width of|expected more than the 20 of stage 1"),
     ],
 )
-def test_what_is_no_genotype_is_refused_in_one_line(change, message):
+def test_an_invalid_genotype_is_refused_in_one_line(change, message):
     with pytest.raises(UserError, match=message) as caught:
         Genotype.from_dict(broken(change), "file.json")
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("file.json is not a genotype: ")
+
+
+def test_the_schema_has_the_fields_of_a_block():
+    """A field with a default may be left out of a file."""
+    schema = read_json(SCHEMAS / "genotype.schema.json")["properties"]["stages"]["items"]["properties"]["blocks"][
+        "items"
+    ]
+    assert list(schema["properties"]) == [field.name for field in fields(Block)]
+    assert schema["required"] == [field.name for field in fields(Block) if field.default is MISSING]
+    assert {field["type"] for field in schema["properties"].values()} == {"integer"}
+    assert {field.type for field in fields(Block)} == {int}
 
 
 def test_a_genotype_outside_the_space_is_refused():
@@ -109,7 +123,7 @@ def test_a_huge_file_is_not_parsed(tmp_path):
         Genotype.read(tmp_path / "g.json")
 
 
-def test_weights_are_those_of_the_network():
+def test_the_number_of_weights_is_that_of_the_network():
     genotype = a_genotype()
     backbone = SSRNet(genotype.to_dict())
     convolutions = [

@@ -1,22 +1,24 @@
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 from spaces import SPACE
 
 from ssr_mmseg.architecture.genotype import build_genotype
-from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace, StageSpace, dependents, searched_gates
+from ssr_mmseg.settings.models.base import Dimension
 from ssr_mmseg.utils.errors import UserError
 
 PAPER = SearchSpace((StageSpace(6, 64, 4), StageSpace(11, 128, 4)))
 
 
-def test_width_choices_of_the_papers_space_are_the_papers_figure():
+def test_the_papers_space_has_the_papers_number_of_width_choices():
     assert PAPER.log10_size(("mid_width", "out_width")) == pytest.approx(math.log10(9) * 20 * 17)
     assert PAPER.describe()["log10_width_choices"] == 324.44
 
 
-def test_the_whole_space_counts_operators_and_depth_too():
+def test_the_size_of_the_space_includes_operators_and_depth():
     more = 17 * math.log10(10) + math.log10(6) + math.log10(11)
     assert PAPER.log10_size() == pytest.approx(PAPER.log10_size(("mid_width", "out_width")) + more)
 
@@ -31,7 +33,7 @@ def test_number_of_networks_equals_enumeration():
     groups = [(gate, index) for gate in GATES for index in np.ndindex(space.gate_shape(gate)[:-1])]
     networks = set()
     generator = np.random.default_rng(0)
-    for _ in range(20_000):  # every network is drawn about 30 times
+    for _ in range(20_000):  # about 30 draws per network
         choice = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
         for gate, index in groups:
             choice[gate][index] = generator.choice(np.flatnonzero(space.allowed(gate)[index]))
@@ -53,6 +55,17 @@ def test_a_dimension_that_is_not_searched_has_one_option(dimension):
         counts = space.allowed(dimension).sum(axis=-1)
         assert set(counts[space.allowed(dimension).any(axis=-1)].tolist()) == {1}
         assert space.allowed(dimension)[..., -1].any()
+
+
+def test_configurations_accept_every_dimension():
+    assert get_args(Dimension) == DIMENSIONS
+
+
+def test_the_groups_of_a_gate_depend_on_its_last_axis():
+    assert dependents("depth") == ["operator"]
+    assert dependents("operator") == ["mid_width", "out_width"]
+    assert searched_gates(["resolution", "depth"]) == ["depth", "operator"]
+    assert searched_gates([]) == []
 
 
 def test_widths_below_one_are_refused():

@@ -9,7 +9,7 @@ from spaces import SPACE
 from torch.utils.flop_counter import FlopCounterMode
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice, last_options, random_choice
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace, StageSpace
 from ssr_mmseg.costs.macs_formulas import expected_macs, genotype_macs, reference_macs
 from ssr_mmseg.models.decode_heads import AggregationHead
@@ -33,15 +33,15 @@ def random_genotype(seed: int, space: SearchSpace = SPACE) -> Genotype:
     return build_genotype(space, random_choice(space, np.random.default_rng(seed)))
 
 
-def test_the_published_network_costs_what_the_paper_says():
+def test_the_published_network_has_the_cost_in_the_paper():
     cost = network_cost(Genotype.read(paths.PROJECT / "config/genotypes/paper_cityscapes.json"), 20, (512, 1024))
-    assert cost["params"] == 1_022_688  # the paper's row: 1.0 M
-    assert cost["macs"] == 10_902_301_216  # the paper prints 11.0 G
+    assert cost["params"] == 1_022_688  # 1.0 M in the paper
+    assert cost["macs"] == 10_902_301_216  # 11.0 G in the paper
 
 
 @settings(max_examples=8)
 @given(st.integers(0, 2**31 - 1), SIZES, st.integers(2, 30))
-def test_the_count_is_what_torch_counts_on_the_built_network(seed, size, classes):
+def test_the_count_equals_torchs_count_on_the_built_network(seed, size, classes):
     genotype = random_genotype(seed)
     assert genotype_macs(genotype, classes, size) == counted_macs(genotype, classes, size)
 
@@ -77,7 +77,7 @@ def test_expected_cost_at_soft_gates_is_the_mean_over_sampled_genotypes():
 
 @pytest.mark.parametrize("head", ["search", "aggregation"])
 def test_expected_cost_is_the_sum_over_all_networks(head):
-    """Every network of a small space, weighed by its probability: exact, also where a count is no product of widths."""
+    """Sum over every network of a small space, weighted by its probability; also for counts quadratic in a width."""
     space = SearchSpace((StageSpace(2, 20, 6), StageSpace(1, 28, 8)), dilations=(1,), width_options=3)
     torch.manual_seed(0)
     gates = ArchitectureParameters(space).double()
@@ -88,10 +88,10 @@ def test_expected_cost_is_the_sum_over_all_networks(head):
     expected, mass = 0.0, 0.0
     blocks = [range(3), range(3)]  # widths of a block, mid and out
     for depth in range(2):
-        kept = [*range(depth + 1), 2]  # blocks that this network has, of three
+        kept = [*range(depth + 1), 2]  # indices of the network's blocks, of three
         for operators in itertools.product(range(len(space.operators)), repeat=len(kept)):
             for widths in itertools.product(itertools.product(*blocks), repeat=len(kept)):
-                probability, choice = p["depth"][0, depth] * p["depth"][1, 0], full_choice(space)
+                probability, choice = p["depth"][0, depth] * p["depth"][1, 0], last_options(space)
                 choice["depth"][:] = depth, 0
                 for number, operator, (mid, out) in zip(kept, operators, widths, strict=True):
                     probability *= p["operator"][number, operator]
@@ -101,18 +101,13 @@ def test_expected_cost_is_the_sum_over_all_networks(head):
                 expected += probability * genotype_macs(build_genotype(space, choice), 3, (16, 24), head)
                 mass += probability
     assert mass == pytest.approx(1)
-    found = expected_macs(space, gates.probabilities(), 3, (16, 24), head).item()
-    assert found == pytest.approx(expected, rel=1e-12)
-
-
-def full_choice(space: SearchSpace) -> dict[str, np.ndarray]:
-    """The choice of the last option of every group."""
-    return {gate: np.full(space.gate_shape(gate)[:-1], space.gate_shape(gate)[-1] - 1) for gate in GATES}
+    macs = expected_macs(space, gates.probabilities(), 3, (16, 24), head).item()
+    assert macs == pytest.approx(expected, rel=1e-12)
 
 
 def test_reference_cost_is_that_of_the_full_chain():
     space = SearchSpace((StageSpace(5, 64, 4), StageSpace(8, 128, 4)))
-    full = full_choice(space)
+    full = last_options(space)
     full["operator"][:] = 0
     full["depth"][:] = [4, 7]
     macs = reference_macs(space, 20, (512, 1024))
@@ -127,7 +122,7 @@ def test_cost_has_gradients_for_every_gate():
         assert bool(gates.alpha[gate].grad.any())
 
 
-def test_cheapest_and_dearest_network_bound_random_ones():
+def test_the_cheapest_and_most_expensive_network_bound_random_ones():
     described = describe_space(SPACE, 11, (64, 128))
     low, high = described["cheapest"]["macs"], described["dearest"]["macs"]
     costs = [genotype_macs(random_genotype(seed), 11, (64, 128)) for seed in range(200)]

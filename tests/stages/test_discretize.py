@@ -41,7 +41,7 @@ def config(tmp_path, monkeypatch) -> dict:
 
 
 def searched(config: dict, change=lambda gates: None) -> ArchitectureParameters:
-    """Leave the state of a search whose gates were changed, and return them."""
+    """Write the state of a search whose gates `change` has changed, and return the gates."""
     torch.manual_seed(0)
     gates = ArchitectureParameters(SearchSpace.from_settings(config["search"]), "sigmoid")
     with torch.no_grad():
@@ -78,7 +78,7 @@ def test_an_undecided_group_is_refused(config, tmp_path):
     assert not (tmp_path / "results/town/seed0/discretize").exists()
 
 
-def test_taking_the_argmax_says_what_it_gave_up(config):
+def test_the_report_has_the_probability_that_the_argmax_gives_up(config):
     gates = searched(config)
     discretize(config, "town", 0)
     report = read_json("results/town/seed0/discretize/discretization.json")
@@ -94,22 +94,22 @@ def test_taking_the_argmax_says_what_it_gave_up(config):
     assert [len(stage.blocks) - 1 for stage in best] == probabilities.argmax(dim=-1).tolist()
 
 
-def test_a_held_search_moves_from_the_argmax_to_its_target_and_says_so(config):
+def test_a_held_search_moves_from_the_argmax_to_its_target_and_reports_it(config):
     gates = searched(config)
     config = settings.complete(settings.merge(config, {"search": {"cost": {"hold": 1000}}}))
     discretize(config, "town", 0)
     report = read_json("results/town/seed0/discretize/discretization.json")
-    found = Genotype.read("results/town/seed0/discretize/genotype.json")
+    genotype = Genotype.read("results/town/seed0/discretize/genotype.json")
     choice = gates.choice()
     assert report["moved"]
     for change in report["moved"]:
         choice[change["gate"]][tuple(change["group"])] = change["option"]
-    assert found.stages == build_genotype(gates.space, choice).stages
+    assert genotype.stages == build_genotype(gates.space, choice).stages
     cost = search_cost(config, "town")
-    assert cost.of(found) == pytest.approx(cost.target, rel=TOLERANCE)
+    assert cost.of(genotype) == pytest.approx(cost.target, rel=TOLERANCE)
 
 
-def test_an_argmax_near_the_target_stays(config):
+def test_an_argmax_near_the_target_is_kept(config):
     gates = searched(config)
     cost = search_cost(config, "town")
     cost.target = cost.of(build_genotype(gates.space, gates.choice())) * 1.05

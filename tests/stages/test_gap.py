@@ -30,7 +30,7 @@ def read_gap() -> dict:
     return files.read_json(Path("results/town/seed7/gap.json"))
 
 
-def test_a_record_per_stage_and_the_end(results):
+def test_the_gap_has_a_record_per_stage_and_one_for_the_end(results):
     write_gap(configured(), "town", 7)
     gap = read_gap()
     assert [stage["gap"] for stage in gap["stages"]] == [10.0, 7.0, 4.0]
@@ -47,7 +47,7 @@ def test_a_network_retrained_on_val_is_not_compared_there(results):
     assert (read_gap()["end"]["retrained_miou"], read_gap()["end"]["gap_after_retraining"]) == (None, None)
 
 
-def test_decided_share_and_entropy_concern_the_groups_of_searched_gates(results):
+def test_decided_share_and_entropy_are_over_the_groups_of_searched_gates(results):
     groups = {"depth": (2, 2), "operator": (4, 1), "mid_width": (8, 8), "out_width": (8, 8)}
     groups = {gate: {"exist": exist, "decided": decided} for gate, (exist, decided) in groups.items()}
     entropy = {"depth": 0.0, "operator": 0.9, "mid_width": 0.0, "out_width": 0.0}
@@ -63,7 +63,7 @@ def test_decided_share_and_entropy_concern_the_groups_of_searched_gates(results)
         assert (last["gates_decided"], last["mean_entropy"]) == pytest.approx((decided, mean))
 
 
-def test_what_is_missing_is_named_with_its_command(results):
+def test_a_missing_result_is_named_with_the_command_that_makes_it(results):
     Path("results/town/seed7/shrink1/metrics.json").unlink()
     with pytest.raises(UserError, match=r"shrink1/metrics\.json is missing; make it with: snakemake --cores all "):
         write_gap(configured(), "town", 7)

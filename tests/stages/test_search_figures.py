@@ -1,4 +1,4 @@
-"""The figures that a search stage writes beside its mIoU."""
+"""The figures that a search stage reports besides its mIoU."""
 
 from types import SimpleNamespace
 
@@ -26,16 +26,16 @@ def random_gates(seed: int) -> ArchitectureParameters:
 
 
 @given(st.integers(0, 2**16), st.floats(0.05, 0.95))
-def test_a_dilation_or_resolution_lives_while_an_operator_of_the_block_has_it(seed, threshold):
+def test_a_dilation_or_resolution_survives_with_any_operator_of_its_block(seed, threshold):
     architecture = random_gates(seed)
     architecture.shrink(threshold)
     alive = architecture.alive["operator"]
     survivors = [[SPACE.operators[option] for option in block.nonzero().ravel().tolist()] for block in alive]
-    found = dimensions_alive(architecture)
-    assert found["dilation"] == sum(len({dilation for dilation, _ in block}) for block in survivors)
-    assert found["resolution"] == sum(len({resolution for _, resolution in block}) for block in survivors)
+    counts = dimensions_alive(architecture)
+    assert counts["dilation"] == sum(len({dilation for dilation, _ in block}) for block in survivors)
+    assert counts["resolution"] == sum(len({resolution for _, resolution in block}) for block in survivors)
     for gate in ("depth", "mid_width", "out_width"):
-        assert found[gate] == architecture.options_alive()[gate]
+        assert counts[gate] == architecture.options_alive()[gate]
 
 
 @pytest.mark.parametrize("seed", range(3))
