@@ -12,7 +12,7 @@ ANY: dict = {}  # the schema that allows any value
 
 
 class _Generator(GenerateJsonSchema):
-    """None as the default of a field means that the key may be left out, not that its value is null."""
+    """A schema generator without the default None: it says that a key may be left out, not that its value is null."""
 
     def default_schema(self, schema: Any) -> dict[str, Any]:
         described = super().default_schema(schema)

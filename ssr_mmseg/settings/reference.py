@@ -1,6 +1,6 @@
 """Generate the reference of the configuration's keys from the models and config/config.yaml: `make schema`.
 
-Written are workflow/schemas/config.schema.yaml, which Snakemake's workflow catalog shows, and the tables in
+The reference is workflow/schemas/config.schema.yaml, which Snakemake's workflow catalog shows, and the tables in
 config/README.md between `<!-- keys: SECTION -->` and `<!-- end -->`. The text around the tables is edited by hand.
 """
 
@@ -22,6 +22,8 @@ NEVER_FILLED = ("datasets", "ablation")  # sections whose keys do not get defaul
 TABLE = re.compile(r"(<!-- keys: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 LONGEST = 90  # characters of a default value in a table
 NO_DEFAULT = "–"
+FIRST = ("$schema", "title", "description", "type", "default")  # keywords at the beginning of a schema
+LAST = ("required", "properties", "patternProperties")  # and at its end
 
 
 class Row(NamedTuple):
@@ -58,25 +60,16 @@ def _add_defaults(schema: dict, key: str, value: Any, fill: bool = True) -> None
 
 
 def _ordered(node: Any) -> Any:
-    """Put the words for people first and the keys of a mapping last."""
+    """Sort the keywords of a schema: titles and descriptions first, the keys of a mapping last."""
     if isinstance(node, list):
         return [_ordered(item) for item in node]
     if not isinstance(node, dict):
         return node
-    first, last = (
-        ("$schema", "title", "description", "type", "default"),
-        ("required", "properties", "patternProperties"),
-    )
-    order = {**dict.fromkeys(first, 0), **dict.fromkeys(last, 2)}
-    names = [
-        *filter(node.__contains__, first),
-        *(key for key in node if key not in order),
-        *filter(node.__contains__, last),
-    ]
+    others = [key for key in node if key not in (*FIRST, *LAST)]
     return {
         key: copy.deepcopy(node[key]) if key == "default" else _ordered(node[key])
-        for key in names
-        if (key, node[key]) != ("required", [])
+        for key in (*FIRST, *others, *LAST)
+        if key in node and (key, node[key]) != ("required", [])
     }
 
 
@@ -93,7 +86,7 @@ def readme_text(text: str) -> str:
 
 
 def _table(section: str, sections: list[str]) -> str:
-    """Return the table of a section; that of `experiment` has the keys of all sections that have no table."""
+    """Return the table of a section; `experiment` is the table of the keys that no other table has."""
     schema, values = experiment_schema(), _default_values()
     if section == "experiment":
         own = {key: node for key, node in schema["properties"].items() if key not in sections or key == "datasets"}
@@ -152,7 +145,7 @@ def _default(schema: dict, key: str, values: dict) -> str:
 
 
 def _merged(rows: list[Row]) -> Iterator[Row]:
-    """Join rows of different keys that say the same."""
+    """Join rows that differ only in the key."""
     keys: dict[tuple, list[str]] = {}
     for row in rows:
         keys.setdefault(row[1:], []).append(row.key)
