@@ -1,4 +1,4 @@
-# Lets `snakemake` work from the repository's root; the workflow itself stands in workflow/.
+# Lets `snakemake` work from the repository's root; the workflow itself is in workflow/.
 include: "workflow/Snakefile"
 
 

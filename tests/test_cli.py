@@ -1,3 +1,5 @@
+"""The command line: exit status, one-line errors, and the printed JSON."""
+
 import errno
 import os
 import subprocess
@@ -6,9 +8,9 @@ import sys
 import pytest
 import yaml
 
-from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils import files
 
 PAPER = str(PROJECT / "config/genotypes/paper_cityscapes.json")
@@ -24,7 +26,7 @@ def here(tmp_path, monkeypatch):
 
 
 def fails(capfd, *arguments: str) -> str:
-    """Run a command that must end with status 2 and one line; return the line."""
+    """Run a command that must exit with status 2 and print one error line; return the line."""
     assert main(arguments) == 2
     lines = capfd.readouterr().err.strip().splitlines()
     assert len(lines) == 1, lines
@@ -55,36 +57,38 @@ TOWN = ("--config", "own.yaml", "--dataset", "town")
         (("cost", "--genotype", PAPER, "--classes", "20", "--size", "60x64"), "input size 60x64: expected"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_two(here, capfd, arguments, message):
+def test_a_user_error_is_one_line_and_status_two(here, capfd, arguments, message):
     assert message in fails(capfd, *arguments)
 
 
-def test_a_message_cannot_drive_the_terminal(here, capfd):
+def test_a_message_cannot_control_the_terminal(here, capfd):
     (here / "own.yaml").write_text('datasets: {"\\e[2J\\e]0;title\\a": {type: streets, size: [32, 64]}}')
     assert r"\x1b[2J" in fails(capfd, "status", "--config", "own.yaml")
 
 
-def test_an_unprepared_stage_and_network_are_told_apart(here, capfd):
+def test_missing_stages_states_and_networks_have_their_own_messages(here, capfd):
     assert main(["prepare", *TOWN]) == 0
     capfd.readouterr()
     line = fails(capfd, "shrink", *TOWN, "--stage", "9")
-    assert line == "ssr-mmseg: shrinking stage 9 is not configured: search.shrink_stages is 3"
+    assert line == (
+        "ssr-mmseg: shrinking stage 9 is not configured: search.shrink_stages is 3; choose another stage or increase it"
+    )
     assert "results/town/seed0/search/state.pth not found" in fails(capfd, "shrink", *TOWN, "--stage", "1")
     assert "unknown network lenet; known are: searched, random" in fails(capfd, "retrain", *TOWN, "--network", "lenet")
     assert "batch_size is 8 but there are only 2 images" in fails(capfd, "search", *TOWN)
     assert not (here / "results/town/seed0").exists()
 
 
-def test_a_gpu_that_is_not_there_is_one_line(here, capfd, monkeypatch):
+def test_a_missing_gpu_is_one_line(here, capfd, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["prepare", *TOWN]) == 0
     config = yaml.safe_load((here / "own.yaml").read_text())
     (here / "own.yaml").write_text(yaml.safe_dump({**config, "device": "cuda"}))
     capfd.readouterr()
-    assert "device cuda was asked for" in fails(capfd, "search", *TOWN)
+    assert "expected a GPU for device cuda" in fails(capfd, "search", *TOWN)
 
 
-def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(here, capfd, monkeypatch):
+def test_a_full_disk_is_one_line_and_leaves_no_partial_file(here, capfd, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -93,7 +97,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(here, capfd, mo
     assert not (here / "results/town/prepare/dataset.json").exists()
 
 
-def test_results_behind_a_file_are_one_line(here, capfd):
+def test_a_file_in_place_of_the_results_folder_is_one_line(here, capfd):
     (here / "results").write_text("a file in the way")
     line = fails(capfd, "prepare", *TOWN)
     assert "could not write results/" in line
@@ -132,8 +136,8 @@ def test_help_and_version_need_no_torch():
         [sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], cwd=PROJECT, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
-    for stage in settings.RECIPES:
-        assert stage.replace("_", "-") in result.stdout
+    for stage in STAGES.values():
+        assert stage.command in result.stdout
 
 
 def test_space_and_cost_print_json(capfd):

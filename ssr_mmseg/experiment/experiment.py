@@ -32,11 +32,11 @@ from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.checkpoint.work_lock import release
-from ssr_mmseg.training.data.batch_transform import check_single
+from ssr_mmseg.training.data.batch_transforms import check_image_transforms
 from ssr_mmseg.training.data.device_loader import resident_config
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
@@ -71,7 +71,7 @@ class Experiment:
 
     def work_folder(self, stage: str, identity: str) -> Path:
         """Where an unfinished training keeps its state: named by everything that its result depends on."""
-        name = settings.identity([identity, self.manifest["digest"]])
+        name = hashing.identity([identity, self.manifest["digest"]])
         return Path(paths.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
 
     def close_work(self, work: Path, target: Path) -> None:
@@ -187,7 +187,7 @@ class Experiment:
         share = distributed.images_per_process(batch_size)
         if resident:
             return {**resident_config(data, share, schedule, indices, transforms), "seed": seed}
-        check_single(schedule["augmentation"])
+        check_image_transforms(schedule["augmentation"])
         return {
             "batch_size": share,
             "persistent_workers": options["num_workers"] > 0,

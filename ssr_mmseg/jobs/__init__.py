@@ -1,1 +1,1 @@
-"""Jobs of the workflow: their names and results, progress, status, failures and preemption."""
+"""Jobs of the workflow: the list of them, their progress, status, failures and preemption."""

@@ -1,15 +1,15 @@
-"""Every job of an experiment: what it is called, and what it writes last. The rules of the workflow, as a list."""
+"""Jobs of an experiment: every job that the workflow runs for a configuration, in an order in which they can run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ssr_mmseg import settings
-from ssr_mmseg.jobs.progress import job_name
-from ssr_mmseg.settings import cost_targets, paths
-from ssr_mmseg.settings.ablation import cells
+from ssr_mmseg.settings.scenario import cells, table_networks
+from ssr_mmseg.settings.stage_table import STAGES, search_stage
 
-JOINED = {"table": paths.TABLE, "summary": paths.SUMMARY, "report": paths.REPORT}  # on request: figures, ablation
+JOINED = ("table", "summary", "report")  # made by default; figures, peers and the ablation are made on request
 
 
 @dataclass(frozen=True)
@@ -17,70 +17,93 @@ class Job:
     """One job of the workflow.
 
     Attributes:
-        stage: Its rule.
-        dataset: A dataset, a cell of the ablation, a member of a family, or nothing for what joins the results.
+        stage: Name of its stage.
+        dataset: Its dataset or other scenario; empty for a job that joins all results.
         seed: None for a job that all seeds share.
-        detail: The network, or the number of a shrinking stage.
-        result: The file that it writes last.
+        network: The network of a retraining, an evaluation or a profile; else empty.
+        number: Number of a shrinking stage; 0 for all other jobs.
     """
 
     stage: str
-    result: Path
     dataset: str = ""
     seed: int | None = None
-    detail: str | int = ""
+    network: str = ""
+    number: int = 0
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Values of Snakemake's wildcards."""
+        return {"dataset": self.dataset, "seed": self.seed, "network": self.network, "stage": self.number}
 
     @property
     def name(self) -> str:
-        """Its name in the folders of logs and progress."""
-        return job_name(self.stage, self.dataset, self.seed, self.detail)
+        """Name in the folders of logs and progress."""
+        return STAGES[self.stage].job_name(**self.values)
+
+    @property
+    def result(self) -> Path:
+        """The file that the job writes last."""
+        return Path(STAGES[self.stage].result.format(**self.values))
+
+    def output(self, key: str) -> Path:
+        """The file of that key among the outputs of the stage."""
+        return Path(STAGES[self.stage].outputs[key].format(**self.values))
+
+    @property
+    def log(self) -> Path:
+        """The job's log file."""
+        return Path(STAGES[self.stage].log.format(**self.values))
 
     @property
     def title(self) -> str:
-        """What it does, without its dataset and seed."""
-        return f"{self.stage} {self.detail}".rstrip()
+        """Stage, and network or number, without dataset and seed."""
+        return f"{self.stage} {self.network or self.number or ''}".rstrip()
+
+    @property
+    def arguments(self) -> list[str]:
+        """Arguments of the command line that run the job, without the configuration."""
+        return STAGES[self.stage].arguments(**self.values)
 
 
 def jobs(config: dict) -> Iterator[Job]:
-    """The jobs of `snakemake` without a target, in an order in which they can run."""
+    """Yield the jobs of `snakemake` without a target."""
     for dataset in settings.dataset_names(config):
-        yield Job("prepare", Path(paths.MANIFEST.format(dataset=dataset)), dataset)
-        yield from _table_jobs(config, dataset)
-        places: dict[str, list[str]] = {}
-        for label in settings.networks(config, dataset):
-            place, network = cost_targets.place_of(dataset, label)
-            places.setdefault(place, []).append(network)
+        yield Job("prepare", dataset)
+        yield from _latency_table_jobs(config, dataset)
+        networks: dict[str, list[str]] = {}  # by scenario
+        for network in table_networks(config, dataset):
+            networks.setdefault(network.scenario, []).append(network.name)
         for seed in config["seeds"]:
-            for place, networks in places.items():
-                yield from _seed_jobs(config, place, seed, networks)
-    for stage, path in JOINED.items():
-        yield Job(stage, Path(path))
+            for scenario, names in networks.items():
+                yield from _seed_jobs(config, scenario, seed, names)
+    for stage in JOINED:
+        yield Job(stage)
 
 
 def ablation_jobs(config: dict) -> Iterator[Job]:
-    """The jobs of `snakemake results/ablation.csv` but those of its dataset; none without an ablation."""
+    """Yield the jobs of `snakemake results/ablation.csv` except those of its dataset; none without an ablation."""
     if not cells(config):
         return
     for cell in cells(config):
-        yield from _table_jobs(config, cell)
+        yield from _latency_table_jobs(config, cell)
         for seed in config["ablation"]["seeds"]:
             if config["ablation"]["retrain"]:
                 yield from _seed_jobs(config, cell, seed, ["searched"], stages=("retrain", "evaluate"))
             else:
-                yield from _search_jobs(config, cell, seed)
-    yield Job("ablation", Path(paths.ABLATION))
+                yield from search_jobs(config, cell, seed)
+    yield Job("ablation")
 
 
-def _table_jobs(config: dict, dataset: str) -> Iterator[Job]:
+def search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:
+    """Yield the stages of a search, in order."""
+    for number in range(settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
+        yield Job(search_stage(number).name, dataset, seed, number=number)
+
+
+def _latency_table_jobs(config: dict, dataset: str) -> Iterator[Job]:
     path = settings.latency_table_path(config, dataset)
     if path is not None and not settings.for_dataset(config, dataset)["latency"]["table"]:
-        yield Job("latency_table", path, dataset)
-
-
-def _search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:
-    for stage in range(settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
-        name = "shrink" if stage else "search"
-        yield Job(name, paths.stage_metrics_path(dataset, seed, stage), dataset, seed, stage or "")
+        yield Job("latency_table", dataset)
 
 
 def _seed_jobs(
@@ -90,18 +113,14 @@ def _seed_jobs(
     networks: list[str],
     stages: tuple[str, ...] = ("retrain", "evaluate", "profile", "gap"),
 ) -> Iterator[Job]:
-    made = {"discretize": paths.GENOTYPE}
-    if "random" in networks:
-        made["sample"] = paths.RANDOM_GENOTYPE
     if {"searched", "random"} & set(networks):
-        yield from _search_jobs(config, dataset, seed)
-        for stage, pattern in made.items():
-            yield Job(stage, Path(pattern.format(dataset=dataset, seed=seed)), dataset, seed)
-    patterns = {"retrain": paths.TRAINING, "evaluate": paths.EVALUATION, "profile": paths.PROFILE}
+        yield from search_jobs(config, dataset, seed)
+        yield Job("discretize", dataset, seed)
+    if "random" in networks:
+        yield Job("sample", dataset, seed)
     for network in networks:
-        for stage, pattern in patterns.items():
+        for stage in ("retrain", "evaluate", "profile"):
             if stage in stages:
-                path = Path(pattern.format(dataset=dataset, seed=seed, network=network))
-                yield Job(stage, path, dataset, seed, network)
+                yield Job(stage, dataset, seed, network)
     if "searched" in networks and "gap" in stages:
-        yield Job("gap", Path(paths.GAP.format(dataset=dataset, seed=seed)), dataset, seed)
+        yield Job("gap", dataset, seed)

@@ -1,6 +1,6 @@
-"""Being stopped, by a signal or because the time is up: within seconds, and only where nothing is lost by it.
+"""Graceful shutdown on SIGTERM, SIGINT or an expired time budget, at points where no work is lost.
 
-Light on purpose: the command line is stoppable before it imports torch.
+Must not import torch: the command line can be stopped before torch is imported.
 """
 
 import os
@@ -15,8 +15,8 @@ from types import FrameType
 
 from ssr_mmseg.utils.errors import UserError
 
-RESUMABLE = 75  # exit status of a process that was stopped and wants to be run again (EX_TEMPFAIL)
-GRACE = 8.0  # seconds from a stop to the end of the process, saved or not
+RESUMABLE = 75  # exit status of a process that was stopped and can be resumed (EX_TEMPFAIL)
+GRACE = 8.0  # seconds from a stop to the end of the process, whether it has saved or not
 MARGIN = 60.0  # seconds before the end of the time budget at which a process stops; a tenth of a shorter budget
 BUDGET = "SSR_MMSEG_TIME_BUDGET"  # environment variable: a duration
 SLURM_END = "SLURM_JOB_END_TIME"  # set by Slurm 23 and newer: seconds since the epoch
@@ -25,7 +25,7 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class Stopped(SystemExit):
-    """Ends the process with status `RESUMABLE`."""
+    """Exit with status `RESUMABLE` after a request to stop."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(RESUMABLE)
@@ -33,7 +33,7 @@ class Stopped(SystemExit):
 
 
 class _State:
-    """What the signal handlers and the blocks below share: a process is stopped once."""
+    """State shared by the signal handlers and the context managers below: a process is stopped once."""
 
     active = False
     deferred = False
@@ -43,30 +43,30 @@ class _State:
 
 
 def requested() -> str | None:
-    """Why the process is to stop, or None while it may go on."""
+    """Return the reason to stop, or None if there is none."""
     return _State.reason
 
 
 def conclude() -> None:
-    """Ignore stops from here to the end of the `stoppable` block: the results are written.
+    """Ignore requests to stop until the end of the `stoppable` block, because the results are written.
 
-    Were the process to end with another status than 0 now, Snakemake would delete them, and the saved state is going.
+    A non-zero exit at this point would make Snakemake delete them, while the checkpoint is already being removed.
     """
     _State.concluded = True
 
 
 @contextmanager
 def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]:
-    """Within the block SIGTERM, SIGINT and the end of the time budget raise `Stopped`, once.
+    """Raise `Stopped` once on SIGTERM, SIGINT or the end of the time budget, within the block.
 
-    A `deferred` block inside has it wait. Whatever happens, the process ends `GRACE` seconds after it was told to: a
-    thread sees to that even while the main thread computes or waits for a disk. Inner blocks of this kind, and those
-    outside of the main thread, do nothing. Blocks end with the handlers that they found.
+    Inside a `deferred` block, the exception is raised when that block ends. In any case the process exits `GRACE`
+    seconds after the request: a thread ensures it even while the main thread computes or waits for a disk. Nested
+    blocks, and blocks outside of the main thread, have no effect. The previous signal handlers are restored at the end.
 
     Args:
-        budget: Seconds until the process must have ended, by the monotonic clock: changes of the time of day do
-            not matter. None for no limit.
-        last: The process ends with the block: if it was concluded, the signals stay ignored.
+        budget: Seconds until the process must have ended, measured by the monotonic clock, which changes of the time of
+            day do not affect. None for no limit.
+        last: Whether the process ends with the block: after `conclude`, the signals then stay ignored.
     """
     if _State.active or threading.current_thread() is not threading.main_thread():
         yield
@@ -75,7 +75,7 @@ def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]
 
     def stop(number: int, frame: FrameType | None) -> None:
         if os.getpid() != owner or _State.reason is not None or _State.concluded:
-            return  # a process that loads data ends with its parent; a second signal must not disturb the last save
+            return  # DataLoader workers end with their parent; a second signal must not disturb the last save
         _State.reason = "the end of the time budget" if _State.time_is_up else signal.Signals(number).name
         if not _State.deferred:
             raise Stopped(_State.reason)
@@ -105,13 +105,13 @@ def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]
 
 
 def _watch(pipe: int, deadline: float | None) -> None:
-    """End the process `GRACE` seconds after its first signal; send it one when the deadline is reached."""
+    """End the process `GRACE` seconds after its first signal; send SIGTERM when the deadline is reached."""
     forced = None
     while True:
         due = deadline if forced is None else forced
         left = None if due is None else min(max(due - time.monotonic(), 0.05), 1.0)
         if select.select([pipe], [], [], left)[0]:
-            signals = os.read(pipe, 64)  # the numbers of the signals that came, or 0 at the block's end
+            signals = os.read(pipe, 64)  # numbers of the signals received, or 0 at the end of the block
             if 0 in signals:
                 return
             if forced is None and set(signals) & set(SIGNALS):
@@ -123,13 +123,13 @@ def _watch(pipe: int, deadline: float | None) -> None:
             forced = time.monotonic() + GRACE
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         else:
-            os.write(2, b"ssr-mmseg: stopped; what it was doing left no time for another save; run again to resume\n")
+            os.write(2, b"ssr-mmseg: stopped before it could save again; run again to resume from the last save\n")
             os._exit(RESUMABLE)
 
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Within the block a stop only makes `requested` tell it; it is raised at the block's end."""
+    """Delay `Stopped` to the end of the block; meanwhile `requested` returns the reason."""
     before, _State.deferred = _State.deferred, True
     try:
         yield
@@ -140,7 +140,7 @@ def deferred() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within the block, which stands in a `deferred` one, a stop is raised at once: also one that came before."""
+    """Raise `Stopped` immediately within the block, inside a `deferred` one; also for an earlier request."""
     before, _State.deferred = _State.deferred, False
     try:
         _raise_if_due()
@@ -155,23 +155,23 @@ def _raise_if_due() -> None:
 
 
 def quiet_loader_process(*_: object) -> None:
-    """Let a process that loads data end without a word when it is told to: its parent decides what that means."""
+    """Make DataLoader workers exit silently on SIGTERM; the main process handles the shutdown."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def time_left(option: str | None, environment: Mapping[str, str]) -> float | None:
-    """Seconds that the process may take: the least of `option`, `BUDGET` and the end of its Slurm job.
+    """Return the seconds that the process may take: the least of `option`, `BUDGET` and the end of its Slurm job.
 
     Args:
         option: A duration such as `90`, `90s`, `55m`, `2h` or `1d`, or None.
 
     Returns:
-        None if nothing sets a limit. A Slurm job that seems to have ended sets none: the clocks disagree.
+        None without a limit. A Slurm job that appears to have ended sets none, because the clocks disagree.
 
     Raises:
-        UserError: a duration is malformed or not positive.
+        UserError: A duration is malformed or not positive.
     """
     limits = [
         seconds(text, name) for text, name in ((option, "--time-budget"), (environment.get(BUDGET), BUDGET)) if text
@@ -183,13 +183,16 @@ def time_left(option: str | None, environment: Mapping[str, str]) -> float | Non
 
 
 def seconds(text: str, name: str) -> float:
-    """A duration in seconds.
+    """Parse a duration and return it in seconds.
+
+    Args:
+        name: The option or variable that has it, for the message.
 
     Raises:
-        UserError: it is malformed or not positive; `name` says where it stands.
+        UserError: The duration is malformed or not positive.
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    value = float(found[1]) * UNITS[found[2]] if found else 0.0
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    value = float(match[1]) * UNITS[match[2]] if match else 0.0
     if value <= 0:
         raise UserError(f"{name}: expected a duration such as 90s, 55m, 2h or 1d, found {text!r}")
     return value

@@ -1,6 +1,7 @@
-"""What a job tells about itself: `progress.json` has its state, its process and, of a training, the position.
+"""Progress of a job: its state, its process and, for training jobs, the current iteration, in `progress.json`.
 
-It does not lie among the results, which Snakemake deletes when a job fails: `ssr-mmseg status` reads it then too.
+The file is outside of the results, which Snakemake deletes when a job fails, so that `ssr-mmseg status` can still read
+it.
 """
 
 import os
@@ -21,62 +22,51 @@ from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
 
-BEAT = 20.0  # seconds between the signs of life of a job that has nothing else to tell
-SILENCE = 6 * BEAT  # without a sign for so long, a job on another machine counts as dead
+BEAT = 20.0  # seconds between heartbeats of a job that reports nothing else
+SILENCE = 6 * BEAT  # seconds without a heartbeat after which a job on another machine counts as failed
 STATES = ("running", "done", "failed", "interrupted")
 
 _writing = threading.Lock()
 
 
-def job_name(stage: str, dataset: str = "", seed: int | None = None, detail: str | int = "") -> str:
-    """Name of a job in the folders of logs and progress: `search/streets-seed0`, `shrink/streets-seed0-2`, `table`.
-
-    Args:
-        stage: The rule.
-        detail: The network, or the number of a shrinking stage.
-    """
-    parts = [dataset, "" if seed is None else f"seed{seed}", str(detail)]
-    return "/".join(filter(None, [stage, "-".join(filter(None, parts))]))
-
-
 def progress_path(job: str) -> Path:
-    """Where a job's progress is written."""
+    """Return the path of a job's progress file."""
     return Path(paths.PROGRESS.format(job=job))
 
 
 def note(path: Path, **facts: Any) -> None:
-    """Add facts to a job's progress; the file is replaced whole."""
+    """Add facts to a job's progress; the file is replaced atomically."""
     with _writing:
         write_json(path, {**read(path), **facts, "updated": time.time()})
 
 
 def read(path: Path) -> dict[str, Any]:
-    """A job's progress; empty if there is none that can be read."""
+    """Return a job's progress, or an empty mapping if there is no readable file."""
     try:
         value = read_json(path)
-        json_schema.check(value, "results/progress", str(path), "the job writes it anew")
+        json_schema.check(value, "results/progress", str(path), "the job will write it again")
     except UserError:
         return {}
     return value
 
 
 def begin(path: Path) -> None:
-    """Start a job's progress anew: from now on this process works on it."""
+    """Reset a job's progress and record that this process runs it."""
     now = time.time()
-    own = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": now, "updated": now}
+    facts = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": now, "updated": now}
     with _writing:
-        write_json(path, own)
+        write_json(path, facts)
 
 
 @contextmanager
 def recorded(job: str) -> Iterator[None]:
-    """Note in the job's progress that this process works on it, and how that ended.
+    """Record in the job's progress that this process runs it, and how it ended.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: The file cannot be written.
     """
     if os.environ.get("RANK", "0") != "0" or not re.fullmatch(r"(?!.*\.\.)[\w/@.+-]+", job):
-        yield  # another process of the same job tells
+        yield  # rank 0 of this job reports the progress
         return
     path = progress_path(job)
     begin(path)
@@ -95,25 +85,25 @@ def recorded(job: str) -> Iterator[None]:
 
 def _beat(path: Path, ended: threading.Event) -> None:
     while not ended.wait(BEAT):
-        with suppress(UserError, OSError):  # the job itself will say that the disk is full
+        with suppress(UserError, OSError):  # the job itself reports that the disk is full
             note(path)
 
 
 def _end(path: Path, ended: threading.Event, state: str, **facts: Any) -> None:
     ended.set()
-    with suppress(UserError, OSError):  # the stage has written its result, or its error is the one to show
+    with suppress(UserError, OSError):  # the result is written, or the error of the stage is the one to report
         note(path, state=state, ended=time.time(), **facts)
 
 
 def state_of(progress: dict[str, Any], now: float) -> str:
-    """The state that a job is in, one of `STATES`; a process that vanished without a word has failed.
+    """Return the state of a job, one of `STATES`. A job whose process no longer exists counts as failed.
 
     Args:
-        progress: The job's progress, as `read` gives it.
+        progress: The job's progress, from `read`.
         now: Seconds since the epoch.
 
     Raises:
-        KeyError, TypeError or ValueError: the progress is not what `recorded` writes.
+        KeyError, TypeError or ValueError: The progress was not written by `recorded`.
     """
     state = progress["state"]
     if state not in STATES:
@@ -130,7 +120,7 @@ def state_of(progress: dict[str, Any], now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration to the precision that a forecast has."""
+    """Format a duration, no more precisely than a forecast is."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

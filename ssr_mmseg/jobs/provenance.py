@@ -1,4 +1,4 @@
-"""Who made a figure: commit, versions and machine, noted beside every result."""
+"""Provenance of a result: commit, package versions, Python and machine."""
 
 import platform
 import subprocess
@@ -10,7 +10,7 @@ PACKAGES = ("torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "nu
 
 
 def commit() -> str:
-    """Commit of the project's checkout, with `+` behind it if files differ from it; empty outside of git."""
+    """Return the commit of the project's checkout, followed by `+` if files differ from it; empty outside of git."""
     try:
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
@@ -24,7 +24,7 @@ def _git(*arguments: str) -> str:
 
 
 def provenance() -> dict:
-    """Commit, package versions, Python and processor of this process."""
+    """Return commit, package versions, Python version and processor architecture of this process."""
     versions = {}
     for package in PACKAGES:
         try:

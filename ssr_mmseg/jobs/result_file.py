@@ -1,4 +1,4 @@
-"""JSON results of earlier stages, read so that a missing one names the command that makes it."""
+"""Result files of earlier stages: reading a missing one names the command that makes it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,10 @@ from ssr_mmseg.utils.files import read_json
 
 
 class Result:
-    """A result; `result[key, …]` reads a value or says which file lacks it.
+    """A JSON result; `result[key, …]` returns a value.
 
     Raises:
-        UserError: the file is missing, no JSON, not of its kind's schema, or (when read from) lacks a key.
+        UserError: The file is missing, is not JSON or violates its schema, or, on access, lacks a key.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -21,12 +21,9 @@ class Result:
             raise UserError(f"{path} is missing; make it with: snakemake --cores all {path}")
         self.value = read_json(self.path)
         kind = f"results/{self.path.stem}"
-        if json_schema.has_schema(
-            kind
-        ):  # what stands in it is of the expected kind; what lacks is told when it is read
-            json_schema.check(
-                self.value, kind, str(path), f"delete it and make it anew with: snakemake --cores all {path}"
-            )
+        if json_schema.has_schema(kind):  # checks types; a missing key is reported on access
+            remedy = f"delete it and make it again with: snakemake --cores all {path}"
+            json_schema.check(self.value, kind, str(path), remedy)
 
     def __getitem__(self, keys: Any) -> Any:
         value = self.value
@@ -35,6 +32,6 @@ class Result:
                 value = value[key]
             except (KeyError, IndexError, TypeError) as error:
                 raise UserError(
-                    f"{self.path} has no {key!r}; delete it and make it anew with: snakemake --cores all {self.path}"
+                    f"{self.path} has no {key!r}; delete it and make it again with: snakemake --cores all {self.path}"
                 ) from error
         return value

@@ -1,44 +1,36 @@
-"""The configuration of an experiment: what it says, which files it names, and where results go.
+"""Settings of an experiment: its configuration and scenarios, the files that they name, and the paths of results.
 
-Light on purpose (no torch, no mmengine): the workflow imports it whenever it is parsed, also in every cluster job.
+Must not import torch or mmengine: the Snakefile imports this package, in every cluster job.
 """
 
 from ssr_mmseg.settings.experiment_config import (
     DEFAULTS,
     DERIVED,
-    RECIPES,
     SUPERNET,
     complete,
     dataset_names,
     for_dataset,
-    identity,
     latency_table_path,
     manifest_path,
-    members,
-    merge,
-    networks,
     read_config,
-    stage_identity,
-    typed,
-    variants,
 )
+from ssr_mmseg.settings.overrides import merge, typed
+from ssr_mmseg.settings.stage_identity import joined_identity, stage_identity
+from ssr_mmseg.settings.stage_table import STAGES
 
 __all__ = [
     "DEFAULTS",
     "DERIVED",
-    "RECIPES",
+    "STAGES",
     "SUPERNET",
     "complete",
     "dataset_names",
     "for_dataset",
-    "identity",
+    "joined_identity",
     "latency_table_path",
     "manifest_path",
-    "members",
     "merge",
-    "networks",
     "read_config",
     "stage_identity",
     "typed",
-    "variants",
 ]

@@ -1,7 +1,7 @@
-"""Answers about a configuration and the project's files, kept while a workflow is planned.
+"""Memoization of configuration look-ups, active only while Snakemake builds the DAG.
 
-A plan asks for the same settings, digests and identities for each of its jobs. Elsewhere nothing is kept: there a file
-may change between two questions.
+A plan asks for the same settings, digests and identities for each of its jobs. Elsewhere nothing is cached, because a
+file may change between two look-ups.
 """
 
 import functools
@@ -11,36 +11,36 @@ from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable)
 
-_answers: dict[Hashable, tuple[Any, tuple]] | None = None
+_results: dict[Hashable, tuple[Any, tuple]] | None = None
 
 
-def remember() -> None:
-    """From now on answer a repeated question to a `remembered` function as the first time; called by the workflow.
+def enable_cache() -> None:
+    """Enable caching of `cached` functions; called once by the Snakefile.
 
-    Configurations are told apart by identity, and must not change any more; nor may what is answered be changed.
+    Configurations are distinguished by identity: neither they nor the returned values may be changed from now on.
     """
-    global _answers
-    _answers = {} if _answers is None else _answers
+    global _results
+    _results = {} if _results is None else _results
 
 
-def forget() -> None:
-    """Drop all answers, and compute again as before `remember`."""
-    global _answers
-    _answers = None
+def disable_cache() -> None:
+    """Drop all cached results and compute every call again."""
+    global _results
+    _results = None
 
 
-def remembered(function: Function) -> Function:
-    """Decorate a function of configurations and hashable values whose answers may be kept."""
+def cached(function: Function) -> Function:
+    """Decorate a function of configurations and hashable values whose results may be cached while a plan is made."""
 
     @functools.wraps(function)
-    def answer(*arguments: Any, **named: Any) -> Any:
-        if _answers is None:
+    def call(*arguments: Any, **named: Any) -> Any:
+        if _results is None:
             return function(*arguments, **named)
         values = (*arguments, *itertools.chain(*sorted(named.items())))
-        question = (function, *(id(value) if isinstance(value, dict) else value for value in values))
-        if question not in _answers:
-            # With the arguments: a configuration that is kept alive keeps its id to itself.
-            _answers[question] = (function(*arguments, **named), values)
-        return _answers[question][0]
+        key = (function, *(id(value) if isinstance(value, dict) else value for value in values))
+        if key not in _results:
+            # Keep a reference to the arguments, so that their id() is not reused by another dict.
+            _results[key] = (function(*arguments, **named), values)
+        return _results[key][0]
 
-    return answer  # type: ignore[return-value]
+    return call  # type: ignore[return-value]

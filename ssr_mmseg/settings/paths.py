@@ -6,7 +6,7 @@ The patterns carry Snakemake's wildcards, so that the rules and the command line
 import contextlib
 from pathlib import Path
 
-from ssr_mmseg.settings.cache import remembered
+from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.utils.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -35,7 +35,8 @@ SUMMARY = "results/summary.csv"
 REPORT = "results/report/index.html"
 PREDICTION_SHEET = "results/report/predictions.png"
 FIGURES = "results/figures"
-LOG = "results/logs/{stage}/{job}.log"
+LOG = "results/logs/{job}.log"  # a job's name begins with its stage: search/streets-seed0
+BENCHMARK = "results/benchmarks/{job}.tsv"
 PROGRESS = "results/jobs/{job}/progress.json"
 ABLATION = "results/ablation.csv"
 ABLATION_REPORT = "results/ablation.md"
@@ -54,7 +55,7 @@ def stage_metrics_path(dataset: str, seed: int, stage: int) -> Path:
     return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
 
 
-@remembered
+@cached
 def project_file(name: str | Path) -> Path:
     """Find a file that a config names: relative to the working directory, else to the project's own folder.
 

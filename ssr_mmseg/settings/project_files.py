@@ -1,80 +1,60 @@
-"""The project files that names in a configuration stand for: networks, dataset types, mmengine configs."""
+"""Locate the files behind the network, dataset-type and schedule names of a configuration.
+
+Each name is looked for in the working directory first, then in the project.
+"""
 
 import ast
 import hashlib
-from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.cache import remembered
+from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/datasets"
+NETWORK_FOLDERS = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
+SEARCHED_NETWORKS = ("searched", "random")  # made by a search, not defined by a file
 
 
 def network_kind(network: str) -> str:
-    """What stands behind a network's name: searched, random, published (a genotype) or baseline (an mmseg model).
+    """Return the kind of a network: searched, random, published (a genotype file) or baseline (an mmengine file).
 
     Raises:
-        UserError: there is neither a genotype nor a baseline of that name.
+        UserError: There is neither a genotype nor a baseline of that name.
     """
-    if network in ("searched", "random"):
+    if network in SEARCHED_NETWORKS:
         return network
-    folders = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
-    for kind, (folder, suffix) in folders.items():
+    for kind, (folder, suffix) in NETWORK_FOLDERS.items():
         if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), paths.PROJECT)):
             return kind
-    known = {
-        path.stem
-        for root in (Path(), paths.PROJECT)
-        for folder, suffix in folders.values()
-        for path in (root / folder).glob(f"*{suffix}")
-    }
-    raise UserError(f"unknown network {network}; known are: searched, random, {', '.join(sorted(known))}")
+    raise _unknown("network", network, [*SEARCHED_NETWORKS, *network_names()])
 
 
-def peers(networks: Iterable[str]) -> list[str]:
-    """`networks`, and after them every genotype and baseline that has a file and is not among them."""
-    folders = (("config/genotypes", ".json"), ("config/mmseg/baselines", ".py"))
-    files = (
-        path
-        for root in (Path(), paths.PROJECT)
-        for folder, suffix in folders
-        for path in (root / folder).glob(f"*{suffix}")
-    )
-    return list(dict.fromkeys([*networks, *sorted(path.stem for path in files)]))
+def network_names() -> list[str]:
+    """Return the names of all genotypes and baselines that have a file."""
+    return sorted({name for folder, suffix in NETWORK_FOLDERS.values() for name in _names(folder, suffix)})
 
 
-@remembered
+@cached
 def network_file(network: str) -> Path | None:
-    """The genotype or mmengine file that defines a network, or None for one that a search or a draw yields."""
-    kind = network_kind(network)
-    if kind == "published":
-        return paths.project_file(f"config/genotypes/{network}.json")
-    if kind == "baseline":
-        return paths.project_file(f"config/mmseg/baselines/{network}.py")
-    return None
-
-
-@remembered
-def dataset_file(dataset_type: str) -> Path:
-    """The mmengine file that says how a type of dataset is read.
+    """Return the file that defines a network, or None for one that a search makes.
 
     Raises:
-        UserError: there is no such type.
+        UserError: There is no network of that name.
     """
-    try:
-        return paths.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
-    except UserError:
-        known = {path.stem for root in (Path(), paths.PROJECT) for path in (root / DATASET_TYPES).glob("*.py")}
-        raise UserError(f"unknown dataset type {dataset_type}; known are: {', '.join(sorted(known))}") from None
+    kind = network_kind(network)
+    if kind not in NETWORK_FOLDERS:
+        return None
+    folder, suffix = NETWORK_FOLDERS[kind]
+    return paths.project_file(f"{folder}/{network}{suffix}")
 
 
 def defining_file(network: str) -> Path:
-    """The file that defines a published network or a baseline.
+    """Return the file that defines a published network or a baseline.
 
     Raises:
-        UserError: the network is defined by a search or a draw.
+        UserError: The network is made by a search.
     """
     file = network_file(network)
     if file is None:
@@ -82,11 +62,37 @@ def defining_file(network: str) -> Path:
     return file
 
 
-@remembered
+@cached
+def dataset_file(dataset_type: str) -> Path:
+    """Return the mmengine file that says how a type of dataset is read.
+
+    Raises:
+        UserError: There is no such type.
+    """
+    try:
+        return paths.project_file(f"{DATASET_TYPES}/{dataset_type}.py")
+    except UserError:
+        raise _unknown("dataset type", dataset_type, sorted(_names(DATASET_TYPES, ".py"))) from None
+
+
+def _names(folder: str, suffix: str) -> set[str]:
+    return {path.stem for root in (Path(), paths.PROJECT) for path in (root / folder).glob(f"*{suffix}")}
+
+
+def _unknown(what: str, name: str, names: list[str]) -> UserError:
+    close = get_close_matches(name, names, n=1)
+    hint = f" did you mean {close[0]}?" if close else ""
+    return UserError(f"unknown {what} {name};{hint} known are: {', '.join(names)}")
+
+
+@cached
 def mmengine_digest(path: Path) -> str:
-    """Digest of what an mmengine config file says, with its `_base_` files: comments and layout do not count.
+    """Return a digest of the content of an mmengine config file and its `_base_` files, without comments and layout.
 
     A base inside an installed package (`mmseg::…`) counts by its name.
+
+    Raises:
+        UserError: The file or one of its bases is missing or malformed.
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -98,7 +104,7 @@ def mmengine_digest(path: Path) -> str:
                     if "::" in base:
                         continue
                     if not (path.parent / base).is_file():
-                        raise UserError(f"{path} has the base {base}, which is not there; check its _base_")
+                        raise UserError(f"{path} has the base {base}, which does not exist; check its _base_")
                     parts.append(mmengine_digest(path.parent / base))
     except UserError:
         raise

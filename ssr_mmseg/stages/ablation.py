@@ -1,4 +1,4 @@
-"""The stage `ablation`: the searches of all cells and seeds in one CSV file, and what they say in a text beside it."""
+"""Stage `ablation`: the searches of all cells and seeds in one CSV file, and their statistics in a text."""
 
 from pathlib import Path
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg.architecture.search_space import DIMENSIONS
+from ssr_mmseg.report.ablation_text import report
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.ablation import Cell, cells_or_error
-from ssr_mmseg.stages.ablation_report import report
+from ssr_mmseg.settings.scenario import Cell, ablation_cells
 from ssr_mmseg.stages.gap import retrained_miou, stage_records
 from ssr_mmseg.utils.files import atomic_path, write_text
 
@@ -36,10 +36,10 @@ def write_ablation(config: dict) -> None:
     """Write `results/ablation.csv`, one row per cell and seed, and `results/ablation.md`.
 
     Raises:
-        UserError: there is no ablation, or a result is missing or lacks a key; the message names what makes it.
+        UserError: There is no ablation, or a result is missing or lacks a key; the message names what makes it.
     """
     rows = [
-        cell_row(config, cell, seed) for cell in cells_or_error(config).values() for seed in config["ablation"]["seeds"]
+        cell_row(config, cell, seed) for cell in ablation_cells(config).values() for seed in config["ablation"]["seeds"]
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     with atomic_path(Path(paths.ABLATION)) as temporary:
@@ -48,7 +48,7 @@ def write_ablation(config: dict) -> None:
 
 
 def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:
-    """Row of one search: where its last stage left the supernet, and the hours of all its stages."""
+    """Return the row of one search: the state of the supernet at its end, and the hours of all its stages."""
     stages = stage_records(config, cell.name, seed)
     last = stages[-1]
     row = {

@@ -1,4 +1,4 @@
-"""The stage `peers`: every network there is, trained or not, by one timing protocol, beside what others published."""
+"""Stage `peers`: compare all networks, trained or not, by one timing protocol, next to published results."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ import pandas as pd
 from ssr_mmseg import settings
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.report.peers import write_peers_figure
-from ssr_mmseg.settings import cost_targets, paths, project_files
+from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings.scenario import TableNetwork, all_networks
 from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
 from ssr_mmseg.utils.files import atomic_path
 
@@ -37,15 +38,15 @@ COLUMNS = (
 def write_peers(config: dict) -> None:
     """Write `results/peers.csv`, and for each dataset with a trained network its figure, `results/peers-<dataset>.svg`.
 
-    Rows of the first seed. Accuracy is in percent, at the dataset's own size, and empty for a network that was not
-    trained. Published rows bear their source; their testbed stands as the device.
+    The rows are those of the first seed. Accuracy is in percent, at the dataset's own size, and empty for networks that
+    were not trained. Published rows have their source, and their testbed as the device.
 
     Raises:
-        UserError: a profile is missing or lacks a key; the message names the command that makes it.
+        UserError: A profile is missing or lacks a key; the message names the command that makes it.
     """
     rows = []
     for dataset in settings.dataset_names(config):
-        for network in project_files.peers(settings.networks(config, dataset)):
+        for network in all_networks(config, dataset):
             rows += measured_rows(config, dataset, network)
         rows += published_rows(dataset, settings.for_dataset(config, dataset)["dataset"]["type"])
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
@@ -55,18 +56,17 @@ def write_peers(config: dict) -> None:
         write_peers_figure(config, dataset)
 
 
-def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, Any]]:
-    """Rows of one network, one per input size that it was profiled at."""
-    place, name = cost_targets.place_of(dataset, network)
-    names = {"dataset": place, "seed": config["seeds"][0], "network": name}
+def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dict[str, Any]]:
+    """Return the rows of one network, one per profiled input size."""
+    names = {"dataset": network.scenario, "seed": config["seeds"][0], "network": network.name}
     profile = Result(paths.PROFILE.format(**names))
     evaluation = Path(paths.EVALUATION.format(**names))
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
     own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     common = {
         "dataset": dataset,
-        "network": network,
-        "kind": project_files.network_kind(name),
+        "network": network.label,
+        "kind": project_files.network_kind(network.name),
         "origin": HERE,
         "pretrained": "no" if accuracy else None,
     }
@@ -77,7 +77,7 @@ def measured_rows(config: dict, dataset: str, network: str) -> list[dict[str, An
 
 
 def published_rows(dataset: str, dataset_type: str) -> list[dict[str, Any]]:
-    """What others published for a type of dataset, each with its source."""
+    """Return published results for a type of dataset, each with its source."""
     path = paths.PUBLISHED / f"{dataset_type}.csv"
     if not path.is_file():
         return []

@@ -1,4 +1,4 @@
-"""The stage `retrain`: a network from scratch, by the schedule that all rows share."""
+"""Stage `retrain`: train a network from scratch, by the schedule that all networks of the table share."""
 
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
-from ssr_mmseg.jobs.progress import job_name, progress_path
+from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
 from ssr_mmseg.utils import distributed
@@ -20,10 +21,10 @@ from ssr_mmseg.utils.files import write_json
 
 
 def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Train one network; write its weights and how it was trained.
+    """Train one network, and write its weights and a record of the training.
 
     Raises:
-        UserError: the dataset or the genotype has not been made yet, or the configuration does not fit them.
+        UserError: The dataset or the genotype has not been made yet, or the configuration does not fit them.
     """
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
@@ -38,7 +39,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     work = experiment.work_folder(f"retrain-{network}", identity)
     if dist.is_main_process():
         claim(work)
-    progress = progress_path(job_name("retrain", dataset, seed, network))
+    progress = progress_path(STAGES["retrain"].job_name(dataset=dataset, seed=seed, network=network))
     runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
     if not dist.is_main_process():

@@ -1,4 +1,4 @@
-"""What is told about failed jobs, from Snakemake's own log."""
+"""Summary of failed jobs, from Snakemake's own log."""
 
 import pytest
 
@@ -19,7 +19,7 @@ Error in rule {rule}:
 
 @pytest.fixture
 def snakemake_log(tmp_path):
-    """A function that writes a log of Snakemake and returns the report on it."""
+    """Return a function that writes a log of Snakemake and returns the report on it."""
 
     def report(text: str) -> str:
         (tmp_path / "snakemake.log").write_text(text)
@@ -28,33 +28,35 @@ def snakemake_log(tmp_path):
     return report
 
 
-def test_a_message_of_ours_is_all_that_is_told(snakemake_log, tmp_path):
+def test_a_message_of_ours_is_all_that_is_reported(snakemake_log, tmp_path):
     log = tmp_path / "search.log"
     log.write_text("ssr-mmseg: earlier\nchatter\nssr-mmseg: no images; put them there\nmore chatter\n")
-    told = snakemake_log(ERROR.format(rule="search", job=3, log=log))
-    assert told == f"ssr-mmseg: search failed: no images; put them there\n    its log: {log}"
+    report = snakemake_log(ERROR.format(rule="search", job=3, log=log))
+    assert report == f"ssr-mmseg: search failed: no images; put them there\n    log: {log}"
 
 
-def test_else_the_end_of_the_log_is_told(snakemake_log, tmp_path):
+def test_without_a_message_the_end_of_the_log_is_reported(snakemake_log, tmp_path):
     log = tmp_path / "search.log"
     log.write_text("\n\n".join(f"line {number}" for number in range(50)) + "\r" + "x" * 5000)
-    told = snakemake_log(ERROR.format(rule="search", job=3, log=log)).splitlines()
-    assert told[0] == f"ssr-mmseg: search failed; its log: {log} ends with"
-    assert told[1] == "    line 39"
-    assert len(told) == 13
-    assert told[-1] == "    " + "x" * 400
+    report = snakemake_log(ERROR.format(rule="search", job=3, log=log)).splitlines()
+    assert report[0] == f"ssr-mmseg: search failed; the end of its log {log}:"
+    assert report[1] == "    line 39"
+    assert len(report) == 13
+    assert report[-1] == "    " + "x" * 400
 
 
 @pytest.mark.parametrize("content", [None, "", "\n \n"])
-def test_a_job_without_a_word_was_perhaps_killed(snakemake_log, tmp_path, content):
+def test_a_job_without_output_was_killed(snakemake_log, tmp_path, content):
     log = tmp_path / "search.log"
     if content is not None:
         log.write_text(content)
-    told = snakemake_log(ERROR.format(rule="search", job=3, log=log))
-    assert told.startswith("ssr-mmseg: search ended without a word: killed, perhaps for want of memory\n")
+    report = snakemake_log(ERROR.format(rule="search", job=3, log=log))
+    assert report.startswith(
+        "ssr-mmseg: search produced no output: it was killed, possibly by the out-of-memory killer\n"
+    )
 
 
-def test_each_job_is_told_once_and_one_that_went_through_later_is_not(snakemake_log, tmp_path):
+def test_each_job_is_reported_once_unless_a_later_attempt_succeeded(snakemake_log, tmp_path):
     log = tmp_path / "a.log"
     log.write_text("ssr-mmseg: x; y\n")
     first, second = (ERROR.format(rule=rule, job=job, log=log) for rule, job in (("search", 3), ("retrain", 4)))
@@ -64,6 +66,6 @@ def test_each_job_is_told_once_and_one_that_went_through_later_is_not(snakemake_
     assert "retrain failed" in snakemake_log(first + second + first + later)
 
 
-def test_without_failures_nothing_is_told(snakemake_log, tmp_path):
+def test_without_failures_nothing_is_reported(snakemake_log, tmp_path):
     assert snakemake_log("Finished jobid: 3 (Rule: search)\n") == ""
     assert failure_report([tmp_path / "none.log"]) == ""

@@ -1,4 +1,4 @@
-"""What stops a process, when, and that it ends in time."""
+"""Requests to stop a process: what makes them, when they take effect, and that the process ends in time."""
 
 import os
 import signal
@@ -19,11 +19,11 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
-    """It is the tests' own process that would be ended."""
+    """Make the grace period long, because the process that would be ended is that of the tests."""
     monkeypatch.setattr(preemption, "GRACE", 3600.0)
 
 
-def tell(number: int = signal.SIGTERM) -> None:
+def send(number: int = signal.SIGTERM) -> None:
     """Send this process a signal, whose handler has run when this returns."""
     os.kill(os.getpid(), number)
     time.sleep(0)
@@ -41,7 +41,7 @@ def stop_of(block: Callable[[], None], budget: float | None = None) -> preemptio
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
     before = [signal.getsignal(number) for number in NUMBERS]
-    assert stop_of(lambda: tell(number)).reason == signal.Signals(number).name
+    assert stop_of(lambda: send(number)).reason == signal.Signals(number).name
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
@@ -59,8 +59,8 @@ os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.mark.parametrize("budget", [None, 0.5])
-def test_who_has_written_all_results_is_stopped_no_more(budget):
-    """Else Snakemake would delete the results of a training whose saved state is gone."""
+def test_after_conclude_requests_to_stop_are_ignored(budget):
+    """Otherwise Snakemake would delete the results of a training whose saved state has been removed."""
     for conclude, ended in (("preemption.conclude()", (0, "all written\n")), ("pass", (preemption.RESUMABLE, ""))):
         script = LATE.format(budget=budget, conclude=conclude)
         done = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True)
@@ -72,9 +72,9 @@ def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
 
     def block():
         with preemption.deferred():
-            tell()
+            send()
             assert preemption.requested() == "SIGTERM"
-            tell(signal.SIGINT)
+            send(signal.SIGINT)
             done.append("saved")
         done.append("too far")
 
@@ -87,9 +87,9 @@ def test_cleaning_up_after_a_stop_is_not_disturbed_by_another():
 
     def block():
         try:
-            tell()
+            send()
         finally:
-            tell(signal.SIGINT)
+            send(signal.SIGINT)
             done.append("cleaned")
 
     stop_of(block)
@@ -103,7 +103,7 @@ def test_a_wait_within_a_deferred_block_is_cut_short():
         with preemption.deferred():
             try:
                 with preemption.interruptible():
-                    tell()
+                    send()
                     done.append("waited on")
             finally:
                 done.append(preemption.requested())
@@ -112,12 +112,12 @@ def test_a_wait_within_a_deferred_block_is_cut_short():
     assert done == ["SIGTERM"]
 
 
-def test_a_stop_that_came_before_a_wait_prevents_it():
+def test_a_request_before_a_wait_prevents_the_wait():
     done = []
 
     def block():
         with preemption.deferred():
-            tell()
+            send()
             with preemption.interruptible():
                 done.append("waited")
 
@@ -125,7 +125,7 @@ def test_a_stop_that_came_before_a_wait_prevents_it():
     assert done == []
 
 
-def test_inner_blocks_leave_the_handlers_alone():
+def test_nested_blocks_keep_the_handlers():
     with preemption.stoppable():
         handler = signal.getsignal(signal.SIGTERM)
         with preemption.stoppable():
@@ -147,7 +147,7 @@ def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jum
     assert time.monotonic() - began >= 0.45, "a tenth before its end, and not earlier"
 
 
-def test_a_block_within_its_budget_is_left_alone():
+def test_a_block_within_its_budget_is_not_stopped():
     with preemption.stoppable(1e6):
         assert preemption.requested() is None
 
@@ -167,7 +167,7 @@ with preemption.stoppable({budget}), preemption.deferred():
 
 
 @pytest.mark.parametrize("budget", [None, 0.3])
-def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
+def test_a_process_that_cannot_save_in_time_ends_anyway(budget):
     process = subprocess.Popen(
         [sys.executable, "-c", HANG.format(budget=budget)],
         cwd=PROJECT,
@@ -182,7 +182,7 @@ def test_a_process_that_cannot_save_in_time_ends_all_the_same(budget):
     _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == preemption.RESUMABLE
     (line,) = error.splitlines()
-    assert line.startswith("ssr-mmseg: stopped; ")
+    assert line.startswith("ssr-mmseg: stopped before it could save again; ")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_other_durations_are_one_line(text):
         preemption.seconds(text, "--time-budget")
 
 
-def test_the_shortest_limit_counts(monkeypatch):
+def test_the_shortest_limit_applies(monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     end = {preemption.SLURM_END: "1600"}
     budget = {preemption.BUDGET: "5m"}
@@ -210,13 +210,13 @@ def test_the_shortest_limit_counts(monkeypatch):
 
 
 @pytest.mark.parametrize("end", ["900", "", "soon"])
-def test_an_end_that_makes_no_sense_is_no_limit(monkeypatch, end):
+def test_an_invalid_end_is_not_a_limit(monkeypatch, end):
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     assert preemption.time_left(None, {preemption.SLURM_END: end}) is None
 
 
 def test_a_command_that_is_still_starting_ends_at_once():
-    """As soon as the handlers stand, which is before anything heavy is imported."""
+    """The handlers are installed before torch is imported."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ssr_mmseg", "prepare", "--dataset", "streets", "--config", "/dev/stdin"],
         cwd=PROJECT,

@@ -1,4 +1,4 @@
-"""The overview of an experiment, from files alone."""
+"""Status of an experiment, from files only."""
 
 import json
 import os
@@ -46,17 +46,17 @@ def write(path, text="{}"):
     Path(path).write_text(text)
 
 
-def tell(job, **facts):
+def record(job, **facts):
     write(progress_path(job), json.dumps({**OWN, **facts}))
 
 
 def states(config):
-    return {job.name: status.standing(job, NOW) for job in jobs(config)}
+    return {job.name: status.job_status(job, NOW) for job in jobs(config)}
 
 
 def state_of(config, job):
     found = states(config)[job]
-    return found.state, found.words
+    return found.state, found.message
 
 
 def shown(config):
@@ -64,56 +64,44 @@ def shown(config):
 
 
 def test_every_job_is_listed_and_waits_at_first(config):
-    found = states(config)
-    assert len(found) == 1 + 2 + 2 + 3 * 3 + 1 + 3
-    assert {(one.state, one.words) for one in found.values()} == {("waiting", "")}
+    statuses = states(config)
+    assert len(statuses) == 1 + 2 + 2 + 3 * 3 + 1 + 3
+    assert {(job.state, job.message) for job in statuses.values()} == {("waiting", "")}
     assert shown(config).endswith("0 of 18 done, 18 waiting")
 
 
-def test_the_jobs_are_those_that_snakemake_plans(config):
-    """Every stage of the workflow but those on request, by the names of its logs."""
-    rules = "".join(path.read_text() for path in (paths.PROJECT / "workflow/rules").glob("*.smk"))
-    pattern = {"town": "{dataset}", "seed0": "seed{seed}", "erfnet": "{network}", "1": "{stage}"}
-    for name in states(config):
-        stage, _, rest = name.partition("/")
-        if any(network in rest for network in ("searched", "random")):
-            continue
-        parts = "-".join(pattern[part] for part in rest.split("-")) if rest else ""
-        assert f'"results/logs/{"/".join(filter(None, [stage, parts]))}.log"' in rules
-
-
-def test_a_training_runs_and_tells_how_far_it_is(config):
-    tell(SHRINK, **TRAINING)
-    words = "25%, epoch 2 of 8, loss 1.25, mIoU 41.2 %, 23 options alive, expected cost 0.50, 5 min left"
-    assert state_of(config, SHRINK) == ("running", words)
-    assert f"▶ shrink 1: running, {words}" in shown(config)
-    tell("table")
+def test_a_running_training_shows_its_progress(config):
+    record(SHRINK, **TRAINING)
+    message = "25%, epoch 2 of 8, loss 1.25, mIoU 41.2 %, 23 options alive, expected cost 0.50, 5 min left"
+    assert state_of(config, SHRINK) == ("running", message)
+    assert f"▶ shrink 1: running, {message}" in shown(config)
+    record("table")
     (table,) = [job for job in jobs(config) if job.stage == "table"]
-    assert status.standing(table, NOW + 30).words == "for 30 s"
+    assert status.job_status(table, NOW + 30).message == "for 30 s"
 
 
 def test_a_job_whose_process_is_gone_has_failed(config):
-    tell(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that number now
-    write(paths.LOG.format(stage="shrink", job="town-seed0-1"), "Killed\n\n")
-    state, words = state_of(config, SHRINK)
+    record(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that number now
+    write(paths.LOG.format(job=SHRINK), "Killed\n\n")
+    state, message = state_of(config, SHRINK)
     assert state == "failed"
-    assert words == f"process {os.getpid()} on {socket.gethostname()} vanished; its log ends with: Killed"
+    assert message == f"process {os.getpid()} on {socket.gethostname()} disappeared; its log ends with: Killed"
 
 
-def test_a_stopped_training_says_how_far_it_came(config):
-    tell(SHRINK, **TRAINING, state="interrupted")
-    assert state_of(config, SHRINK) == ("interrupted", "stopped at 25%; run it again to go on")
+def test_a_stopped_training_shows_how_far_it_came(config):
+    record(SHRINK, **TRAINING, state="interrupted")
+    assert state_of(config, SHRINK) == ("interrupted", "stopped at 25%; run it again to resume")
 
 
 def test_a_failed_job_shows_its_message(config):
-    tell("evaluate/town-seed0-erfnet", state="failed", message="results/x is damaged; delete it")
+    record("evaluate/town-seed0-erfnet", state="failed", message="results/x is damaged; delete it")
     assert state_of(config, "evaluate/town-seed0-erfnet") == ("failed", "results/x is damaged; delete it")
     assert "✗ evaluate erfnet: failed, results/x is damaged; delete it" in shown(config)
     assert "17 waiting" in shown(config)
 
 
-def test_a_job_that_failed_before_it_could_tell_shows_its_log(config):
-    log = paths.LOG.format(stage="evaluate", job="town-seed0-erfnet")
+def test_a_job_that_failed_before_its_first_record_shows_its_log(config):
+    log = paths.LOG.format(job="evaluate/town-seed0-erfnet")
     write(log, "reading\nssr-mmseg: results/x is damaged; delete it\nexit\n")
     assert state_of(config, "evaluate/town-seed0-erfnet") == ("failed", "ssr-mmseg: results/x is damaged; delete it")
     write(log, "")
@@ -125,31 +113,31 @@ def test_a_job_that_failed_before_it_could_tell_shows_its_log(config):
 def test_a_result_counts_unless_its_job_runs_again(config):
     write(paths.stage_metrics_path("town", 0, 1))
     assert state_of(config, SHRINK) == ("done", "")
-    tell(SHRINK, state="failed", message="an earlier attempt")
+    record(SHRINK, state="failed", message="an earlier attempt")
     assert state_of(config, SHRINK) == ("done", "")
-    tell(SHRINK)
+    record(SHRINK)
     assert state_of(config, SHRINK)[0] == "running"
     paths.stage_metrics_path("town", 0, 1).unlink()
-    tell(SHRINK, state="done", ended=NOW)
+    record(SHRINK, state="done", ended=NOW)
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}', json.dumps({**OWN, "iteration": "x"})])
-def test_a_damaged_progress_file_is_passed_over(config, text):
+def test_a_damaged_progress_file_is_ignored(config, text):
     write(progress_path(SHRINK), text)
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
-def test_the_work_left_is_forecast_from_the_jobs_that_are_done():
+def test_the_work_left_is_estimated_from_the_jobs_that_are_done():
     def one(stage, state, **times):
-        return status.Standing(Job(stage, Path("x")), state, **times)
+        return status.JobStatus(Job(stage), state, **times)
 
-    done = [one("retrain", "done", took=seconds) for seconds in (60.0, 80.0, 400.0)] + [one("prepare", "done")]
+    done = [one("retrain", "done", taken=seconds) for seconds in (60.0, 80.0, 400.0)] + [one("prepare", "done")]
     assert status.work_left(done) == (0.0, 0)
     rest = [one("retrain", "waiting"), one("shrink", "running", left=7.0), one("evaluate", "waiting")]
     assert status.work_left([*done, *rest]) == (87.0, 1)
     assert status.summary([*done, *rest]) == "4 of 7 done, 1 running, 2 waiting, more than 87 s of work left"
-    assert status.work_left([one("search", "done", took=9.0), one("shrink", "waiting")]) == (9.0, 0)
+    assert status.work_left([one("search", "done", taken=9.0), one("shrink", "waiting")]) == (9.0, 0)
 
 
 def test_the_ablation_is_shown_once_it_has_begun(config):
@@ -160,7 +148,7 @@ def test_the_ablation_is_shown_once_it_has_begun(config):
     assert "ablation" not in shown(whole)
     for stage in (0, 1):
         write(paths.stage_metrics_path("ablation/ssr-shrink-depth", 0, stage))
-    tell("search/ablation/none-shrink-depth-seed3", state="failed", message="out of memory")
+    record("search/ablation/none-shrink-depth-seed3", state="failed", message="out of memory")
     lines = shown(whole).splitlines()
     start = lines.index("ablation")
     assert lines[start + 1].split() == ["seed", "0", "seed", "3"]
@@ -177,7 +165,7 @@ def test_without_a_search_none_is_listed(config):
     assert stages == {"prepare", "retrain", "evaluate", "profile", "table", "summary", "report"}
 
 
-def test_the_command_shows_it_and_watching_ends_when_all_is_done(config, monkeypatch, capsys):
+def test_the_command_prints_it_and_watching_ends_when_all_jobs_are_done(config, monkeypatch, capsys):
     Path("own.yaml").write_text(json.dumps(config))
     assert main(["status", "--config", "own.yaml"]) == 0
     assert "0 of 18 done" in capsys.readouterr().out
@@ -196,7 +184,7 @@ def test_the_command_shows_it_and_watching_ends_when_all_is_done(config, monkeyp
     assert "\033" not in out  # no terminal, no control sequences
 
 
-def test_it_loads_nothing_heavy():
+def test_it_imports_neither_torch_nor_pandas():
     code = "import sys, ssr_mmseg.jobs.status; print({'torch', 'mmengine', 'altair', 'pandas'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.PROJECT)

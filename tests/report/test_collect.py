@@ -10,6 +10,7 @@ from report_files import PROVENANCE
 
 from ssr_mmseg.report.collect import collect, provenance, published
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.scenario import table_networks
 from ssr_mmseg.stages.table import COLUMNS, network_rows
 
 ERFNET = {"dataset": "town", "seed": 0, "network": "erfnet"}
@@ -24,7 +25,13 @@ def test_complete_results_leave_nothing_missing(config, results):
 
 def test_the_rows_are_those_of_the_table(config, results):
     expected = [
-        row for name in config["datasets"] for n in config["networks"] for row in network_rows(config, name, 0, n)
+        row
+        for name in config["datasets"]
+        for network in table_networks(config, name)
+        for row in network_rows(config, name, 0, network)
+    ]
+        for n in table_networks(config, name)
+        for row in network_rows(config, name, 0, n)
     ]
     rows = collect(config).rows
     assert len(rows) == len(expected) == 2 * 3 * 2
@@ -45,7 +52,7 @@ def test_without_any_result_everything_is_missing_and_nothing_raises(config, emp
 
 def test_a_failed_stage_is_reported_with_the_end_of_its_log(config, results):
     Path(paths.TRAINING.format(**ERFNET)).unlink()
-    log = Path(paths.LOG.format(stage="retrain", job="town-seed0-erfnet"))
+    log = Path(paths.LOG.format(job="retrain/town-seed0-erfnet"))
     log.parent.mkdir(parents=True)
     log.write_text("loading\nssr-mmseg: batch_size is 8 but there are only 4 images\nCommand exited\n")
     (entry,) = collect(config).missing

@@ -3,21 +3,21 @@
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.settings.cache import forget, remember, remembered
+from ssr_mmseg.settings.cache import cached, disable_cache, enable_cache
 from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture
 def remembering():
-    remember()
+    enable_cache()
     yield
-    forget()
+    disable_cache()
 
 
 def counted():
     asked = []
 
-    @remembered
+    @cached
     def seeds(config, name="", extra=0):
         asked.append(name)
         return [*config["seeds"], name, extra]
@@ -60,7 +60,7 @@ def test_identities_are_the_same_remembered_or_not():
         config = settings.complete(user)
         return {
             (stage, dataset, seed, network): settings.stage_identity(config, stage, dataset, seed, network)
-            for stage in settings.RECIPES
+            for stage in settings.STAGES
             if stage not in ("table", "summary", "ablation", "report", "figures")
             for dataset in config["datasets"]
             for seed in (0, 1)
@@ -68,8 +68,8 @@ def test_identities_are_the_same_remembered_or_not():
         }
 
     plain = identities()
-    remember()
+    enable_cache()
     try:
         assert identities() == plain
     finally:
-        forget()
+        disable_cache()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.scenario import all_networks
 from ssr_mmseg.stages.peers import COLUMNS, write_peers
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -19,14 +20,13 @@ def config(tmp_path, monkeypatch):
     yard = {"type": "camvid", "source": "data", "size": [64, 96]}
     changes = {"datasets": {"yard": yard}, "networks": ["searched", "erfnet"], "seeds": [3, 4]}
     config = settings.complete({**changes, "search": {"cost": {"type": "macs", "target": [0.5, 0.7]}}})
-    for rank, label in enumerate(project_files.peers(settings.networks(config, "yard"))):
-        place, network = ("yard@" + label.split("@")[1], "searched") if "@" in label else ("yard", label)
-        names = {"dataset": place, "seed": 3, "network": network}
+    for rank, network in enumerate(all_networks(config, "yard")):
+        names = {"dataset": network.scenario, "seed": 3, "network": network.name}
         cost = {"params": 10 + rank, "macs": 10**9, "device": "abacus", "backend": "eager", "precision": "fp32"}
         timing = {"fps": 1000 / (5 + rank), "latency_ms_p50": 5.0 + rank, "latency_ms_p95": 6.0 + rank}
         records = [{"size": size, **cost, **timing} for size in ([64, 96], [512, 1024])]
         files.write_json(Path(paths.PROFILE.format(**names)), {"records": records, "provenance": {}})
-        if label in ("searched@0.5", "erfnet"):
+        if network.label in ("searched@0.5", "erfnet"):
             split = {"images": 4, "miou": 60.0 - rank, "pixel_accuracy": 90.0, "iou": {"sky": 60.0 - rank}}
             files.write_json(Path(paths.EVALUATION.format(**names)), {"val": split, "test": split})
     return config
@@ -42,7 +42,7 @@ def test_every_network_has_a_row_per_size_and_accuracy_where_it_was_trained(conf
     rows = read()
     assert tuple(rows[0]) == COLUMNS
     here = [row for row in rows if row["origin"] == "measured here"]
-    names = project_files.peers(settings.networks(config, "yard"))
+    names = [network.label for network in all_networks(config, "yard")]
     assert [row["network"] for row in here] == [name for name in names for _ in range(2)]
     trained = {(row["network"], row["input_size"]): row["miou_test"] for row in here if row["miou_test"]}
     assert set(trained) == {("searched@0.5", "64x96"), ("erfnet", "64x96")}

@@ -161,7 +161,7 @@ def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value
     path = pattern.format(dataset="town", seed=7, network="searched")
     before = files.read_json(Path(path))
     files.write_json(Path(path), {**before, **value} if isinstance(value, dict) else value)
-    with pytest.raises(UserError, match=f"{path} is not as expected: .*; delete it and make it anew with: snakemake"):
+    with pytest.raises(UserError, match=f"{path} is not as expected: .*; delete it and make it again with: snakemake"):
         write_table(config)
     assert not Path(paths.TABLE).exists()
 

@@ -127,7 +127,7 @@ def test_snakemakes_own_report_has_captions_and_categories(copied):
     assert "report/report.html" in shown
     subprocess.run([sys.executable, "-m", "zipfile", "-e", "report.zip", "unpacked"], cwd=copied.folder, check=True)
     page = (copied.folder / "unpacked/report/report.html").read_text(encoding="utf-8")
-    for words in ("Predictions", "Results", "All networks that were trained by the same recipe", "table.csv"):
+    for words in ("Predictions", "Results", "All networks trained with the same recipe", "table.csv"):
         assert words in page
 
 

@@ -107,11 +107,11 @@ def test_one_more_seed_keeps_what_is_there(finished):
     assert {job["seed"] for job in jobs if "seed" in job} == {"1"}
 
 
-def test_edited_values_and_recipes_remake_their_stage_and_edited_code_does_not(copied):
+def test_changed_values_and_versions_rerun_their_stage_and_changed_commands_do_not(copied):
     path = copied.folder / "config/mmseg/schedules/retrain_quick.py"
     path.write_text(f"{path.read_text()}\nextra = 1\n")
-    copied.edit("ssr_mmseg/settings/experiment_config.py", '"profile": 2', '"profile": 3')
-    copied.edit("workflow/rules/search.smk", "ssr_mmseg search", "ssr_mmseg  search")
+    copied.edit("ssr_mmseg/settings/stage_table.py", '"profile",\n            2,', '"profile",\n            3,')
+    copied.edit("workflow/rules/search.smk", 'command("search")', '"true; " + command("search")')
     remade = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
     assert {rule for rule, _ in planned(plan(copied, *TWO))} == remade
 

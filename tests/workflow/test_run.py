@@ -10,11 +10,11 @@ TWO = ("--configfile", "config/two.yaml")
     [
         (
             ("--config", "retrain={epochs: many}"),
-            "config/config.yaml and --config: retrain.epochs: 'many' is not of type",
+            'config/config.yaml and --config: retrain.epochs: expected an integer from 1 to 1000000, found "many"',
         ),
         (
             ("--configfile", "config/own.yaml"),
-            "config/own.yaml: unknown key sise at datasets.mars; known keys: classes,",
+            "config/own.yaml: unknown key sise at datasets.mars; did you mean size? known keys: classes,",
         ),
     ],
 )
@@ -43,7 +43,7 @@ def test_a_failing_stage_shows_its_message_and_a_later_call_goes_on(copied):
     log = "results/logs/evaluate/town-seed0-erfnet.log"
     end = call.output[call.output.index("ssr-mmseg: ") :]
     assert end.startswith("ssr-mmseg: ")
-    assert f"ssr-mmseg: evaluate failed: a mistake of the user's; mend it\n    its log: {log}\n" in end, "in any order"
+    assert f"ssr-mmseg: evaluate failed: a user's mistake; fix it\n    log: {log}\n" in end, "in any order"
     assert "chatter" not in call.output
     assert not (copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json").exists()
     call = copied.snakemake(*changed)
@@ -68,5 +68,5 @@ def test_a_crash_shows_the_end_of_its_log_and_where_it_is(copied):
     call = copied.snakemake(*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]", PRETEND_CRASH="evaluate")
     assert call.status != 0
     log = "results/logs/evaluate/town-seed0-erfnet.log"
-    _, _, end = call.output.partition(f"ssr-mmseg: evaluate failed; its log: {log} ends with\n")
+    _, _, end = call.output.partition(f"ssr-mmseg: evaluate failed; the end of its log {log}:\n")
     assert "    RuntimeError: a mistake of ours\n" in end

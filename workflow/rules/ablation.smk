@@ -1,5 +1,5 @@
-# How discrete the searches become: one search's report, and the ablation over many. The ablation's cells are searched
-# by the same rules as a dataset.
+# Discretization gap of one search, and the ablation over many. The cells of the ablation are searched by the same rules
+# as a dataset.
 
 
 rule gap:
@@ -7,9 +7,9 @@ rule gap:
         lambda wildcards: stage_metrics(wildcards.dataset, wildcards.seed),
         expand(paths.EVALUATION, network="searched", allow_missing=True),
     output:
-        paths.GAP,
+        **STAGES["gap"].outputs,
     log:
-        "results/logs/gap/{dataset}-seed{seed}.log",
+        STAGES["gap"].log,
     conda:
         "../../environment.yaml"
     resources:
@@ -18,8 +18,7 @@ rule gap:
     params:
         cfg=cfg("gap"),
     shell:
-        'python -m ssr_mmseg gap --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+        command("gap")
 
 
 rule ablation:
@@ -29,13 +28,13 @@ rule ablation:
         report(paths.ABLATION, caption="../report/ablation.rst", category="Ablation"),
         paths.ABLATION_REPORT,
     log:
-        "results/logs/ablation.log",
+        STAGES["ablation"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["ablation"], "ablation": CONFIG.get("ablation")}),
+        cfg=settings.joined_identity(CONFIG, "ablation"),
     shell:
-        'python -m ssr_mmseg ablation --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("ablation")

@@ -1,5 +1,5 @@
-# The configuration in force, and what the rules derive from it. Nothing here may import torch or mmengine: every job
-# of a cluster parses this file again.
+# The configuration in force, and helper functions of the rules. Nothing here may import torch or mmengine: every job of
+# a cluster parses this file again.
 
 import itertools
 import os
@@ -12,16 +12,19 @@ BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-
 PROJECT = BASE.parent if BASE.name == "workflow" else BASE
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg.settings import ablation, project_files, cost_targets, paths
-from ssr_mmseg.jobs import glibc_malloc, failures
 from ssr_mmseg import settings
+from ssr_mmseg.jobs import failures, glibc_malloc
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.cache import enable_cache
+from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
+from ssr_mmseg.settings.stage_table import STAGES, search_stage
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.settings.cache import remember
+from ssr_mmseg.utils.hashing import identity
 
 
 def read_configuration() -> dict:
-    """The completed configuration: `--configfile` or else config/config.yaml, with `--config` laid over it.
+    """Return the completed configuration: `--configfile` or else config/config.yaml, overridden by `--config`.
 
     There is no `configfile:` directive, because Snakemake would merge that file with the one given by the user.
     """
@@ -32,15 +35,15 @@ def read_configuration() -> dict:
     return settings.complete(settings.merge(config, changes), f"{origin} and --config" if changes else origin)
 
 
-remember()
+enable_cache()
 try:
     CONFIG = read_configuration()
 except UserError as error:
     sys.exit(f"ssr-mmseg: {error}")
 
-# The jobs get the configuration as a file named by its content. Its name reaches them by the environment and not as a
-# parameter: a setting that a rule does not depend on must not rerun it.
-CONFIG_FILE = Path(f"results/config/{settings.identity(CONFIG)}.json")
+# The jobs read the configuration from a file named by its content. They get the name through the environment and not
+# as a parameter, because a setting that a rule does not depend on must not rerun it.
+CONFIG_FILE = Path(f"results/config/{identity(CONFIG)}.json")
 os.environ.update(
     SSR_MMSEG_CONFIG=str(CONFIG_FILE),
     PYTHONPATH=os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
@@ -57,53 +60,66 @@ def write_config() -> None:
         sys.exit(f"ssr-mmseg: {error}")
 
 
-def tell_failures(logs: list[str]) -> None:
-    """Say, below what Snakemake says, what the failed stages themselves said, and where their logs are."""
+def report_failures(logs: list[str]) -> None:
+    """Print the error messages of the failed stages and the paths of their logs, after Snakemake's own output."""
     sys.stderr.write(failures.failure_report(logs) + "\n")
 
 
-# A GPU trains one network at a time. `auto` asks for one where the driver's tool is found (this must not import torch),
-# and always where jobs are submitted: the node that submits them seldom has one.
+# A GPU trains one network at a time. `auto` requests one where NVIDIA's tool exists (this file must not import torch),
+# and always where jobs are submitted, because the submitting node seldom has a GPU.
 SUBMITTED = workflow.resource_settings.nodes is not None
 GPU = int(
     CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and (SUBMITTED or shutil.which("nvidia-smi") is not None))
 )
 
 
-# SIGTERM goes to every process of a job. Were its shell to end by it, the job would count as over while the stage still
-# saves its state.
+# Keep the job's shell alive on SIGTERM, which every process of a job receives; otherwise Snakemake would consider the
+# job finished before the stage has saved its state.
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
 # A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.
-TOGETHER = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
+TORCHRUN = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
 MEMORY = f'{glibc_malloc.VARIABLE}="${{{{{glibc_malloc.VARIABLE}:-{glibc_malloc.TUNABLES}}}}}"'
-LAUNCH = f"{MEMORY} $([ {{resources.gpu}} -gt 1 ] && echo {TOGETHER} || echo python)"
+LAUNCH = f"{MEMORY} $([ {{resources.gpu}} -gt 1 ] && echo {TORCHRUN} || echo python)"
 
 
 wildcard_constraints:
-    dataset="|".join(map(re.escape, [*settings.dataset_names(CONFIG), *settings.variants(CONFIG)])),
+    dataset="|".join(map(re.escape, scenarios(CONFIG))),
     seed=r"\d+",
     stage=r"[1-9]\d*",
     network=r"\w+",
 
 
-def cfg(stage: str):
-    """Parameter function: the identity of everything that a stage's result depends on."""
+def command(name: str, threads: bool = False) -> str:
+    """Return the shell command of a stage.
 
-    def identity(wildcards) -> str:
+    Args:
+        threads: Limit the CPU threads to those of the rule; a stage that trains always does.
+    """
+    stage = STAGES[name]
+    limit = "OMP_NUM_THREADS={threads} " if threads or stage.trains else ""
+    options = "".join(f" --{wildcard} {{wildcards.{wildcard}}}" for wildcard in stage.wildcards)
+    program = f"{limit}{LAUNCH if stage.trains else 'python'} -m ssr_mmseg {stage.command}"
+    return f'{program} --config "$SSR_MMSEG_CONFIG"{options} > {{log}} 2>&1'
+
+
+def cfg(stage: str):
+    """Return a parameter function: the identity of everything that a stage's result depends on."""
+
+    def parameter(wildcards) -> str:
         seed, network = int(wildcards.get("seed", 0)), wildcards.get("network", "")
         return settings.stage_identity(CONFIG, stage, wildcards.dataset, seed, network)
 
-    return identity
+    return parameter
 
 
 def manifest(wildcards) -> str:
-    """Manifest of the data of a dataset or of a cell of the ablation."""
+    """Manifest of the data that a scenario reads."""
     return str(settings.manifest_path(CONFIG, wildcards.dataset))
 
 
 def shrink_stages(dataset: str) -> int:
-    """Number K of shrinking stages that follow a dataset's search."""
+    """Number K of shrinking stages of a scenario's search."""
     return settings.for_dataset(CONFIG, dataset)["search"]["shrink_stages"]
 
 
@@ -119,18 +135,18 @@ def latency_table(wildcards) -> list[str]:
 
 
 def last_state(wildcards) -> str:
-    """State that the last stage of a search leaves."""
+    """State at the end of a search."""
     return str(paths.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
 
 
-def genotype_of(wildcards) -> list[str]:
-    """Genotype that a network is built from, if the workflow makes it; other networks are project files."""
-    made = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
-    return [made[wildcards.network]] if wildcards.network in made else []
+def genotype(wildcards) -> list[str]:
+    """Genotype of a network, if the workflow makes it; other networks are defined by project files."""
+    genotypes = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
+    return [genotypes[wildcards.network]] if wildcards.network in genotypes else []
 
 
 def profiled_weights(wildcards) -> list[str]:
-    """Weights that a profile waits for, if its configuration asks for trained ones."""
+    """Weights that a profile waits for, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
     return [paths.WEIGHTS] if trained else []
 
@@ -140,9 +156,9 @@ def stage_metrics(dataset: str, seed: int) -> list[str]:
     return [str(paths.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
-def places(dataset: str) -> list[tuple[str, str]]:
-    """Every network of a dataset's table: what stands in the dataset's place in its results, and its name there."""
-    return [cost_targets.place_of(dataset, label) for label in settings.networks(CONFIG, dataset)]
+def searched_scenarios() -> list[str]:
+    """Every scenario of the table that is searched."""
+    return [scenario for dataset in settings.dataset_names(CONFIG) for scenario in searches(CONFIG, dataset)]
 
 
 def table_inputs(_) -> list[str]:
@@ -151,37 +167,33 @@ def table_inputs(_) -> list[str]:
     inputs = expand(paths.MANIFEST, dataset=datasets)
     for pattern in (paths.TRAINING, paths.EVALUATION, paths.PROFILE):
         inputs += [
-            pattern.format(dataset=place, seed=seed, network=network)
+            pattern.format(dataset=network.scenario, seed=seed, network=network.name)
             for dataset, seed in itertools.product(datasets, seeds)
-            for place, network in places(dataset)
+            for network in table_networks(CONFIG, dataset)
         ]
     if "searched" in CONFIG["networks"]:
-        searched = [place for dataset in datasets for place in settings.members(CONFIG, dataset)]
-        inputs += expand(paths.GAP, dataset=searched, seed=seeds)
+        inputs += expand(paths.GAP, dataset=searched_scenarios(), seed=seeds)
     return inputs
 
 
 def report_inputs(_) -> list[str]:
     """Every result that the page and the figures show."""
-    datasets, seeds, networks = settings.dataset_names(CONFIG), CONFIG["seeds"], CONFIG["networks"]
-    datasets = [place for dataset in datasets for place in settings.members(CONFIG, dataset)]
+    seeds, networks = CONFIG["seeds"], CONFIG["networks"]
     inputs = table_inputs(_)
     if {"searched", "random"} & set(networks):
-        inputs += [path for dataset in datasets for seed in seeds for path in stage_metrics(dataset, seed)]
-        inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=datasets, seed=seeds)
+        inputs += [path for dataset in searched_scenarios() for seed in seeds for path in stage_metrics(dataset, seed)]
+        inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=searched_scenarios(), seed=seeds)
     if "random" in networks:
-        inputs += expand(paths.RANDOM_GENOTYPE, dataset=datasets, seed=seeds)
+        inputs += expand(paths.RANDOM_GENOTYPE, dataset=searched_scenarios(), seed=seeds)
     return inputs
 
 
 def peer_inputs(_) -> list[str]:
     """Every profile that the table of peers joins, and the accuracy of the networks that have been trained."""
-    seed = CONFIG["seeds"][0]
     inputs = []
     for dataset in settings.dataset_names(CONFIG):
-        for label in project_files.peers(settings.networks(CONFIG, dataset)):
-            place, network = cost_targets.place_of(dataset, label)
-            names = {"dataset": place, "seed": seed, "network": network}
+        for network in all_networks(CONFIG, dataset):
+            names = {"dataset": network.scenario, "seed": CONFIG["seeds"][0], "network": network.name}
             evaluation = paths.EVALUATION.format(**names)
             inputs += [paths.PROFILE.format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
     return inputs
@@ -190,11 +202,11 @@ def peer_inputs(_) -> list[str]:
 def ablation_inputs(_) -> list[str]:
     """Every result that the ablation joins."""
     try:
-        searches = itertools.product(ablation.cells_or_error(CONFIG), CONFIG["ablation"]["seeds"])
+        cells = itertools.product(ablation_cells(CONFIG), CONFIG["ablation"]["seeds"])
     except UserError as error:
         sys.exit(f"ssr-mmseg: {error}")
     inputs = []
-    for cell, seed in searches:
+    for cell, seed in cells:
         inputs += stage_metrics(cell, seed)
         if CONFIG["ablation"]["retrain"]:
             inputs.append(paths.EVALUATION.format(dataset=cell, seed=seed, network="searched"))

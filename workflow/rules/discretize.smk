@@ -1,4 +1,4 @@
-# Genotypes: the one that survived the search, and a random one of about its cost.
+# Genotypes: the one that survived the search, and a random one of about the same cost.
 
 
 rule discretize:
@@ -6,11 +6,10 @@ rule discretize:
         last_state,
         latency_table,
     output:
-        genotype=paths.GENOTYPE,
-        report=paths.DISCRETIZATION,
+        **STAGES["discretize"].outputs,
     log:
-        "results/logs/discretize/{dataset}-seed{seed}.log",
-    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
+        STAGES["discretize"].log,
+    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     resources:
@@ -19,8 +18,7 @@ rule discretize:
     params:
         cfg=cfg("discretize"),
     shell:
-        'python -m ssr_mmseg discretize --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+        command("discretize")
 
 
 rule sample:
@@ -29,10 +27,10 @@ rule sample:
         latency_table,
         paths.GENOTYPE,
     output:
-        paths.RANDOM_GENOTYPE,
+        **STAGES["sample"].outputs,
     log:
-        "results/logs/sample/{dataset}-seed{seed}.log",
-    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
+        STAGES["sample"].log,
+    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     resources:
@@ -41,5 +39,4 @@ rule sample:
     params:
         cfg=cfg("sample"),
     shell:
-        'python -m ssr_mmseg sample --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+        command("sample")

@@ -1,17 +1,17 @@
-# Accuracy on val and test. The predictions beside evaluation.json are not declared: Snakemake would have to own the
-# whole folder, and empty it, to know them.
+# Accuracy on val and test. The pictures of predictions next to evaluation.json are not declared, because Snakemake would
+# have to own the whole folder and empty it.
 
 
 rule evaluate:
     input:
         manifest,
-        genotype_of,
+        genotype,
         weights=paths.WEIGHTS,
     output:
-        paths.EVALUATION,
+        **STAGES["evaluate"].outputs,
     log:
-        "results/logs/evaluate/{dataset}-seed{seed}-{network}.log",
-    priority: 1  # before the profiles, which take all cores one by one
+        STAGES["evaluate"].log,
+    priority: 1  # before the profiles, each of which takes all cores
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["retrain"]
@@ -22,5 +22,4 @@ rule evaluate:
     params:
         cfg=cfg("evaluate"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg evaluate --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --network {wildcards.network} > {log} 2>&1"
+        command("evaluate", threads=True)

@@ -1,15 +1,15 @@
-# What the operators of a search space take on this device: made when a search's cost is latency. Like a profile it takes
-# every core, because whatever ran beside it would be timed with it.
+# Latency of the operators of a search space on this device, measured when a search's cost is latency. Like a profile it
+# takes every core, because a job that ran at the same time would disturb the timing.
 
 
 rule latency_table:
     input:
         manifest,
     output:
-        paths.LATENCY_TABLE,
+        **STAGES["latency_table"].outputs,
     log:
-        "results/logs/latency_table/{dataset}.log",
-    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
+        STAGES["latency_table"].log,
+    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: workflow.cores
@@ -20,5 +20,4 @@ rule latency_table:
     params:
         cfg=cfg("latency_table"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg latency-table --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} > {log} 2>&1"
+        command("latency_table", threads=True)

@@ -1,5 +1,5 @@
-# Every network there is, by one timing protocol: profiles need no training. Accuracy stands beside those that have been
-# trained. The figures beside the table are not declared: without a trained network there is none.
+# All networks by one timing protocol: profiles need no training. Trained networks also have their accuracy. The figures
+# next to the table are not declared, because there are none without a trained network.
 
 
 rule peers:
@@ -8,13 +8,13 @@ rule peers:
     output:
         report(paths.PEERS, caption="../report/peers.rst", category="Results"),
     log:
-        "results/logs/peers.log",
+        STAGES["peers"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["peers"]}),
+        cfg=settings.joined_identity(CONFIG, "peers"),
     shell:
-        'python -m ssr_mmseg peers --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("peers")

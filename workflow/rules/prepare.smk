@@ -1,11 +1,11 @@
-# Fetch or render a dataset, verify it and measure its classes.
+# Fetch or render a dataset, verify it and count its classes.
 
 
 rule prepare:
     output:
-        paths.MANIFEST,
+        **STAGES["prepare"].outputs,
     log:
-        "results/logs/prepare/{dataset}.log",
+        STAGES["prepare"].log,
     conda:
         "../../environment.yaml"
     resources:
@@ -14,4 +14,4 @@ rule prepare:
     params:
         cfg=cfg("prepare"),
     shell:
-        'python -m ssr_mmseg prepare --config "$SSR_MMSEG_CONFIG" --dataset {wildcards.dataset} > {log} 2>&1'
+        command("prepare")

@@ -1,16 +1,17 @@
-# Cost and latency. It needs the network's form and not its weights, so it does not wait for training unless the
-# configuration asks for trained weights; it takes every core, because whatever ran beside it would be timed with it.
+# Cost and latency. Both depend on the architecture and not on its weights, so the rule does not wait for training unless
+# the configuration asks for trained weights. It takes every core, because a job that ran at the same time would disturb
+# the timing.
 
 
 rule profile:
     input:
         manifest,
-        genotype_of,
+        genotype,
         profiled_weights,
     output:
-        paths.PROFILE,
+        **STAGES["profile"].outputs,
     log:
-        "results/logs/profile/{dataset}-seed{seed}-{network}.log",
+        STAGES["profile"].log,
     conda:
         "../../environment.yaml"
     threads: workflow.cores
@@ -21,5 +22,4 @@ rule profile:
     params:
         cfg=cfg("profile"),
     shell:
-        'OMP_NUM_THREADS={threads} python -m ssr_mmseg profile --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --network {wildcards.network} > {log} 2>&1"
+        command("profile", threads=True)

@@ -1,5 +1,5 @@
-# What was found, to look at: the page, and its figures as files. Both read results only. `ssr-mmseg report` makes the
-# page of an unfinished experiment; here it waits for everything.
+# The report as a page, and its figures as files. Both only read results. `ssr-mmseg report` also makes the page of an
+# unfinished experiment; the rule waits for all results.
 
 
 rule report:
@@ -10,31 +10,31 @@ rule report:
         report(paths.REPORT, caption="../report/page.rst", category="Results"),
         report(paths.PREDICTION_SHEET, caption="../report/predictions.rst", category="Predictions"),
     log:
-        "results/logs/report.log",
+        STAGES["report"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=4000,
         runtime="30m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["report"]}),
+        cfg=settings.joined_identity(CONFIG, "report"),
     shell:
-        'python -m ssr_mmseg report --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("report")
 
 
 rule figures:
     input:
         report_inputs,
     output:
-        directory(paths.FIGURES),  # the stage writes it elsewhere and moves it here whole
+        directory(paths.FIGURES),  # the stage writes it elsewhere and then moves it here
     log:
-        "results/logs/figures.log",
+        STAGES["figures"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=4000,
         runtime="30m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["figures"]}),
+        cfg=settings.joined_identity(CONFIG, "figures"),
     shell:
-        'python -m ssr_mmseg figures --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("figures")

@@ -1,17 +1,16 @@
-# Every network of the table is trained from scratch by the same recipe.
+# Training of every network of the table from scratch, all by the same recipe.
 
 
 rule retrain:
     input:
         manifest,
-        genotype_of,
+        genotype,
     output:
-        weights=paths.WEIGHTS,
-        training=paths.TRAINING,
+        **STAGES["retrain"].outputs,
     log:
-        "results/logs/retrain/{dataset}-seed{seed}-{network}.log",
+        STAGES["retrain"].log,
     benchmark:
-        "results/benchmarks/retrain/{dataset}-seed{seed}-{network}.tsv"
+        STAGES["retrain"].benchmark
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["retrain"]
@@ -22,5 +21,4 @@ rule retrain:
     params:
         cfg=cfg("retrain"),
     shell:
-        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg retrain --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --network {wildcards.network} > {log} 2>&1"
+        command("retrain")

@@ -1,4 +1,4 @@
-# The supernet: first with every option alive, then stage by stage on what survived.
+# Training of the supernet: first with every option alive, then stage by stage on the surviving options.
 
 
 rule search:
@@ -6,13 +6,12 @@ rule search:
         manifest,
         latency_table,
     output:
-        state=paths.SEARCH_STATE,
-        metrics=paths.SEARCH_METRICS,
+        **STAGES["search"].outputs,
     log:
-        "results/logs/search/{dataset}-seed{seed}.log",
+        STAGES["search"].log,
     benchmark:
-        "results/benchmarks/search/{dataset}-seed{seed}.tsv"
-    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
+        STAGES["search"].benchmark
+    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
@@ -23,8 +22,7 @@ rule search:
     params:
         cfg=cfg("search"),
     shell:
-        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg search --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} > {log} 2>&1"
+        command("search")
 
 
 rule shrink:
@@ -33,13 +31,12 @@ rule shrink:
         latency_table,
         previous=previous_state,
     output:
-        state=paths.SHRINK_STATE,
-        metrics=paths.SHRINK_METRICS,
+        **STAGES["shrink"].outputs,
     log:
-        "results/logs/shrink/{dataset}-seed{seed}-{stage}.log",
+        STAGES["shrink"].log,
     benchmark:
-        "results/benchmarks/shrink/{dataset}-seed{seed}-{stage}.tsv"
-    priority: 1  # the longest chain of the graph: trainings that wait for nothing fill the gaps
+        STAGES["shrink"].benchmark
+    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
@@ -50,5 +47,4 @@ rule shrink:
     params:
         cfg=cfg("search"),
     shell:
-        f'OMP_NUM_THREADS={{threads}} {LAUNCH} -m ssr_mmseg shrink --config "$SSR_MMSEG_CONFIG"'
-        " --dataset {wildcards.dataset} --seed {wildcards.seed} --stage {wildcards.stage} > {log} 2>&1"
+        command("shrink")

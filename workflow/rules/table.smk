@@ -1,4 +1,4 @@
-# One row per dataset, network, seed and input size; and the seeds taken together.
+# One row per dataset, network, seed and input size, and a summary over the seeds.
 
 
 rule table:
@@ -7,16 +7,16 @@ rule table:
     output:
         report(paths.TABLE, caption="../report/table.rst", category="Results"),
     log:
-        "results/logs/table.log",
+        STAGES["table"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["table"]}),
+        cfg=settings.joined_identity(CONFIG, "table"),
     shell:
-        'python -m ssr_mmseg table --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("table")
 
 
 rule summary:
@@ -25,13 +25,13 @@ rule summary:
     output:
         report(paths.SUMMARY, caption="../report/summary.rst", category="Results"),
     log:
-        "results/logs/summary.log",
+        STAGES["summary"].log,
     conda:
         "../../environment.yaml"
     resources:
         mem_mb=2000,
         runtime="10m",
     params:
-        cfg=settings.identity({"recipe": settings.RECIPES["summary"]}),
+        cfg=settings.joined_identity(CONFIG, "summary"),
     shell:
-        'python -m ssr_mmseg summary --config "$SSR_MMSEG_CONFIG" > {log} 2>&1'
+        command("summary")

@@ -3,7 +3,7 @@ import copy
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.settings.ablation import cells, cells_or_error
+from ssr_mmseg.settings.scenario import ablation_cells, cells
 from ssr_mmseg.utils.errors import UserError
 
 TOWN = {"type": "streets", "size": [64, 64], "search": {"batch_size": 4, "threshold": 0.2}}
@@ -63,7 +63,7 @@ def test_cells_share_the_data_and_nothing_else(config):
 def test_the_ablation_does_not_reach_the_table(config):
     without = settings.complete({"datasets": {"town": TOWN}})
     assert settings.dataset_names(config) == ["town"]
-    for stage in settings.RECIPES.keys() - {"table", "ablation"}:
+    for stage in settings.STAGES.keys() - {"table", "ablation"}:
         identities = [settings.stage_identity(c, stage, "town", 0, "searched") for c in (config, without)]
         assert identities[0] == identities[1]
 
@@ -93,13 +93,13 @@ def test_a_changed_value_concerns_its_cells_alone(config, change, concerned):
             {"blocks": [{"regularizer": ["ssr"], "shrink": [True], "dimensions": ["width"]}]},
             r"ablation\.blocks: dimensions width are not configured; configured are: .*joint",
         ),
-        ({"blocks": []}, r"my\.yaml: ablation\.blocks: \[\]"),
-        ({"blocks": [{"regularizer": ["ssr"], "shrink": [True]}]}, r"ablation\.blocks\.0: 'dimensions' is a required"),
-        ({"blocks": [{"regularizer": ["../ssr"], "shrink": [True], "dimensions": ["joint"]}]}, "does not match"),
-        ({"dimensions": {"joint": ["height"]}}, r"ablation\.dimensions\.joint\.0: 'height' is not one of"),
+        ({"blocks": []}, r"my\.yaml: ablation\.blocks: expected a list of 1 to 100 .*, found \[\]"),
+        ({"blocks": [{"regularizer": ["ssr"], "shrink": [True]}]}, r"blocks\.0: the key dimensions is missing"),
+        ({"blocks": [{"regularizer": ["../ssr"], "shrink": [True], "dimensions": ["joint"]}]}, "expected a name of"),
+        ({"dimensions": {"joint": ["height"]}}, r"ablation\.dimensions\.joint\.0: expected depth, .* found \"height\""),
         ({"search": {"epoch": 3}}, "my.yaml: ablation/ssr-shrink-joint: unknown key epoch at search"),
         ({"search": {"schedule": "absent.py"}}, r"file absent\.py not found"),
-        ({"seed": [0]}, "unknown key seed at ablation; known keys: blocks"),
+        ({"seed": [0]}, r"unknown key seed at ablation; did you mean seeds\? known keys: blocks"),
     ],
 )
 def test_a_bad_ablation_is_one_line(change, message):
@@ -112,8 +112,8 @@ def test_own_datasets_have_an_ablation_only_if_they_ask_for_it():
     without = settings.complete({"datasets": {"town": TOWN}})
     assert cells(without) == {}
     with pytest.raises(UserError, match="the configuration has no section ablation; add one"):
-        cells_or_error(without)
-    assert cells_or_error(settings.complete({}))
+        ablation_cells(without)
+    assert ablation_cells(settings.complete({}))
     assert settings.complete(user())["ablation"] == ABLATION  # nothing of the default's comes in
 
 

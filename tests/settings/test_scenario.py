@@ -1,4 +1,4 @@
-"""Families: a list of targets is a search for each, everywhere that a search's results are named."""
+"""Scenarios: a list of targets is a search for each of them, everywhere that the results of a search are named."""
 
 import time
 
@@ -6,7 +6,9 @@ import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import job, progress, status
-from ssr_mmseg.settings import cost_targets
+from ssr_mmseg.settings.cost_targets import HOLD, hold_of, target_key
+from ssr_mmseg.settings.scenario import TableNetwork, scenario_named, scenarios, searches, table_networks
+from ssr_mmseg.utils.errors import UserError
 
 TWO = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
 
@@ -24,26 +26,26 @@ def completed(**changes) -> dict:
 )
 def test_each_target_has_a_search_and_networks_of_its_own(cost, labels):
     config = completed(search={"cost": cost})
-    assert settings.members(config, "town") == [f"town{label}" for label in labels]
+    assert searches(config, "town") == [f"town{label}" for label in labels]
     own = [f"{network}{label}" for network in ("searched", "random") for label in labels]
-    assert settings.networks(config, "town") == [*own, "erfnet"]
-    key, _ = cost_targets.TARGETS[cost["type"]]
+    assert [network.label for network in table_networks(config, "town")] == [*own, "erfnet"]
+    key, _ = target_key(cost)
     for label, target in zip(labels, cost[key], strict=True):
         member = settings.for_dataset(config, f"town{label}")
-        assert member["search"]["cost"] == {"type": cost["type"], key: target, "hold": cost_targets.HOLD}
+        assert member["search"]["cost"] == {"type": cost["type"], key: target, "hold": HOLD}
         assert member["dataset"]["name"] == "town"
         assert settings.manifest_path(config, f"town{label}") == settings.manifest_path(config, "town")
-        assert cost_targets.place_of("town", f"searched{label}") == (f"town{label}", "searched")
+        network = TableNetwork(f"searched{label}", "searched", f"town{label}")
+        assert network in table_networks(config, "town")
     identities = {settings.stage_identity(config, "search", f"town{label}") for label in labels}
     assert len(identities) == len(labels)
     assert len({settings.stage_identity(config, "latency_table", f"town{label}") for label in labels}) == 1
 
 
-def test_a_single_target_is_a_search_as_ever():
+def test_a_single_target_is_the_search_of_the_dataset_itself():
     config = completed()
-    assert settings.members(config, "town") == ["town"]
-    assert settings.networks(config, "town") == config["networks"]
-    assert cost_targets.place_of("town", "searched") == ("town", "searched")
+    assert searches(config, "town") == ["town"]
+    assert table_networks(config, "town") == [TableNetwork(name, name, "town") for name in config["networks"]]
 
 
 @pytest.mark.parametrize(
@@ -51,22 +53,22 @@ def test_a_single_target_is_a_search_as_ever():
     [
         ({"type": "macs", "target": 0.6}, None),
         ({"type": "macs", "target": 0.6, "hold": 50}, 50),
-        ({"type": "macs", "target": [0.6, 0.7]}, cost_targets.HOLD),
+        ({"type": "macs", "target": [0.6, 0.7]}, HOLD),
         ({"type": "macs", "target": [0.6, 0.7], "hold": None}, None),
-        ({"type": "latency", "target_ms": 8}, cost_targets.HOLD),
+        ({"type": "latency", "target_ms": 8}, HOLD),
         ({"type": "latency", "target_ms": 8, "hold": None}, None),
     ],
 )
-def test_what_a_search_is_held_to(cost, hold):
+def test_the_weight_that_holds_a_search_to_its_target(cost, hold):
     config = completed(search={"cost": cost})
-    for member in settings.members(config, "town"):
-        assert cost_targets.hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
+    for member in searches(config, "town"):
+        assert hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
 
 
-def test_a_family_of_one_dataset_leaves_the_other_alone():
+def test_targets_of_one_dataset_do_not_affect_another():
     config = completed(datasets={"town": {"search": {"cost": {"target": [0.5, 0.6]}}}})
-    assert settings.members(config, "town") == ["town@0.5", "town@0.6"]
-    assert settings.members(config, "village") == ["village"]
+    assert searches(config, "town") == ["town@0.5", "town@0.6"]
+    assert searches(config, "village") == ["village"]
     alone = completed()
     for stage in ("search", "retrain"):
         wanted = settings.stage_identity(alone, stage, "village", network="searched")
@@ -88,7 +90,7 @@ def test_the_ablation_takes_the_first_target():
     assert cell["search"]["cost"]["target"] == 0.5
 
 
-def test_the_status_lists_the_searches_of_a_family(tmp_path, monkeypatch):
+def test_the_status_lists_the_searches_of_every_target(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = completed(search={"cost": {"type": "latency", "target_ms": [4, 8]}, "shrink_stages": 0})
     names = [job.name for job in job.jobs(config)]
@@ -103,7 +105,7 @@ def test_the_status_lists_the_searches_of_a_family(tmp_path, monkeypatch):
     assert progress.read(progress.progress_path("search/town@8ms-seed0"))["state"] == "done"
 
 
-def test_a_named_table_is_no_job(tmp_path, monkeypatch):
+def test_a_latency_table_given_by_name_is_not_a_job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "board.json").write_text("{}")
     asked = {"search": {"cost": {"type": "latency", "target_ms": 4}}, "latency": {"table": "board.json"}}
@@ -113,13 +115,33 @@ def test_a_named_table_is_no_job(tmp_path, monkeypatch):
 def test_a_cell_of_the_ablation_has_a_table_of_its_own():
     config = settings.complete({"search": {"cost": {"type": "latency", "target_ms": 4}}})
     tables = [job for job in job.ablation_jobs(config) if job.stage == "latency_table"]
-    assert len(tables) == len(variants := settings.variants(config))
-    assert {job.dataset for job in tables} == set(variants)
+    cells = set(scenarios(config)) - set(config["datasets"])
+    assert len(tables) == len(cells)
+    assert {job.dataset for job in tables} == cells
 
 
-def test_a_cost_of_another_kind_replaces_the_default():
+def test_a_cost_of_another_type_replaces_the_default():
     assert completed(search={"cost": {"type": "latency", "target_ms": 3}})["search"]["cost"] == {
         "type": "latency",
         "target_ms": 3,
     }
     assert completed(search={"cost": {"target": 0.3}})["search"]["cost"] == {"type": "macs", "target": 0.3}
+
+
+def test_an_unknown_scenario_is_one_line_with_the_nearest_name():
+    config = completed(search={"cost": {"type": "latency", "target_ms": [4, 8]}})
+    with pytest.raises(
+        UserError, match=r"town@9ms is not configured; did you mean town@\dms\? configured are: town, vill"
+    ):
+        scenario_named(config, "town@9ms")
+
+
+@pytest.mark.parametrize("cost", [{"type": "energy"}, {"type": "energy", "target": 1, "target_mj": 2}])
+def test_a_cost_has_exactly_one_target(cost):
+    with pytest.raises(UserError, match="expected exactly one key target or target_<unit>"):
+        target_key(cost)
+
+
+def test_the_unit_of_a_target_is_part_of_its_key():
+    assert target_key({"type": "energy", "target_mj": 5, "hold": 1}) == ("target_mj", "mj")
+    assert target_key({"type": "macs", "target": 0.5}) == ("target", "")

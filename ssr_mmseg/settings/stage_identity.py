@@ -1,0 +1,83 @@
+"""Identities of results: a short name for everything that the result of a stage depends on."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.settings.experiment_config import DERIVED, SUPERNET, for_dataset
+from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.utils.files import read_json, sha256
+from ssr_mmseg.utils.hashing import identity
+
+
+@cached
+def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> str:
+    """Return the identity of a stage's result: of its own settings and of those of the stages before it.
+
+    The rules pass it as a parameter, so that Snakemake reruns a stage when, and only when, the identity changes.
+    Output paths, thread counts and the device of a training stage are left out on purpose.
+
+    Args:
+        config: A completed configuration.
+        stage: Name of a stage; `search` includes the shrinking stages.
+        dataset: Name of a dataset or another scenario.
+    """
+    settings = for_dataset(config, dataset)
+    parts: dict[str, Any] = {"recipe": STAGES[stage].version}
+    data = settings["dataset"]
+
+    def before(other: str) -> str:
+        return stage_identity(config, other, dataset, seed, network if other == "retrain" else "")
+
+    if stage == "prepare":
+        parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
+        parts["mmseg"] = project_files.mmengine_digest(project_files.dataset_file(data["type"]))
+    elif stage == "latency_table":
+        table = settings["latency"]["table"]
+        parts["table"] = sha256(paths.project_file(table)) if table else None
+        parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
+        parts |= {"latency": settings["latency"], "device": settings["device"]}
+        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+    elif stage == "search":
+        parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
+        if settings["search"]["cost"]["type"] == "latency":
+            parts["latency"] = before("latency_table")
+        parts["model"] = project_files.mmengine_digest(paths.project_file(SUPERNET))
+        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
+    elif stage == "discretize":
+        parts |= {"search": before("search"), "discretize": settings["discretize"]}
+    elif stage == "sample":
+        parts |= {"seed": seed, "like": before("discretize")}
+    elif stage == "retrain":
+        parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
+        parts["prepare"] = before("prepare")
+        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
+        parts["network"] = _network_identity(network, before)
+    elif stage == "evaluate":
+        parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
+    elif stage == "gap":
+        parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
+    elif stage == "profile":
+        parts |= {"profile": settings["profile"], "device": settings["device"]}
+        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+        if settings["profile"]["weights"] == "trained":
+            parts["retrain"] = before("retrain")
+        parts["network"] = _network_identity(network, before)
+    return identity(parts)
+
+
+def joined_identity(config: dict, stage: str) -> str:
+    """Return the identity of a stage that joins all results: Snakemake compares those itself, as its input files."""
+    parts: dict[str, Any] = {"recipe": STAGES[stage].version}
+    if stage == "ablation":
+        parts["ablation"] = config.get("ablation")
+    return identity(parts)
+
+
+def _network_identity(network: str, before: Callable[[str], str]) -> str:
+    file = project_files.network_file(network)
+    if file is not None and file.suffix == ".py":
+        return project_files.mmengine_digest(file)
+    genotype = cached(read_json)(file) if file else before("discretize" if network == "searched" else "sample")
+    return identity([genotype, project_files.mmengine_digest(paths.project_file(DERIVED))])
