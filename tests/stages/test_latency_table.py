@@ -86,7 +86,7 @@ def test_an_interrupted_measurement_is_resumed(run, tmp_path, monkeypatch):
     [
         (("--backend", "abacus"), "unknown profiling backend 'abacus'; choose one of: "),
         (("--precision", "int3"), "backend eager does not offer precision 'int3'; choose one of: fp32"),
-        (("--points", "1"), "latency.points: 1 is less than the minimum of 2"),
+        (("--points", "1"), "latency.points: expected an integer ≥ 2, found 1"),
         (("--size", "30x64"), "expected a height and a width that are positive multiples of 8"),
     ],
 )
