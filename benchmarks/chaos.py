@@ -1,9 +1,9 @@
-"""Kill a running experiment again and again; its results must be those of one that was left alone.
+"""Kill a running experiment repeatedly, and compare its results with those of an undisturbed run.
 
-`python benchmarks/chaos.py --kills 50 --seed 0 --out chaos.json` runs the pipeline of chaos.yaml twice, in two folders.
-In the second, stages are killed at random moments: the stage's process alone, or the process group of Snakemake with
-it, by SIGKILL or SIGTERM. After each kill Snakemake is started again, and unlocked first where it left its lock, as
-`ssr-mmseg doctor` says. Ends with status 1 if the results differ.
+`python benchmarks/chaos.py --kills 50 --seed 0 --out chaos.json` runs the pipeline of chaos.yaml in two folders. In the
+second, stages are killed at random moments by SIGKILL or SIGTERM: either only the stage's process, or Snakemake's whole
+process group. After each kill Snakemake is restarted, and unlocked first if it left its lock, as `ssr-mmseg doctor`
+advises. The exit status is 1 if the results differ.
 """
 
 import argparse
@@ -33,14 +33,14 @@ from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 
 WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
 CLOCK_COLUMNS = ["fps", "latency_ms_p50", "latency_ms_p95", "search_hours", "search_peak_gb", "train_hours"]
-VOLATILE = {"hours", "peak_gb", "provenance", "commit"}  # of the machine, not of the result
+VOLATILE = {"hours", "peak_gb", "provenance", "commit"}  # may differ between equal runs
 COMPARED = ("metrics.json", "training.json", "gap.json", "discretization.json")
 POLL = 0.05  # seconds
-ATTEMPTS = 5  # starts in a row without a kill that may fail before this gives up
+ATTEMPTS = 5  # successive failures without a kill before giving up
 
 
 class Pipeline:
-    """Snakemake in a folder of its own, and what its stages do."""
+    """The pipeline of chaos.yaml, run by Snakemake in its own folder."""
 
     def __init__(self, folder: Path, cores: int, targets: list[str]) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Pipeline:
         folder.mkdir()
 
     def start(self) -> psutil.Popen:
-        """Start Snakemake as the leader of a process group, as a shell does; clear a lock that a kill left."""
+        """Start Snakemake as the leader of a process group, like a shell does; remove a lock left by a kill first."""
         locks = self.folder / ".snakemake/locks"
         if locks.is_dir() and any(locks.iterdir()):
             subprocess.run([*self.command, "--unlock"], cwd=self.folder, check=True, capture_output=True)
@@ -64,33 +64,34 @@ class Pipeline:
 
 
 def stages(snakemake: psutil.Popen) -> dict[psutil.Process, str]:
-    """The stages that run: each process, and its command line without the configuration."""
-    found = {}
+    """Return the running stages: each process, and its command line without the configuration."""
+    running = {}
     try:
         for process in snakemake.children(recursive=True):
             words = process.cmdline()
             if words[1:3] == ["-m", "ssr_mmseg"] and process.status() != psutil.STATUS_ZOMBIE:
-                found[process] = " ".join([words[3], *words[6:]])
-    except psutil.Error:  # one has just ended
+                running[process] = " ".join([words[3], *words[6:]])
+    except psutil.Error:  # a process has just ended
         pass
-    return found
+    return running
 
 
 class Killer:
-    """Decides which job is killed how often, when and how; by the seed, so far as the machine's pace lets it.
+    """Draws which jobs are killed, when and how; reproducible by the seed except for the machine's speed.
 
     Args:
         durations: Seconds that each job took undisturbed.
-        kills: Number of kills; each kind of stage gets one at least, the others go where the time goes.
+        kills: Number of kills; each kind of stage gets at least one, the others are distributed by duration.
+        seed: Seed of the random draws.
     """
 
     def __init__(self, durations: dict[str, float], kills: int, seed: int) -> None:
         self.random = random.Random(seed)
         self.durations = durations
-        self.open = set(durations)  # jobs that have not ended by themselves
+        self.open = set(durations)  # jobs that have not finished
         self.quota: Counter[str] = Counter()
         self.record: list[dict[str, str]] = []
-        self.pace = 1.0  # seconds that the last job to end took, for each second that it took undisturbed
+        self.pace = 1.0  # duration of the last finished job relative to the undisturbed run
         self.begin()
         kinds = sorted({job.split()[0] for job in durations})
         for kind in self.random.sample(kinds, min(kills, len(kinds))):
@@ -98,14 +99,14 @@ class Killer:
         self._spread(kills - self.quota.total())
 
     def begin(self) -> None:
-        """Forget the processes of the last start of Snakemake."""
+        """Forget the processes of the previous start of Snakemake."""
         self.running: dict[psutil.Process, str] = {}
         self.began: dict[psutil.Process, float] = {}
         self.due: dict[psutil.Process, float] = {}
         self.struck = False
 
     def watch(self, snakemake: psutil.Popen, running: dict[psutil.Process, str]) -> None:
-        """Choose a moment for each job that has begun; kill what is due; see what ended by itself."""
+        """Draw a time of death for each new job, kill jobs that are due, and note jobs that have finished."""
         for process, job in self.running.items():
             if process not in running and not self.struck:
                 self.pace = (time.monotonic() - self.began[process]) / self.durations[job]
@@ -114,7 +115,7 @@ class Killer:
         for process, job in running.items():
             began = self.began.setdefault(process, time.monotonic())
             if process not in self.running and self.quota[job] > 0:
-                latest = 0.8 if len(self.open) > 1 else 0.4  # a kill that comes too late for the last job is lost
+                latest = 0.8 if len(self.open) > 1 else 0.4  # a kill after the end of the last job would be lost
                 self.due[process] = began + self.random.uniform(0, latest * self.pace * self.durations[job])
         self.running = running
         for process, job in running.items():
@@ -128,7 +129,7 @@ class Killer:
 
     def _kill(self, snakemake: psutil.Popen, process: psutil.Process, job: str) -> None:
         victim, number = self.random.choice(WEAPONS)
-        self.struck = True  # one kill a start: Snakemake ends after it
+        self.struck = True  # one kill per start: Snakemake exits after it
         try:
             if victim == "stage":
                 process.send_signal(number)
@@ -142,10 +143,10 @@ class Killer:
 
 
 def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
-    """Start the pipeline until it is done; return the seconds that each job took in its last attempt.
+    """Start the pipeline until it is finished; return the seconds that each job took in its last attempt.
 
     Raises:
-        RuntimeError: it fails although nothing is killed.
+        RuntimeError: The pipeline fails although nothing is killed.
     """
     durations: dict[str, float] = {}
     failures = 0
@@ -166,34 +167,34 @@ def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
         failures = 0 if killer and killer.struck else failures + 1
         if failures == ATTEMPTS or not killer:
             output = (pipeline.folder / "output.txt").read_text()
-            raise RuntimeError(f"{pipeline.folder} fails without being killed:\n{output[-4000:]}")
+            raise RuntimeError(f"the pipeline in {pipeline.folder} failed without being killed:\n{output[-4000:]}")
 
 
 def without_volatile(value: object) -> object:
-    """A JSON value without what two runs may differ in."""
+    """Return a JSON value without the entries that may differ between equal runs."""
     if isinstance(value, dict):
         return {key: without_volatile(inner) for key, inner in value.items() if key not in VOLATILE}
     return [without_volatile(inner) for inner in value] if isinstance(value, list) else value
 
 
 def results(folder: Path) -> dict[str, str]:
-    """By name, the content of all results that must not differ: as it is, or without its volatile parts."""
-    found = {}
+    """Return, by name, the content of all results that must not differ, without their volatile parts."""
+    contents = {}
     for path in sorted((folder / "results").rglob("*")):
         name = str(path.relative_to(folder))
         if path.name in ("genotype.json", "evaluation.json", "dataset.json"):
-            found[name] = path.read_text()
+            contents[name] = path.read_text()
         elif path.name in COMPARED:
-            found[name] = json.dumps(without_volatile(read_json(path)))
+            contents[name] = json.dumps(without_volatile(read_json(path)))
         elif path.name == "weights.pth" or path.parent.name == "predictions":
-            found[name] = sha256(path)
+            contents[name] = sha256(path)
         elif name == paths.TABLE:
-            found[name] = pd.read_csv(path, dtype=str).drop(columns=CLOCK_COLUMNS).to_csv()
-    return found
+            contents[name] = pd.read_csv(path, dtype=str).drop(columns=CLOCK_COLUMNS).to_csv()
+    return contents
 
 
 def chaos(folder: Path, kills: int, seed: int, cores: int, targets: list[str]) -> dict:
-    """Run the pipeline once undisturbed, and disturbed until there have been enough kills; return the record."""
+    """Run the pipeline once undisturbed, then with kills until there are enough; return the record."""
     calm = Pipeline(folder / "calm", cores, targets)
     began = time.monotonic()
     durations = run(calm)
@@ -233,19 +234,19 @@ def chaos(folder: Path, kills: int, seed: int, cores: int, targets: list[str]) -
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run from the command line; 0 if the results are equal."""
+    """Run the benchmark; return 0 if the results are equal, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--out", type=Path, help="write the record here as JSON")
-    parser.add_argument("targets", nargs="*", default=[], help="what Snakemake makes (everything)")
+    parser.add_argument("--kills", type=int, default=50, help="number of kills (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the kills (%(default)s)")
+    parser.add_argument("--cores", type=int, default=2, help="cores for Snakemake (%(default)s)")
+    parser.add_argument("--out", type=Path, help="JSON file to write the record to")
+    parser.add_argument("targets", nargs="*", default=[], help="targets for Snakemake (everything)")
     arguments = parser.parse_args(argv)
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         record = chaos(folder, arguments.kills, arguments.seed, arguments.cores, arguments.targets)
     except BaseException:
-        print(f"what was made is in {folder}", file=sys.stderr)
+        print(f"the files of the runs are kept in {folder}", file=sys.stderr)
         raise
     shutil.rmtree(folder)
     print(json.dumps(record, indent=2))

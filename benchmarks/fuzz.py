@@ -1,10 +1,10 @@
-"""Feed malformed documents of every kind to what reads them, and write down how many and what was found.
+"""Feed malformed documents of every kind to their readers, and record the outcomes.
 
     python benchmarks/fuzz.py --examples 10000 --out benchmarks/records/fuzz-cpu.json
 
-The documents and properties are those of `tests/fuzz`; the examples are shared out evenly among the kinds. The record
-has, for each kind, the inputs tried, how many of them were accepted as sound and how many refused by a clear error,
-and the findings: other errors, files touched elsewhere, too much time or memory. The exit status is 1 if there are any.
+The documents and properties are those of `tests/fuzz`; the examples are divided evenly among the kinds. For each kind
+the record has the number of documents tried, accepted as valid, and refused with a clear error, and the findings: other
+errors, files changed elsewhere, too much time or memory. The exit status is 1 if there are findings.
 """
 
 import argparse
@@ -32,7 +32,7 @@ PACKAGES = ("hypothesis", "pillow", "pyyaml", "jsonschema", "opencv-python")
 
 
 def fuzz(kind: Kind, examples: int, number: int, place: Path) -> dict[str, Any]:
-    """Try `examples` documents of a kind from the seed `number`; what came out of it."""
+    """Try `examples` documents of a kind, drawn from the seed `number`; return the outcome."""
     outcome: dict[str, Any] = {"tried": 0, "accepted": 0, "refused": 0, "findings": []}
 
     @seed(number)
@@ -48,10 +48,10 @@ def fuzz(kind: Kind, examples: int, number: int, place: Path) -> dict[str, Any]:
         outcome["tried"] += 1
         try:
             outcome["accepted" if kind.accepts(document, place) else "refused"] += 1
-        except Exception as error:  # a finding, whatever it is; go on to the next document
-            told = f"{type(error).__name__}: {one_line(error, 300)}"
-            if told not in [finding["error"] for finding in outcome["findings"]]:
-                outcome["findings"].append({"error": told, "document": ascii(document)[:2000]})
+        except Exception as error:  # any error is a finding; continue with the next document
+            message = f"{type(error).__name__}: {one_line(error, 300)}"
+            if message not in [finding["error"] for finding in outcome["findings"]]:
+                outcome["findings"].append({"error": message, "document": ascii(document)[:2000]})
 
     started = time.process_time()
     run()
@@ -59,20 +59,21 @@ def fuzz(kind: Kind, examples: int, number: int, place: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Fuzz all kinds, or those that are named."""
+    """Fuzz all kinds, or the named ones; return 1 if there are findings."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--examples", type=int, default=10_000, help="documents in all (%(default)s)")
+    parser.add_argument("--examples", type=int, default=10_000, help="total number of documents (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the documents (%(default)s)")
-    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS), help="only these")
-    parser.add_argument("--out", type=Path, help="where to write the record as JSON")
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS), help="kinds of documents (all)")
+    parser.add_argument("--out", type=Path, help="JSON file to write the record to")
     arguments = parser.parse_args()
     share = math.ceil(arguments.examples / len(arguments.kinds))
     outcomes = {}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.kinds:
-            outcomes[name] = found = fuzz(KINDS[name], share, arguments.seed, Path(folder) / "place")
-            print(f"{name}: {found['tried']} tried, {found['accepted']} sound, {found['refused']} refused", flush=True)
-            for finding in found["findings"]:
+            outcomes[name] = outcome = fuzz(KINDS[name], share, arguments.seed, Path(folder) / "place")
+            counts = f"{outcome['tried']} tried, {outcome['accepted']} accepted, {outcome['refused']} refused"
+            print(f"{name}: {counts}", flush=True)
+            for finding in outcome["findings"]:
                 print(f"  {finding['error']}\n    {finding['document'][:300]}", flush=True)
     record = {
         "tried": sum(outcome["tried"] for outcome in outcomes.values()),

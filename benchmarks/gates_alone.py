@@ -1,10 +1,10 @@
-"""When the gates of a configured search decide if cross-entropy has no say: prints JSON, takes a minute of one core.
+"""Simulate when the gates of a configured search decide without cross-entropy; print JSON after a minute on one core.
 
     python benchmarks/gates_alone.py --config config/camvid.yaml --dataset camvid --images 183
 
-SSR and the cost move αs from 0 for as many steps as the search has, at the schedule's rates, with shrinking after every
-epoch. In the place of cross-entropy stands a slope of each option, drawn once, with fresh noise at every step, which
-does what it must: tell options apart. So the figures say which rates suit a number of steps, not what is found.
+SSR and the cost update α from 0 for as many steps as the search has, with the schedule's learning rate and shrinking
+after every epoch. Cross-entropy is replaced by a slope per option, drawn once, plus noise in every step, which only
+breaks ties. So the result shows which rates suit a number of steps, not which network is found.
 """
 
 import argparse
@@ -22,23 +22,23 @@ from ssr_mmseg.search.hooks import RegularizerRampHook
 from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.settings import paths
 
-SLOPE = 0.01  # of cross-entropy in a group, for each unit of probability
+SLOPE = 0.01  # of the simulated cross-entropy, per unit of probability
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="config/camvid.yaml")
-    parser.add_argument("--dataset", default="camvid")
-    parser.add_argument("--images", type=int, required=True, help="images that αs learn from: half of train")
-    parser.add_argument("--classes", type=int, default=11)
-    parser.add_argument("--rate", type=float, help="learning rate of αs in the place of the schedule's")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--config", default="config/camvid.yaml", help="experiment configuration (%(default)s)")
+    parser.add_argument("--dataset", default="camvid", help="one of its datasets (%(default)s)")
+    parser.add_argument("--images", type=int, required=True, help="images that update α: half of train")
+    parser.add_argument("--classes", type=int, default=11, help="number of classes (%(default)s)")
+    parser.add_argument("--rate", type=float, help="learning rate of α (the schedule's)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of slopes and noise (%(default)s)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(arguments.seed)
 
-    own = settings.for_dataset(settings.read_config(arguments.config), arguments.dataset)
-    search, size = own["search"], tuple(own["dataset"]["size"])
+    dataset_settings = settings.for_dataset(settings.read_config(arguments.config), arguments.dataset)
+    search, size = dataset_settings["search"], tuple(dataset_settings["dataset"]["size"])
     schedule = Config.fromfile(paths.project_file(search["schedule"]))
     epochs = search["epochs"] + search["shrink_stages"] * search["shrink_epochs"]
     steps = arguments.images // search["batch_size"]
@@ -62,8 +62,8 @@ def main() -> None:
             ratio = expected_macs(space, p, arguments.classes, size) / reference
             terms = [weights["cost"] * (ratio - target) ** 2]
             for gate in GATES:
-                drawn = slopes[gate] + SLOPE * torch.randn_like(slopes[gate])
-                terms.append(weights["cross_entropy"] * (p[gate] * drawn).sum() / math.prod(p[gate].shape[:-1]))
+                noisy = slopes[gate] + SLOPE * torch.randn_like(slopes[gate])
+                terms.append(weights["cross_entropy"] * (p[gate] * noisy).sum() / math.prod(p[gate].shape[:-1]))
                 terms.append(growth * weights[gate] * regularizer(gates.alpha[gate], p[gate], gates.alive[gate]))
             optimizer.zero_grad()
             torch.stack(terms).sum().backward()

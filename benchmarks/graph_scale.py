@@ -1,11 +1,11 @@
-"""How long Snakemake plans a large experiment, and in how much memory.
+"""Measure the time and memory that Snakemake takes to plan a large experiment.
 
     python benchmarks/graph_scale.py [--profile slurm] [--output benchmarks/records/graph-scale.json]
 
-makes, in a temporary folder, a configuration of 20 datasets × 10 networks × 10 seeds × 4 cost targets, has Snakemake
-plan its table from nothing, and prints jobs, seconds and peak memory as JSON. The targets are a list in
-`search.cost.target`: each is a search of its own, and networks that are not searched are trained once. No training
-runs, and nothing is read but settings.
+writes a configuration of 20 datasets × 10 networks × 10 seeds × 4 cost targets to a temporary folder, lets Snakemake
+plan its table from scratch, and prints jobs, seconds and peak memory as JSON. The targets are a list in
+`search.cost.target`: each is a separate search, and networks that are not searched are trained once. Nothing is
+trained, and only settings are read.
 """
 
 import argparse
@@ -32,7 +32,7 @@ TARGETS = [0.2, 0.4, 0.6, 0.8]
 
 
 def write_experiment(folder: Path, datasets: int, networks: int, seeds: int, targets: int) -> Path:
-    """Write the configuration, and a genotype for each network beyond the shipped ones; return the configuration."""
+    """Write the configuration and a genotype for each network that is not shipped; return the configuration's path."""
     published = [f"family{number}" for number in range(networks - len(SHIPPED))]
     genotypes = folder / "config/genotypes"
     genotypes.mkdir(parents=True)
@@ -54,10 +54,13 @@ def write_experiment(folder: Path, datasets: int, networks: int, seeds: int, tar
 
 
 def plan(folder: Path, config: Path, profile: str) -> dict:
-    """Have Snakemake plan the table; jobs by rule, seconds of wall and processor time, peak resident memory in MB.
+    """Have Snakemake plan the table.
+
+    Returns:
+        Jobs by rule, wall-clock and processor seconds, and peak resident memory in MB.
 
     Raises:
-        SystemExit: Snakemake could not plan; its last lines are the message.
+        SystemExit: Snakemake failed; the message is the end of its output.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "rules", "--nocolor", "results/table.csv"]
     command += ["--snakefile", str(PROJECT / "Snakefile"), "--configfile", str(config)]
@@ -67,11 +70,11 @@ def plan(folder: Path, config: Path, profile: str) -> dict:
         status = subprocess.run(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT).returncode
         seconds = time.monotonic() - began
         output.seek(0)
-        told = output.read()
+        text = output.read()
     if status:
-        sys.exit("\n".join(told.splitlines()[-10:]))
+        sys.exit("\n".join(text.splitlines()[-10:]))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", told, re.MULTILINE)}
+    jobs = {rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     total = jobs.pop("total")
     return {
         "jobs": total,
@@ -86,15 +89,15 @@ def main() -> None:
     """Measure once and print the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("datasets", 20), ("networks", 10), ("seeds", 10), ("targets", len(TARGETS))):
-        parser.add_argument(f"--{name}", type=int, default=default, help="%(default)s")
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"number of {name} (%(default)s)")
     parser.add_argument("--profile", default="default", help="workflow profile to plan with (%(default)s)")
-    parser.add_argument("--output", type=Path, help="write the record there, too")
+    parser.add_argument("--output", type=Path, help="also write the record to this file")
     arguments = parser.parse_args()
     scale = {name: getattr(arguments, name) for name in ("datasets", "networks", "seeds", "targets")}
     with tempfile.TemporaryDirectory() as folder:
         config = write_experiment(Path(folder), **scale)
         record = {"scale": scale, "profile": arguments.profile, **plan(Path(folder), config, arguments.profile)}
-    # Only now: a process counts as many bytes as the one that starts it, and torch is large.
+    # Imported late, because a child's peak memory includes that of the process that forks it, and torch is large.
     import torch
 
     from ssr_mmseg.profiling import environment

@@ -1,9 +1,9 @@
-"""Speed-up of a data-parallel search on paper, from a measured step and what it must send: prints JSON, in a second.
+"""Estimate the speed-up of a data-parallel search from a measured step and its communication; print JSON in a second.
 
     python benchmarks/scale_out.py --record benchmarks/records/search-step-cuda-bf16.json
 
-The record is one of `search_step.py`: its seconds per iteration for its batch on one GPU. Sent are the gradients, once
-per phase and not overlapped with the backward pass, and the statistics of batch normalisation, many short messages.
+The record is one of `search_step.py`, which gives the seconds per iteration on one GPU. Communicated are the gradients,
+once per phase and without overlap with the backward pass, and batch norm statistics, in many short messages.
 docs/scaling.md has the formulas.
 """
 
@@ -21,28 +21,28 @@ from ssr_mmseg.utils.files import read_json
 
 PROCESSES = (1, 2, 4, 8, 16, 32, 64)
 PER_NODE = 8
-STEMS = 3  # reduction blocks, each with a normalisation
+STEMS = 3  # reduction blocks, each with a batch norm
 
 
 def messages() -> dict:
-    """What an iteration of the 5 + 8 blocks sends with every option alive: bytes of gradients, short messages."""
+    """Count what an iteration on 5 + 8 blocks with every option alive sends: bytes of gradients, short messages."""
     search = {"space": SPACE, "dimensions": list(DIMENSIONS), "gate": "sigmoid"}
     supernet = SSRSupernet(search)
     space = SearchSpace.from_settings(search)
     alphas = sum(math.prod(space.gate_shape(gate)) for gate in GATES)
     weights = sum(p.numel() for p in supernet.parameters()) - alphas
     blocks, operators, mixtures = len(space.blocks), len(space.operators), len(space.resolutions)
-    forward = 2 * mixtures * blocks + STEMS  # statistics of all first and of all second normalisations of a mixture
+    forward = 2 * mixtures * blocks + STEMS  # statistics of all first and all second batch norms of a mixture
     backward = 2 * operators * blocks + STEMS
     return {
         "weight_gradient_bytes": 4 * weights,
         "alpha_gradient_bytes": 4 * alphas,
-        "short_messages": 2 * (forward + backward),  # in the two phases
+        "short_messages": 2 * (forward + backward),  # in two phases
     }
 
 
 def seconds_sent(count: int, sent: dict, bandwidth: float, latency: float) -> float:
-    """Seconds that `count` processes spend on sending, by a ring for gradients and a tree for short messages."""
+    """Return the seconds that `count` processes spend communicating: a ring for gradients, a tree for messages."""
     if count == 1:
         return 0.0
     size = sent["weight_gradient_bytes"] + sent["alpha_gradient_bytes"]
@@ -56,7 +56,9 @@ def main() -> int:
     parser.add_argument("--node-bandwidth", type=float, default=200e9, help="bytes/s within a node (%(default)g)")
     parser.add_argument("--network-bandwidth", type=float, default=25e9, help="bytes/s between nodes (%(default)g)")
     parser.add_argument("--node-latency", type=float, default=10e-6, help="seconds per hop within a node (%(default)g)")
-    parser.add_argument("--network-latency", type=float, default=20e-6, help="between nodes (%(default)g)")
+    parser.add_argument(
+        "--network-latency", type=float, default=20e-6, help="seconds per hop between nodes (%(default)g)"
+    )
     arguments = parser.parse_args()
     record = read_json(arguments.record)
     step, sent, rows = record["ours"]["seconds"], messages(), []

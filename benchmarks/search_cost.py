@@ -1,10 +1,10 @@
-"""Time and memory of a whole shortened search on CamVid's frames, beside the reference's step time × steps: JSON.
+"""Compare time and memory of a shortened search on CamVid with the reference's step time × steps; write JSON.
 
     python benchmarks/search_cost.py --source CAMVID --reference PATH --threads 2 --out benchmarks/records/NAME.json
 
-Each stage runs as the workflow runs it, in a process of its own; the reference's supernet makes its steps between the
-stages, at the same size and batch. It never shrinks, so that its whole search costs its step time × our steps.
-Beside the JSON stand charts of time, memory and parameters per stage, as SVG.
+Each stage runs in its own process, as in the workflow; the reference's supernet makes its steps between the stages, at
+the same size and batch. It never shrinks, so its whole search would take its step time × our steps. Charts of time,
+memory and parameters per stage are written next to the JSON as SVG.
 """
 
 import argparse
@@ -30,12 +30,12 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
 
 DATASET = "camvid"
-TURN = 2  # steps of the reference between two stages
+TURN = 2  # steps of the reference after each stage
 CHARTS = ("cost-hours", "cost-peak-gb", "cost-parameters")
 
 
 def configuration(arguments: argparse.Namespace) -> dict:
-    """The search: the reference's 5 + 8 blocks on CamVid, a fixed number of epochs, the schedule of short searches."""
+    """Return the configuration of the search: the reference's 5 + 8 blocks on CamVid, with a few epochs per stage."""
     return settings.complete(
         {
             "device": arguments.device,
@@ -55,30 +55,34 @@ def configuration(arguments: argparse.Namespace) -> dict:
     )
 
 
-def command(folder: Path, threads: int, *arguments: str) -> None:
-    """Run a command of the package in `folder`; its messages stay visible."""
+def run_command(folder: Path, threads: int, *arguments: str) -> None:
+    """Run a command of the package in `folder`, with its output on the terminal.
+
+    Raises:
+        UserError: The command failed.
+    """
     variables = {glibc_malloc.VARIABLE: glibc_malloc.TUNABLES, **os.environ, "OMP_NUM_THREADS": str(threads)}
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(paths.PROJECT), os.environ.get("PYTHONPATH")]))
-    call = [sys.executable, "-m", "ssr_mmseg", *arguments, "--config", "config.json"]
-    if subprocess.run(call, cwd=folder, env=variables).returncode:
+    command = [sys.executable, "-m", "ssr_mmseg", *arguments, "--config", "config.json"]
+    if subprocess.run(command, cwd=folder, env=variables).returncode:
         raise UserError(f"{' '.join(arguments)} failed in {folder}; see its message above")
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict:
-    """Run every stage, and the reference's steps between them."""
+    """Run every stage, and the reference's steps between them; return the record."""
     config = configuration(arguments)
     write_json(folder / "config.json", config)
-    command(folder, arguments.threads, "prepare", "--dataset", DATASET)
+    run_command(folder, arguments.threads, "prepare", "--dataset", DATASET)
     options = {key: getattr(arguments, key) for key in ("device", "threads", "batch", "size")}
     reference = Worker("reference", {**options, "reference": str(arguments.reference.resolve()), "precision": "fp32"})
-    theirs: list[float] = []
+    reference_seconds: list[float] = []
     try:
         reference.ask(f"run {WARM_UP}")
-        theirs += reference.ask(f"run {TURN}")["seconds"]
+        reference_seconds += reference.ask(f"run {TURN}")["seconds"]
         for stage in range(arguments.stages + 1):
-            which = ["shrink", "--stage", str(stage)] if stage else ["search"]
-            command(folder, arguments.threads, *which, "--dataset", DATASET)
-            theirs += reference.ask(f"run {TURN}")["seconds"]
+            command = ["shrink", "--stage", str(stage)] if stage else ["search"]
+            run_command(folder, arguments.threads, *command, "--dataset", DATASET)
+            reference_seconds += reference.ask(f"run {TURN}")["seconds"]
         facts = reference.ask("end")
     finally:
         reference.close()
@@ -89,15 +93,16 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
         metrics = read_json(folder / paths.stage_metrics_path(DATASET, 0, stage))
         seconds = metrics["hours"] * 3600
         row = {"stage": stage, "steps": arguments.epochs * per_epoch, "seconds": seconds}
-        kept = ("peak_gb", "data_wait_share", "parameters", "options_alive", "gates_decided", "one_hot_miou")
-        stages.append(row | {key: metrics[key] for key in kept})
-    steps, total, step = (sum(s["steps"] for s in stages), sum(s["seconds"] for s in stages), statistics.median(theirs))
+        keys = ("peak_gb", "data_wait_share", "parameters", "options_alive", "gates_decided", "one_hot_miou")
+        stages.append(row | {key: metrics[key] for key in keys})
+    steps, total = sum(stage["steps"] for stage in stages), sum(stage["seconds"] for stage in stages)
+    step = statistics.median(reference_seconds)
     return {
         "config": {"size": arguments.size, "search": config["search"]},
         "stages": stages,
         "steps": steps,
         "seconds": total,
-        "reference": {"seconds_per_step": step, "all_seconds": theirs, "peak_gb": facts["peak_gb"]},
+        "reference": {"seconds_per_step": step, "all_seconds": reference_seconds, "peak_gb": facts["peak_gb"]},
         "ratio": {
             "time": total / (steps * step),
             "memory": [stage["peak_gb"] / facts["peak_gb"] for stage in stages],
@@ -106,17 +111,17 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
 
 
 def parse() -> argparse.Namespace:
-    """Options of the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--source", type=Path, required=True, help="CamVid's folder, as in config/camvid.yaml")
+    parser.add_argument("--source", type=Path, required=True, help="folder of CamVid, see config/camvid.yaml")
     parser.add_argument("--reference", type=Path, required=True, help="clone of Sunshine-Ye/IJCV22-SSR")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (%(default)s)")
     parser.add_argument("--batch", type=int, default=6, help="images per step (%(default)s)")
     parser.add_argument("--size", type=int, nargs=2, default=[184, 240], metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--epochs", type=int, default=2, help="of every stage (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=2, help="epochs of every stage (%(default)s)")
     parser.add_argument("--stages", type=int, default=5, help="shrinking stages (%(default)s)")
-    parser.add_argument("--out", type=Path, required=True, help="write the JSON there, and the charts beside it")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write; the charts are written next to it")
     return parser.parse_args()
 
 
@@ -126,16 +131,16 @@ def main() -> int:
         device = resolve_device(arguments.device)
         for path in (arguments.source, arguments.reference):
             if not path.is_dir():
-                raise UserError(f"{path} is no folder; expected CamVid and a clone of Sunshine-Ye/IJCV22-SSR")
+                raise UserError(f"{path} is not a folder; expected CamVid and a clone of Sunshine-Ye/IJCV22-SSR")
         with tempfile.TemporaryDirectory() as name:
-            found = measure(arguments, Path(name))
-            command(Path(name), 1, "figures")
-            record = {**found, "environment": environment(device), "provenance": provenance()}
+            record = measure(arguments, Path(name))
+            run_command(Path(name), 1, "figures")
+            record |= {"environment": environment(device), "provenance": provenance()}
             record["environment"]["threads"] = arguments.threads
             write_json(arguments.out, record)
             for chart in CHARTS:
-                drawn = Path(name) / paths.FIGURES / f"{DATASET}-seed0-{chart}.svg"
-                shutil.copy(drawn, arguments.out.with_name(f"{arguments.out.stem}-{chart}.svg"))
+                source = Path(name) / paths.FIGURES / f"{DATASET}-seed0-{chart}.svg"
+                shutil.copy(source, arguments.out.with_name(f"{arguments.out.stem}-{chart}.svg"))
     except UserError as error:
         print(f"search_cost: {error}", file=sys.stderr)
         return 2

@@ -1,9 +1,10 @@
-"""What SSR does to gates when nothing else does: prints JSON, takes minutes.
+"""Measure the effect of the SSR regularizer on gates in the absence of other losses; print JSON after minutes.
 
-Each row lets Adam minimise SSR alone, from small random α, with shrinking between the steps, and counts the survivors
-of every group at the end. docs/method.md explains what the rows show.
+In each row Adam minimizes SSR alone from small random α, with shrinking between the steps; the row counts the survivors
+of every group at the end. docs/method.md explains the result.
 """
 
+import argparse
 import json
 from collections import Counter
 
@@ -13,16 +14,16 @@ from ssr_mmseg.architecture.gates import SCORES
 from ssr_mmseg.search.regularizers import build_regularizer
 
 GROUPS, OPTIONS = 130, 10
-WEIGHT = 15  # of the regularizer, which is a mean over the groups
+WEIGHT = 15  # of the regularizer, which averages over the groups
 LEARNING_RATE = 0.05
 STEPS_PER_EPOCH = 20
 THRESHOLD = 0.1
-STEPS = (200, 1000, 3000)  # at which survivors are counted
+STEPS = (200, 1000, 3000)  # after which survivors are counted
 SEEDS = 20
 
 
 def survivors(gate: str, weight_decay: float, seed: int) -> dict[int, list[int]]:
-    """Number of survivors of each group after each of `STEPS` steps."""
+    """Return the number of survivors of each group after each number of `STEPS`."""
     torch.manual_seed(seed)
     ssr = build_regularizer("ssr")
     alpha = torch.nn.Parameter(0.01 * torch.randn(GROUPS, OPTIONS))
@@ -47,6 +48,7 @@ def survivors(gate: str, weight_decay: float, seed: int) -> dict[int, list[int]]
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
     rows = []
     for gate, weight_decay in (("sigmoid", 0.0), ("sigmoid", 1e-3), ("softmax", 0.0)):

@@ -1,10 +1,10 @@
-"""Milliseconds per training step with each way of making it faster: prints JSON, one line per variant.
+"""Measure the milliseconds per training step with each speed-up; print JSON, one line per variant.
 
     python benchmarks/training_step.py --seconds 10 --out benchmarks/records/training-step-cuda.json
 
-The dataset must have been prepared. Each variant is the configuration's own retraining of a network, or the first
-stage of its search, with data path and all, that ends after some seconds; the first two epochs are not counted.
-Nothing of a training is kept; on a CPU nothing is compiled.
+The dataset must be prepared. Each variant is the configuration's retraining of a network, or the first stage of its
+search, including data loading, stopped after some seconds; the first two epochs are not counted. Nothing of the
+trainings is kept. On a CPU nothing is compiled.
 """
 
 import argparse
@@ -34,11 +34,11 @@ AVERAGE, LAYOUT = "dict(type='AverageHook')", "dict(type='ChannelsLastHook')"
 
 
 def hooks(*more: str) -> str:
-    """The line of a schedule with the hooks of every variant, and `more` of them."""
+    """Return the line of a schedule with the hooks common to all variants and `more` of them."""
     return f"custom_hooks = [{', '.join([HISTORY, *more, STOPWATCH])}]"
 
 
-RETRAIN = {  # lines laid over the configured schedule
+RETRAIN = {  # lines that override the configured schedule
     "float32": f"optim_wrapper = dict(enabled=False)\n{hooks(AVERAGE)}",
     "bfloat16": hooks(AVERAGE),
     "bfloat16, channels-last": hooks(AVERAGE, LAYOUT),
@@ -52,13 +52,13 @@ SEARCH = {
     "bfloat16": hooks(),
     "bfloat16, channels-last": hooks(LAYOUT),
 }
-WARM = 2  # epochs
-EPOCHS = 10_000  # more than there is time for: the stopwatch ends them
+WARM = 2  # epochs that are not counted
+EPOCHS = 10_000  # more than fit: the stopwatch ends the training
 
 
 @HOOKS.register_module()
 class Stopwatch(Hook):
-    """Time whole epochs, and end the training after `seconds` of them."""
+    """Time whole epochs, and stop the training after `seconds` of them."""
 
     seconds = 10.0
     epochs: list[float]
@@ -82,11 +82,22 @@ class Stopwatch(Hook):
 
 
 def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tuple[list[float], int, str]:
-    """Seconds per step in each epoch of a training with `lines` in its schedule; its epochs' steps; its device."""
-    own = settings.for_dataset(config, dataset)[part]
+    """Train with `lines` added to the schedule.
+
+    Args:
+        config: The experiment configuration.
+        dataset: Name of the dataset.
+        part: `retrain` or `search`.
+        lines: Python lines that override the schedule of that part.
+        network: Network to retrain.
+
+    Returns:
+        Seconds per step in each epoch, steps per epoch, and the device.
+    """
+    section = settings.for_dataset(config, dataset)[part]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "schedule.py"
-        file.write_text(f"_base_ = [{str(Path(own['schedule']).resolve())!r}]\n{lines}\n")
+        file.write_text(f"_base_ = [{str(Path(section['schedule']).resolve())!r}]\n{lines}\n")
         changed = settings.merge(config, {part: {"schedule": str(file), "epochs": EPOCHS}})
         for key in ("schedule", "epochs"):
             changed["datasets"][dataset].get(part, {}).pop(key, None)
@@ -102,36 +113,41 @@ def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tu
 
 
 def parse() -> argparse.Namespace:
-    """Options of the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default="config/camvid.yaml", help="of the experiment (%(default)s)")
+    parser.add_argument("--config", default="config/camvid.yaml", help="experiment configuration (%(default)s)")
     parser.add_argument("--dataset", default="camvid", help="one of its datasets (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=10, help="per variant, after its warm-up (%(default)s)")
-    parser.add_argument("--network", default="paper_cityscapes", help="what is retrained (%(default)s)")
-    parser.add_argument("--out", type=Path, help="record that is written after each variant")
+    parser.add_argument("--seconds", type=float, default=10, help="seconds per variant after its warm-up (%(default)s)")
+    parser.add_argument("--network", default="paper_cityscapes", help="network to retrain (%(default)s)")
+    parser.add_argument("--out", type=Path, help="JSON file to write, updated after each variant")
     return parser.parse_args()
 
 
 def main() -> int:
     arguments = parse()
-    logging.disable(logging.INFO)  # mmengine's, between the lines
+    logging.disable(logging.INFO)  # mmengine's messages would mix with the output
     Stopwatch.seconds = arguments.seconds
     rows = []
     try:
         config = settings.read_config(arguments.config)
-        own = settings.for_dataset(config, arguments.dataset)
+        dataset_settings = settings.for_dataset(config, arguments.dataset)
         setting = {"config": arguments.config, "dataset": arguments.dataset, "network": arguments.network}
         for part, variants in (("retrain", RETRAIN), ("search", SEARCH)):
             for name, lines in variants.items():
                 epochs, steps, device = times(config, arguments.dataset, part, lines, arguments.network)
                 raw = [round(1000 * seconds, 3) for seconds in epochs]
-                row = {"step": part, "variant": name, "batch": own[part]["batch_size"], "steps_per_epoch": steps}
+                row = {
+                    "step": part,
+                    "variant": name,
+                    "batch": dataset_settings[part]["batch_size"],
+                    "steps_per_epoch": steps,
+                }
                 row |= {"first_epoch_s": round(epochs[0] * steps, 2), "ms_per_step": statistics.median(raw[WARM:])}
                 print(json.dumps(row), flush=True)
                 rows.append(row | {"epochs_ms_per_step": raw})
                 if arguments.out:
-                    about = {"environment": environment(torch.device(device)), "provenance": provenance()}
-                    write_json(arguments.out, {"setting": setting, "rows": rows, **about})
+                    circumstances = {"environment": environment(torch.device(device)), "provenance": provenance()}
+                    write_json(arguments.out, {"setting": setting, "rows": rows, **circumstances})
     except UserError as error:
         print(f"training_step: {error}", file=sys.stderr)
         return 2

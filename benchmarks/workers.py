@@ -1,7 +1,7 @@
-"""Programs measured in turns: each in a process of its own, so that memory is told apart, one running at a time.
+"""Programs measured in turn, one at a time, each in its own process so that their memory can be measured separately.
 
-A worker is this module run with a name and options. It prepares, then answers each line of its input by one line of
-JSON: `run N` makes N steps, `end` closes it.
+A worker is this module run with a name and options. After its preparation it answers each line of its input with one
+line of JSON: `run N` makes N steps, `end` ends it.
 """
 
 import json
@@ -21,17 +21,17 @@ WARM_UP = 2
 
 
 class Worker:
-    """A program in a process of its own.
+    """A program in its own process.
 
     Args:
         name: `ours`, `reference` or `peak`.
-        options: Keyword options of `serve`, ready for JSON.
+        options: Options of `serve`, as JSON values.
     """
 
     def __init__(self, name: str, options: dict) -> None:
         command = [sys.executable, str(Path(__file__).resolve()), name, json.dumps(options)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(options["threads"])}
-        if name == "ours":  # as the workflow starts a search; the reference has no such settings
+        if name == "ours":  # as in the workflow; the reference has no such settings
             environment.setdefault(glibc_malloc.VARIABLE, glibc_malloc.TUNABLES)
         self.name = name
         self.process = subprocess.Popen(
@@ -39,7 +39,11 @@ class Worker:
         )
 
     def ask(self, line: str) -> dict:
-        """The worker's answer to a line; raises `UserError` when it has died."""
+        """Send a line and return the worker's answer.
+
+        Raises:
+            UserError: The worker has ended.
+        """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         try:
@@ -49,27 +53,27 @@ class Worker:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            raise UserError(f"worker {self.name} ended with status {self.process.wait()}; see its messages above")
+            raise UserError(f"worker {self.name} exited with status {self.process.wait()}; see its messages above")
         return json.loads(answer)
 
     def close(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process."""
         self.process.kill()
         self.process.communicate()
 
 
 def serve(name: str, options: dict) -> None:
-    """Answer the lines of standard input until `end`; libraries' messages go to standard error."""
+    """Answer the lines of standard input until `end`; the output of libraries goes to standard error."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     import torch
 
     torch.set_num_threads(options["threads"])
     if options["device"] == "cuda":
-        tf32 = options["precision"] != "fp32"  # torch's own default for convolutions is yes
+        tf32 = options["precision"] != "fp32"  # torch's default for convolutions is TF32
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = tf32
     programs = {"ours": _ours, "reference": _reference, "peak": _peak}
-    step, facts = programs[name](options)
+    step, final_facts = programs[name](options)
     for line in sys.stdin:
         if line.strip() == "end":
             break
@@ -82,11 +86,11 @@ def serve(name: str, options: dict) -> None:
             seconds.append(time.perf_counter() - wall)
             cpu.append(time.process_time() - used)
         print(json.dumps({"seconds": seconds, "cpu_seconds": cpu}), file=answers, flush=True)
-    print(json.dumps({**_memory(options["device"]), **facts()}), file=answers, flush=True)
+    print(json.dumps({**_memory(options["device"]), **final_facts()}), file=answers, flush=True)
 
 
 def _memory(device: str) -> dict:
-    """Peak memory so far in 10⁹ bytes: what the GPU's allocator gave, or the resident set."""
+    """Return the peak memory so far in 10⁹ bytes: allocated by torch on a GPU, otherwise resident."""
     if device == "cuda":
         import torch
 
@@ -122,7 +126,7 @@ def _reference(options: dict) -> tuple[Callable[[], None], Callable[[], dict]]:
 
 
 def _peak(options: dict) -> tuple[Callable[[], None], Callable[[], dict]]:
-    """3×3 convolutions of several shapes, none of them special to a supernet; the fastest counts."""
+    """Time 3×3 convolutions of several common shapes; the fastest counts."""
     import torch
 
     dtype = torch.bfloat16 if options["precision"] == "bf16" else torch.float32
