@@ -74,7 +74,9 @@ def test_missing_stages_states_and_networks_have_their_own_messages(here, capfd)
         "ssr-mmseg: shrinking stage 9 is not configured: search.shrink_stages is 3; choose another stage or increase it"
     )
     assert "results/town/seed0/search/state.pth not found" in fails(capfd, "shrink", *TOWN, "--stage", "1")
-    assert "unknown network lenet; known are: searched, random" in fails(capfd, "retrain", *TOWN, "--network", "lenet")
+    assert "unknown network lenet; did you mean erfnet? known are: searched, random" in fails(
+        capfd, "retrain", *TOWN, "--network", "lenet"
+    )
     assert "batch_size is 8 but there are only 2 images" in fails(capfd, "search", *TOWN)
     assert not (here / "results/town/seed0").exists()
 

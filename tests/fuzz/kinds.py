@@ -229,7 +229,7 @@ def _progress(document: tuple[bytes, bytes], _: Path) -> None:
     """Read the progress and log of a training: the overview shows or skips them and prints only printable text."""
     progress, log = document
     _file(progress, paths.PROGRESS.format(job="search/town-seed0"))
-    _file(log, paths.LOG.format(stage="retrain", job="town-seed0-searched"))
+    _file(log, paths.LOG.format(job="retrain/town-seed0-searched"))
     shown = status.as_text(status.overview(CONFIG, 1e6))
     assert all(line.isprintable() for line in shown.split("\n"))
     if status.MARKS["running"][0] not in shown:
