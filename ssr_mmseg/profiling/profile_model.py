@@ -60,7 +60,7 @@ def profile_model(
             `model`; or GPU memory is too small.
     """
     target = resolve_device(device)
-    kind = backend_type(backend, precision)
+    chosen = backend_type(backend, precision)
     if batch < 1:
         raise UserError(f"expected a batch of at least 1 image, found {batch}; correct the profile settings")
     if not sizes:
@@ -82,7 +82,7 @@ def profile_model(
             "macs": count_macs(model, (height, width)),
         }
         try:
-            with arithmetic(precision or kind.precisions[0]):
+            with arithmetic(precision or chosen.precisions[0]):
                 expected = _reference_logits(model, batch_images)
                 memory = Memory(target)  # created before the backend, so that its weights count
                 runner = create_backend(backend, timed or model, target, precision)
