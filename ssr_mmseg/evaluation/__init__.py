@@ -1,1 +1,1 @@
-"""Accuracy of networks: mIoU, overlays of predictions, agreement of logits and statistics over seeds."""
+"""Evaluation of networks: mIoU, pictures of predictions, agreement of logits and statistics over seeds."""

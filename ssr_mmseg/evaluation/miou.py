@@ -1,4 +1,4 @@
-"""Segmentation quality: mIoU, per-class IoU and pixel accuracy, at the labels' own size."""
+"""Segmentation quality: mIoU, per-class IoU and pixel accuracy, at the labels' original size."""
 
 import math
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from ssr_mmseg.datasets.transforms import IGNORED
 def evaluate_model(
     model: BaseModel, loader: DataLoader, classes: list[str], watch: Callable[[int, object], None] | None = None
 ) -> dict:
-    """Segment every image of a loader and compare with its labels.
+    """Segment every image of a loader and compare the predictions with the labels.
 
     Args:
-        model: An mmseg segmentor; it is left in evaluation mode.
+        model: An mmseg segmentor, which is left in evaluation mode.
         loader: Batches of a dataset with labels.
         classes: Class names, in the order of the label values.
-        watch: Called with each image's number and its `SegDataSample`.
+        watch: Function called with each image's number and its `SegDataSample`.
 
     Returns:
-        `miou`, `pixel_accuracy` and `iou` per class, in percent; a class that is neither in the labels nor in the
-        predictions has None and does not count.
+        Number of `images`, and `miou`, `pixel_accuracy` and `iou` per class, in percent; the IoU of a class that
+        occurs neither in the labels nor in the predictions is None and not included in the mean.
     """
     model.eval()
     areas = []
@@ -38,8 +38,8 @@ def evaluate_model(
             if watch is not None:
                 watch(number, sample)
             number += 1
-    intersect, union, predicted, labelled = (torch.stack(area).sum(dim=0).double() for area in zip(*areas, strict=True))
-    metrics = IoUMetric.total_area_to_metrics(intersect, union, predicted, labelled)
+    intersect, union, predicted, labeled = (torch.stack(area).sum(dim=0).double() for area in zip(*areas, strict=True))
+    metrics = IoUMetric.total_area_to_metrics(intersect, union, predicted, labeled)
     iou = {name: _percent(value) for name, value in zip(classes, metrics["IoU"].tolist(), strict=True)}
     counted = [value for value in iou.values() if value is not None]
     return {

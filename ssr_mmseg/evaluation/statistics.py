@@ -1,4 +1,4 @@
-"""Means, intervals and paired tests for a handful of seeds. Pure functions on numbers; SciPy does the arithmetic."""
+"""Means, confidence intervals and paired tests over a few seeds, computed by SciPy."""
 
 import math
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-SIGNED_RANK_PAIRS = 6  # fewer pairs cannot reach p < 0.05 in Wilcoxon's test: its least p is 2^(1 − pairs)
+SIGNED_RANK_PAIRS = 6  # fewer pairs cannot reach p < 0.05 in Wilcoxon's test, whose smallest p is 2^(1 − pairs)
 
 Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """First minus second, pair by pair; None where too few pairs allow no statement."""
+    """Result of a paired comparison, first minus second; None for figures that need more pairs."""
 
     pairs: int
     difference: float  # mean over the pairs
@@ -25,10 +25,10 @@ class Comparison:
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, Interval | None]:
-    """Mean, and its t-interval; a single value has none.
+    """Return the mean and its t-interval, None for a single value.
 
     Raises:
-        ValueError: no value.
+        ValueError: There is no value.
     """
     if len(values) == 0:
         raise ValueError("expected at least one value to average, found none")
@@ -40,15 +40,15 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 
 
 def compare_paired(first: Sequence[float], second: Sequence[float]) -> Comparison:
-    """Compare two figures that were measured on the same seeds, in the same order.
+    """Compare two measures of the same seeds, in the same order.
 
-    Pairs without any difference have p = 1.
+    If no pair differs, p = 1.
 
     Raises:
-        ValueError: different or no numbers of values.
+        ValueError: The numbers of values differ or are 0.
     """
     if len(first) != len(second):
-        raise ValueError(f"expected as many values on both sides, found {len(first)} and {len(second)}")
+        raise ValueError(f"expected the same number of values on both sides, found {len(first)} and {len(second)}")
     differences = np.subtract(first, second)
     mean, interval = mean_interval(differences.tolist())
     pairs = len(differences)
@@ -68,14 +68,14 @@ def compare_paired(first: Sequence[float], second: Sequence[float]) -> Compariso
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's step-down correction for several tests, in the order given; None stays None and counts for no test.
+    """Apply Holm's step-down correction for several tests, in the given order; None stays None and is not counted.
 
-    The k-th smallest of m becomes the largest of (m − j + 1)·p_(j) over j ≤ k, at most 1.
+    The k-th smallest p-value of m becomes the largest of (m − j + 1)·p_(j) over j ≤ k, at most 1.
     """
-    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None and not math.isnan(p))
+    ranked = sorted((p, index) for index, p in enumerate(p_values) if p is not None and not math.isnan(p))
     adjusted: list[float | None] = [None] * len(p_values)
     largest = 0.0
-    for rank, (p, index) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
+    for rank, (p, index) in enumerate(ranked):
+        largest = max(largest, min(1.0, (len(ranked) - rank) * p))
         adjusted[index] = largest
     return adjusted

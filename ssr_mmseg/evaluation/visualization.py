@@ -1,4 +1,4 @@
-"""What a network sees and says, as a picture."""
+"""Pictures of an image with its prediction and ground truth."""
 
 from pathlib import Path
 
@@ -11,16 +11,17 @@ from ssr_mmseg.datasets.transforms import IGNORED
 
 
 def side_by_side(image: Path, prediction: torch.Tensor, label: torch.Tensor, palette: np.ndarray) -> Image.Image:
-    """Image, coloured prediction and coloured truth beside each other, at the label's size.
+    """Return the image, the colored prediction and the colored ground truth in one picture, at the label's size.
 
     Args:
+        image: Path of the image.
         prediction: Class per pixel, (H, W).
-        label: Likewise; ignored pixels are black.
+        label: True class per pixel, (H, W); ignored pixels are black.
         palette: Red, green and blue of each class, (classes, 3), uint8.
     """
     height, width = label.shape
     photo = open_image(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    colours = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
-    colours[: len(palette)] = palette
-    panels = [np.asarray(photo), colours[prediction.numpy()], colours[label.numpy()]]
+    colors = np.zeros((IGNORED + 1, 3), dtype=np.uint8)
+    colors[: len(palette)] = palette
+    panels = [np.asarray(photo), colors[prediction.numpy()], colors[label.numpy()]]
     return Image.fromarray(np.concatenate(panels, axis=1))

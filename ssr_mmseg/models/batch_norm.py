@@ -1,7 +1,7 @@
-"""Batch normalisation in parts: statistics, the affine map, the backward pass; over the images of all processes.
+"""Parts of batch normalization: statistics, affine map and backward pass, over the images of all processes.
 
-In training mode data-parallel processes normalise by the statistics of their whole batch, so that several of them
-compute what one would.
+In training mode data-parallel processes normalize by the statistics of their common batch, so that several of them
+compute the same as one.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from ssr_mmseg.utils import distributed
 
 
 def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None = None) -> Tensor:
-    """`scale · bn(x)` per channel, with the scale folded into the affine parameters: a mask costs no pass over x."""
+    """Return `scale · bn(x)` per channel, with the scale folded into the affine parameters to save a pass over x."""
     weight, bias = (bn.weight, bn.bias) if scale is None else (bn.weight * scale, bn.bias * scale)
     if bn.training and dist.get_world_size() > 1:
         return _SharedBatchNorm.apply(x, weight, bias, bn)
@@ -26,21 +26,22 @@ def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None = None
 
 
 def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tuple[Tensor, Tensor]:
-    """Mean and 1/√(variance + ε) of every channel of every x over the batch; running statistics move towards them.
+    """Compute the mean and 1/√(variance + ε) of every channel of every x, and update the running statistics.
 
     Args:
-        xs: Inputs (B, Cₖ, Hₖ, Wₖ) of the normalisations `bns`, which share ε and momentum.
+        xs: Inputs (B, Cₖ, Hₖ, Wₖ) of the normalizations.
+        bns: The normalizations, which share ε and momentum.
 
     Returns:
-        Two vectors (Σₖ Cₖ,), one x behind the other.
+        Two vectors (Σₖ Cₖ,), with the channels of one x after those of the other.
     """
     momentum, shared = bns[0].momentum or 0.0, dist.get_world_size() > 1
-    found = [
+    statistics = [
         torch.batch_norm_update_stats(x, *((None, None) if shared else (bn.running_mean, bn.running_var)), momentum)
         for x, bn in zip(xs, bns, strict=True)
     ]
-    mean, variance = (torch.cat(parts) for parts in zip(*found, strict=True))
-    if shared:  # processes have as many pixels each
+    mean, variance = (torch.cat(parts) for parts in zip(*statistics, strict=True))
+    if shared:  # all processes have the same number of pixels
         means, variances = torch.stack(dist.all_gather(torch.stack([mean, variance]))).unbind(dim=1)
         mean = means.mean(dim=0)
         variance = variances.mean(dim=0) + means.var(dim=0, unbiased=False)
@@ -53,24 +54,24 @@ def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tup
 
 
 def affine(x: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
-    """slope · x + offset per channel, in the precision of x, (B, C, H, W)."""
+    """Return slope · x + offset per channel, in the precision of x, (B, C, H, W)."""
     return torch.addcmul(per_channel(offset, x), x, per_channel(slope, x))
 
 
 def per_channel(values: Tensor, like: Tensor) -> Tensor:
-    """Values (…, C) in the precision of `like`, shaped (…, C, 1, 1) to weigh its channels."""
+    """Return values (…, C) in the precision of `like`, shaped (…, C, 1, 1) to multiply its channels."""
     return values.to(like.dtype).unsqueeze(-1).unsqueeze(-1)
 
 
 def norm_backward(
     bn: nn.BatchNorm2d, gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, inverse: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of input, weight and bias of a normalisation by the batch's own statistics."""
+    """Return the gradients of input, weight and bias of a normalization by the statistics of the batch."""
     shared = dist.get_world_size() > 1
     dx, dweight, dbias = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, inverse, True, bn.eps, [not shared, True, True]
     )
-    if shared:  # statistics depend on the images of all processes; of its parameters each has its own images' gradient
+    if shared:  # dx depends on the images of all processes, while dweight and dbias stay those of this process's images
         sums = distributed.mean(torch.stack([dbias, dweight])) / (x.numel() // x.shape[1])
         slope = weight * inverse
         curve = -slope * sums[1] * inverse
@@ -94,9 +95,9 @@ class _SharedBatchNorm(torch.autograd.Function):
 
 
 def draw_statistics(network: nn.Module, seed: int) -> None:
-    """Give every batch normalisation values as a training leaves them, drawn by the seed; in place.
+    """Draw running statistics such as a training leaves for every batch normalization, in place.
 
-    A fresh one scales by 1 and shifts by 0: a graph that forgot it would pass for the network.
+    A new batch normalization is the identity, so a graph without it would agree with the network.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

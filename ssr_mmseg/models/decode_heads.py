@@ -1,4 +1,4 @@
-"""Decode heads: the cheap one of the search and the aggregation of the derived network (method §2)."""
+"""Decode heads: a light one for the search, and the aggregation of the derived network (method §2)."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ from ssr_mmseg.models.operators import PyramidPooling, conv_bn_relu, upsample
 
 @MODELS.register_module()
 class SearchHead(BaseDecodeHead):
-    """A 1×1 classifier on the last feature, trained against the labels at the centers of its cells.
+    """A 1×1 classifier on the last feature, trained on the labels at the centers of its cells.
 
-    Shapes: features as of `SSRSupernet` → logits (B, num_classes, H/8, W/8).
+    Shapes: the features of `SSRSupernet` → logits (B, num_classes, H/8, W/8).
     """
 
     def __init__(self, in_channels: int, **options) -> None:
@@ -35,16 +35,16 @@ class SearchHead(BaseDecodeHead):
 
 @MODELS.register_module()
 class AggregationHead(BaseDecodeHead):
-    """Context of the 1/8 feature joined with detail of the 1/4 and 1/2 features.
+    """Head that joins context from the 1/8 feature with detail from the 1/4 and 1/2 features.
 
     Shapes: features (B, c₂, H/2, W/2), (B, c₄, H/4, W/4), (B, c₈, H/8, W/8) → logits (B, num_classes, H/4, W/4).
 
     Args:
         in_channels: (c₂, c₄, c₈).
-        channels: Width of the fused features.
-        skip_channels: Width of the branch that carries detail.
-        branch_channels: Width of each pooled grid.
-        dropout_ratio: Channel dropout behind both fusions.
+        channels: Channels of the fused features.
+        skip_channels: Channels of the detail branch.
+        branch_channels: Channels of each pooled grid.
+        dropout_ratio: Channel dropout after both fusions.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class AggregationHead(BaseDecodeHead):
             channels=channels,
             in_index=[0, 1, 2],
             input_transform="multiple_select",
-            dropout_ratio=0.0,  # the fusions bring their own
+            dropout_ratio=0.0,  # the fusions have their own
             **options,
         )
         self.context = PyramidPooling(in_channels[2], channels, branch_channels, dropout_ratio)
@@ -89,11 +89,11 @@ class AggregationHead(BaseDecodeHead):
 
 @torch.no_grad()
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """Percentage of the labelled pixels that logits (B, classes, H, W) get right; it never waits for the GPU.
+    """Return the percentage of the labeled pixels that logits (B, classes, H, W) classify correctly.
 
-    mmseg's `accuracy` to the bit, whose masks have a variable size, for which the CPU waits.
+    Bit-identical to mmseg's `accuracy`, whose masks of variable size synchronize with the GPU.
     """
-    labelled = labels != ignore_index
-    right = ((logits.argmax(dim=1) == labels) & labelled).sum()
+    labeled = labels != ignore_index
+    correct = ((logits.argmax(dim=1) == labels) & labeled).sum()
     epsilon = torch.finfo(torch.float32).eps
-    return (right.float() + epsilon) * (100 / (labelled.sum().double() + epsilon)).float()
+    return (correct.float() + epsilon) * (100 / (labeled.sum().double() + epsilon)).float()

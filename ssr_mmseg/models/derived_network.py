@@ -1,4 +1,4 @@
-"""The derived network: a genotype as a plain backbone, trained from scratch (method §2, §7)."""
+"""Derived network: the backbone that a genotype describes, trained from scratch (method §2, §7)."""
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -11,7 +11,7 @@ from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBloc
 
 
 class DerivedBlock(nn.Module):
-    """y = ReLU(f(x) + x), the residual on the leading channels that input and output share.
+    """y = ReLU(f(x) + x), with the residual on the leading channels that input and output have in common.
 
     Shapes: (B, inputs, H, W) → (B, block.out, H, W).
     """
@@ -31,12 +31,12 @@ class DerivedBlock(nn.Module):
 
 @MODELS.register_module()
 class SSRNet(BaseModule):
-    """Backbone of a genotype.
+    """Backbone that a genotype describes.
 
-    Shapes: (B, 3, H, W) → features at 1/2 (16 channels), 1/4 and 1/8 (the out width of the stage's last block).
+    Shapes: (B, 3, H, W) → features at 1/2 (16 channels), 1/4 and 1/8 (the out width of each stage's last block).
 
     Args:
-        genotype: The value of a genotype file (`Genotype.to_dict`), or the path of one.
+        genotype: Content of a genotype file (`Genotype.to_dict`), or its path.
     """
 
     def __init__(self, genotype: dict | str) -> None:

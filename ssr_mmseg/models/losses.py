@@ -1,4 +1,4 @@
-"""The loss of a training from scratch: cross-entropy with smoothed labels, on the hardest pixels."""
+"""Loss of a training from scratch: cross-entropy with label smoothing on the hardest pixels (OHEM)."""
 
 import math
 from typing import Any
@@ -18,21 +18,21 @@ from ssr_mmseg.utils import distributed
 class HardPixelCrossEntropy(nn.Module):
     """Class-weighted cross-entropy, averaged over the hard pixels of a batch.
 
-    With ℓᵢ the loss of pixel i, wᵢ the weight of its class and K the set of pixels to learn from,
+    With ℓᵢ the loss of pixel i, wᵢ the weight of its class and K the set of hard pixels,
 
         L = Σ_K ℓᵢ / Σ_K wᵢ,   ℓᵢ = −(1 − ε) wᵢ ln pᵢ − (ε / C) Σ_c w_c ln p_c.
 
-    K holds the pixels whose own class has a probability below `threshold`, and at least the `keep` share of all
-    pixels that are hardest (OHEM; Shrivastava et al., 2016). mmseg's samplers find the same K by sorting and masks of
-    variable size, for which the CPU waits for the GPU several times a step.
+    K contains the pixels whose label has a probability below `threshold`, and at least the hardest share `keep` of all
+    pixels (OHEM; Shrivastava et al., 2016). mmseg's samplers find the same K by masks of variable size, which
+    synchronize with the GPU several times a step.
 
     Args:
         class_weight: One weight per class; 1 by default.
         label_smoothing: ε.
-        keep: Least share of the pixels to learn from; 1 takes them all.
+        keep: Smallest share of the pixels in K; 1 for all pixels.
         threshold: Probability from which a pixel counts as easy.
-        loss_weight: Factor of the whole.
-        loss_name: Name in the logs; it must begin with `loss`.
+        loss_weight: Factor of the whole loss.
+        loss_name: Name in the logs; it must start with `loss`.
     """
 
     class_weight: Tensor | None
@@ -54,7 +54,7 @@ class HardPixelCrossEntropy(nn.Module):
     def forward(
         self, logits: Tensor, labels: Tensor, weight: Tensor | None = None, ignore_index: int = IGNORED, **_
     ) -> Tensor:
-        """(B, classes, H, W) and (B, H, W) → a scalar.
+        """Compute the loss: (B, classes, H, W) and (B, H, W) → a scalar.
 
         Args:
             weight: Further weights of the pixels, (B, H, W).
@@ -80,7 +80,7 @@ class HardPixelCrossEntropy(nn.Module):
 
     @torch.no_grad()
     def _hard(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-        """Which pixels to learn from, boolean, (B, H, W)."""
+        """Return the mask of K, boolean, (B, H, W)."""
         difficulty = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="none")  # −ln p, 0 if ignored
         count = max(1, round(self.keep * difficulty.numel()))
         least = difficulty.flatten().sort(descending=True).values[count - 1]  # faster on a GPU than `kthvalue`
@@ -88,10 +88,10 @@ class HardPixelCrossEntropy(nn.Module):
 
 
 def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> dict[str, Any]:
-    """Keyword arguments with which mmseg's cross-entropy averages over the pixels of all processes.
+    """Return the keyword arguments with which mmseg's cross-entropy averages over the pixels of all processes.
 
-    It divides by the summed class weights of the labelled pixels. Each process must divide by the mean of these sums,
-    so that the mean of their losses is the loss of the whole batch. Nothing for one process, or for another loss.
+    The loss divides by the summed class weights of the labeled pixels. Each process must divide by the mean of these
+    sums, so that the mean of their losses is the loss of the whole batch. Empty for one process or for another loss.
     """
     if dist.get_world_size() == 1 or not isinstance(loss, CrossEntropyLoss) or loss.class_weight is None:
         return {}

@@ -1,10 +1,10 @@
-"""The operators of a block that share an input, added up: one node of autograd's graph, lean in memory and calls.
+"""Weighted sum of a block's operators at one resolution, as one autograd function that saves memory and kernel calls.
 
-An operator is conv → BN → ReLU → conv → BN → dropout. Composed of torch's functions, each arrow keeps a tensor, and
-every small product on channel weights is a call of its own. Here two tensors per operator are kept, the outputs of
-its convolutions: what lies between them is computed again by cheap passes. The last normalisations are never written
-one by one but added to the sum, and the arithmetic on channels is done for all operators at once. Values and
-gradients are those of the composition.
+An operator is conv → BN → ReLU → conv → BN → dropout. Written with torch's modules, autograd would save one tensor per
+arrow, and every small product on channel weights would be a call of its own. Here two tensors per operator are saved,
+the outputs of its convolutions; the steps between them are recomputed in the backward pass. The last normalizations are
+added to the sum without being stored, and arithmetic on channels is done for all operators at once. Values and
+gradients equal those of the composition of torch's modules.
 """
 
 from collections.abc import Sequence
@@ -27,17 +27,18 @@ def add_mixture(
     out_scales: Sequence[Tensor],
     noises: Sequence[Tensor | None] | None = None,
 ) -> Tensor:
-    """`base + Σₖ operatorₖ(x)`, weighed channel by channel; `base` may be overwritten.
+    """Return `base + Σₖ operatorₖ(x)`, with weighted channels; `base` may be overwritten.
 
     Args:
-        base: (B, outputs, H, W).
-        x: (B, inputs, H, W).
+        base: Tensor to add to, (B, outputs, H, W).
+        x: Input of the operators, (B, inputs, H, W).
+        operators: The operators.
         mid_scales: Weights of each operator's mid channels, (midₖ,).
-        out_scales: Weights of their out channels, (outputs,).
-        noises: What each operator's `noise` gave; drawn here if not given.
+        out_scales: Weights of each operator's out channels, (outputs,).
+        noises: Dropout factors of each operator, from its `noise`; drawn here by default.
     """
     noises = noises or [operator.noise(len(x), x) for operator in operators]
-    if not operators[0].training or torch.compiler.is_compiling():  # a compiler fuses and recomputes by itself
+    if not operators[0].training or torch.compiler.is_compiling():  # torch.compile fuses and recomputes by itself
         for operator, mid_scale, out_scale, noise in zip(operators, mid_scales, out_scales, noises, strict=True):
             base = base + operator(x, mid_scale, out_scale, noise)
         return base
@@ -60,7 +61,7 @@ def add_mixture(
 
 
 class _Mixture(torch.autograd.Function):
-    """`base + Σₖ …` with the affine parameters of all operators' normalisations end to end, first and second."""
+    """`base + Σₖ operatorₖ(x)`, with the affine parameters of the operators' first and second normalizations joined."""
 
     @staticmethod
     def forward(
@@ -73,7 +74,7 @@ class _Mixture(torch.autograd.Function):
         bias2: Tensor,
         noise: Tensor | None,  # (operators, B, outputs)
         operators: Sequence[CandidateOperator],
-        *parameters: Tensor,  # of each operator: weight and bias of its first convolution and of its second
+        *parameters: Tensor,  # for each operator: weight and bias of its first convolution, then of its second
     ) -> Tensor:
         mids = [o.mid for o in operators]
         inner = [_conv(x, o.conv1, *parameters[4 * k : 4 * k + 2]) for k, o in enumerate(operators)]
@@ -137,12 +138,12 @@ def _conv(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> Tensor:
 def _conv_backward(
     gradient: Tensor, x: Tensor, conv: nn.Conv2d, weight: Tensor, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of input, weight and bias of a convolution, those that are wanted.
+    """Return the gradients of input, weight and bias of a convolution, as far as they are wanted.
 
-    A normalisation follows and takes the mean away, and the bias with it: its gradient is 0. Computed, it would be
-    rounding noise, which Adam makes as large as any other step.
+    The normalization that follows subtracts the mean, and the bias with it, so the gradient of the bias is 0. A
+    computed gradient would be rounding noise, which Adam would scale up to steps of normal size.
     """
-    by_taps = weight.shape[2] == 3 and wanted[1] and _has_quick_taps(x, gradient)
+    by_taps = weight.shape[2] == 3 and wanted[1] and _are_taps_faster(x, gradient)
     mask = [wanted[0], wanted[1] and not by_taps, False]
     dx, dweight, _ = torch.ops.aten.convolution_backward(
         gradient, x, weight.to(x.dtype), None, conv.stride, conv.padding, conv.dilation, False, [0, 0], 1, mask
@@ -153,21 +154,22 @@ def _conv_backward(
     return dx, dweight if dweight is None else dweight.to(weight.dtype), dbias
 
 
-def _has_quick_taps(x: Tensor, gradient: Tensor) -> bool:
-    """Where `tap_gradients` beats oneDNN."""
+def _are_taps_faster(x: Tensor, gradient: Tensor) -> bool:
+    """Return whether `tap_gradients` is faster than oneDNN."""
     exact = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64)
     return exact and all(value.is_contiguous(memory_format=torch.channels_last) for value in (x, gradient))
 
 
 def tap_gradients(x: Tensor, gradient: Tensor, dilation: int) -> Tensor:
-    """Gradient of a 3×1 convolution's weight, (outputs, inputs, 3, 1), as three products of matrices.
+    """Return the gradient of a 3×1 convolution's weight, (outputs, inputs, 3, 1), computed by three matrix products.
 
-    In channels-last memory a shift along the height by d rows is a shift of the whole image by d·W pixels, so that
-    both factors are contiguous. On CPUs that takes half the time of oneDNN's kernel for tall filters.
+    In channels-last memory a shift along the height by d rows is a shift of the whole image by d·W pixels, so both
+    factors are contiguous. On CPUs this takes half the time of oneDNN's kernel for tall filters.
 
     Args:
-        x: (B, inputs, H, W), channels last.
-        gradient: Of the output, (B, outputs, H, W), channels last.
+        x: Input of the convolution, (B, inputs, H, W), channels-last.
+        gradient: Gradient of its output, (B, outputs, H, W), channels-last.
+        dilation: Its dilation along the height.
     """
     inputs, outputs, width = x.shape[1], gradient.shape[1], x.shape[3]
     rows = x.permute(0, 2, 3, 1).reshape(len(x), -1, inputs)  # (B, H·W, inputs): a view

@@ -1,4 +1,4 @@
-"""The parts of a network, used by the supernet and by the derived network alike (method §2)."""
+"""Building blocks that the supernet and the derived network have in common (method §2)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,13 +7,13 @@ from torch import Tensor, nn
 
 from ssr_mmseg.models.batch_norm import scaled_batch_norm
 
-EPSILON = 1e-3  # of every batch normalisation
-DROPOUT = (0.03, 0.3)  # of the operators in stage 1 and in stage 2
-POOL_GRIDS = (1, 2, 3, 6, 9)
+EPSILON = 1e-3  # ε of every batch normalization
+DROPOUT = (0.03, 0.3)  # channel dropout of the operators in stage 1 and in stage 2
+POOL_GRIDS = (1, 2, 3, 6, 9)  # side lengths of the pooled grids
 
 
 class ReductionBlock(nn.Module):
-    """Halve the resolution: a 3×3 convolution of stride 2 beside a 2×2 max-pool, then BN and ReLU.
+    """Halve the resolution: a 3×3 convolution of stride 2 concatenated with a 2×2 max-pool, then BN and ReLU.
 
     Shapes: (B, inputs, H, W) → (B, outputs, H/2, W/2), H and W even, outputs > inputs.
     """
@@ -30,7 +30,7 @@ class ReductionBlock(nn.Module):
 class CandidateOperator(nn.Module):
     """3×1 convolution, BN, mid mask, ReLU, 1×3 convolution, BN, channel dropout.
 
-    Pooling before it, upsampling behind it and the residual belong to the block, which shares them among operators.
+    Pooling before it, upsampling after it and the residual are part of the block, which shares them among operators.
 
     Shapes: (B, inputs, h, w) → (B, outputs, h, w).
     """
@@ -50,16 +50,22 @@ class CandidateOperator(nn.Module):
         out_scale: Tensor | None = None,
         noise: Tensor | None = None,
     ) -> Tensor:
-        """`mid_scale` (mid,) and `out_scale` (outputs,) weigh channels; `noise` is drawn here if it is not given."""
+        """Apply the operator.
+
+        Args:
+            mid_scale: Weights of the mid channels, (mid,).
+            out_scale: Weights of the out channels, (outputs,).
+            noise: Dropout factors, from `noise`; drawn here by default.
+        """
         y = F.relu_(scaled_batch_norm(self.bn1, self.conv1(x), mid_scale))
         y = scaled_batch_norm(self.bn2, self.conv2(y), out_scale)
         noise = self.noise(len(y), y) if noise is None else noise
         return y if noise is None else y * noise
 
     def noise(self, images: int, like: Tensor) -> Tensor | None:
-        """The factors of channel dropout, (images, outputs, 1, 1) of the kind of `like`; None without dropout.
+        """Draw channel dropout factors, (images, outputs, 1, 1), of `like`'s dtype and device; None without dropout.
 
-        Data-parallel processes draw the same noise for their whole batch, and each takes that of its images.
+        All data-parallel processes draw the factors of their common batch, and each uses those of its own images.
         """
         if not self.training or self.dropout == 0:
             return None
@@ -68,19 +74,19 @@ class CandidateOperator(nn.Module):
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:
-    """Bilinear resize of (B, C, h, w) to (B, C, *size)."""
+    """Resize (B, C, h, w) bilinearly to (B, C, *size)."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def fit_channels(x: Tensor, channels: int) -> Tensor:
-    """The leading `channels` of (B, C, H, W), with zeros behind where C is smaller."""
+    """Return the first `channels` channels of (B, C, H, W), padded with zeros if C is smaller."""
     if x.shape[1] > channels:
         return x[:, :channels]
     return F.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1])) if x.shape[1] < channels else x
 
 
 class PyramidPooling(nn.Module):
-    """Context at several scales (PSP): pooled grids, 1×1 convolutions, and a 1×1 convolution over all of them.
+    """Pyramid pooling (PSP): pooled grids with a 1×1 convolution each, fused by another 1×1 convolution.
 
     Shapes: (B, inputs, H, W) → (B, channels, H, W).
     """
@@ -103,7 +109,7 @@ class PyramidPooling(nn.Module):
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int, dropout: float = 0.0) -> nn.Sequential:
-    """Convolution without bias, BN, ReLU and, if asked for, channel dropout."""
+    """Return a convolution without bias, BN, ReLU and, if not 0, channel dropout."""
     layers: list[nn.Module] = [
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs, eps=EPSILON),

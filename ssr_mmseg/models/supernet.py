@@ -1,4 +1,4 @@
-"""The supernet: every network of the space at once, weighed by the gates (method §2–4)."""
+"""Supernet: all networks of the search space at once, weighted by the gates (method §2–4)."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -18,18 +18,18 @@ from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBloc
 
 
 class SuperBlock(nn.Module):
-    """A block that mixes its candidate operators:
+    """Weighted sum of a block's candidate operators:
 
-        y = ReLU( Σₒ pₒ Mₒ ⊙ (fₒ(x) + x) ),   Mₒ = Σₖ qₒₖ · maskₖ,
+        y = ReLU( Σₒ pₒ Mₒ ⊙ (fₒ(x) + x) ),   Mₒ = Σₖ qₒₖ · maskₖ.
 
-    computed as one weighted sum per resolution, one upsampling of the pooled sum (bilinear is linear), and one mask
-    on the residual. Operators whose p is 0 because they are dead are not computed.
+    It is computed as one weighted sum per resolution, one upsampling of the pooled sum (bilinear interpolation is
+    linear), and one mask on the residual. Dead operators, whose p is 0, are not computed.
     """
 
     def __init__(self, space: SearchSpace, structure: BlockStructure, dropout: float) -> None:
         super().__init__()
         self.outputs = structure.outputs
-        self.options = {  # by resolution
+        self.options = {  # options by resolution
             resolution: [option for option in structure.mids if space.operators[option][1] == resolution]
             for resolution in space.resolutions
         }
@@ -43,20 +43,21 @@ class SuperBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, p: Tensor, alive: Sequence[bool], mid_masks: Tensor, out_masks: Tensor) -> Tensor:
-        """(B, inputs, H, W) → (B, outputs, H, W).
+        """Compute the block, (B, inputs, H, W) → (B, outputs, H, W).
 
         Args:
-            p: Operator probabilities, (operators,), 0 for the dead.
-            alive: Which of them survive.
+            x: Input.
+            p: Operator probabilities, (operators,), 0 for dead operators.
+            alive: Whether each operator survives.
             mid_masks: Expected masks of the mid channels, (operators, C).
             out_masks: Expected masks of the out channels, (operators, C).
         """
         out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
-        mid_rows, out_rows = mid_masks.unbind(), out_scales.unbind()  # an index of numbers would wait for the GPU
-        # in the order of the options, so that the arithmetic below does not decide who draws what
+        mid_rows, out_rows = mid_masks.unbind(), out_scales.unbind()  # indexing with a list would synchronize
+        # drawn in option order, independent of the order of evaluation below
         noises = {k: self._operator(k).noise(len(x), x) for k in map(int, self.operators) if alive[k]}
         total = fit_channels(x, self.outputs) * per_channel(out_scales.sum(dim=0), x)
-        # coarse operators first: to their sum, upsampled, the fine ones are added
+        # coarse operators first: the fine ones are added to their upsampled sum
         for resolution in sorted(self.options, reverse=True):
             options = [option for option in self.options[resolution] if alive[option]]
             if not options:
@@ -68,8 +69,8 @@ class SuperBlock(nn.Module):
                 total = add_mixture(total, x, operators, *weights)
             else:
                 pooled = F.max_pool2d(x, resolution)
-                nothing = torch.zeros_like(fit_channels(pooled, self.outputs))
-                coarse = add_mixture(nothing, pooled, operators, *weights)
+                zeros = torch.zeros_like(fit_channels(pooled, self.outputs))
+                coarse = add_mixture(zeros, pooled, operators, *weights)
                 total = total + upsample(coarse, x.shape[2:])
         return F.relu_(total)
 
@@ -79,14 +80,14 @@ class SuperBlock(nn.Module):
 
 @MODELS.register_module()
 class SSRSupernet(BaseModule):
-    """Backbone that holds the whole search space.
+    """Backbone that contains the whole search space.
 
-    Shapes: (B, 3, H, W) → features at 1/2 (16 channels), 1/4 and 1/8, the latter two with their stage's channels and
-    zeros where a width is cut. H and W must be multiples of 8.
+    Shapes: (B, 3, H, W) → features at 1/2 (16 channels), 1/4 and 1/8. The latter two have their stage's channels, with
+    zeros beyond the chosen width. H and W must be multiples of 8.
 
     Args:
-        search: The `search` section of an experiment configuration: space, dimensions, gate.
-        structure: What is physically there, as `structure_to_json` writes it; everything by default.
+        search: The section `search` of an experiment configuration: space, dimensions, gate.
+        structure: The materialized structure, as written by `structure_to_json`; the whole space by default.
     """
 
     def __init__(self, search: dict, structure: list | None = None) -> None:
@@ -113,7 +114,7 @@ class SSRSupernet(BaseModule):
             widths = torch.tensor(space.widths(index)).unsqueeze(-1)
             masks = (torch.arange(stage.channels) < widths).float()
             self.register_buffer(f"masks_{index}", masks, persistent=False)
-        self.to(memory_format=torch.channels_last)  # a fifth faster on CPUs, and what tensor cores want
+        self.to(memory_format=torch.channels_last)  # 20 % faster on CPUs, and the fastest layout for tensor cores
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         images = images.contiguous(memory_format=torch.channels_last)
@@ -128,14 +129,14 @@ class SSRSupernet(BaseModule):
         return tuple(features)
 
     def _run_stage(self, index: int, first: int, x: Tensor, gates: Mapping[str, Tensor], alive: dict) -> Tensor:
-        """Σₖ pₖ·hₖ over the surviving depths k of a stage, padded to the stage's channels."""
+        """Compute Σₖ pₖ·hₖ over the surviving depths k of a stage, padded to the stage's channels."""
         channels = self.space.stages[index].channels
         masks = getattr(self, f"masks_{index}")
         survivors = [k for k, survives in enumerate(alive["depth"][index]) if survives]
         p_depth = gates["depth"][index]
         blocks = cast(nn.ModuleList, self.stages[index])
         rows = slice(first, first + survivors[-1] + 1)
-        # each (blocks, operators, C)
+        # (blocks, operators, C) each
         mid_masks, out_masks = (gates[gate][rows] @ masks for gate in ("mid_width", "out_width"))
         output: Tensor | None = None
         for k in range(survivors[-1] + 1):
@@ -153,5 +154,5 @@ class SSRSupernet(BaseModule):
                     output = feature if len(survivors) == 1 else p_depth[k] * feature
                 else:
                     output = torch.addcmul(output, p_depth[k], feature)
-        assert output is not None  # a depth group never empties
+        assert output is not None  # a depth group always has a survivor
         return output

@@ -1,4 +1,4 @@
-"""The networks to compare with: each is built from its file, maps images to logits, and is as large as published."""
+"""Baseline networks: each is built from its file, maps images to logits, and has the published size."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from ssr_mmseg.deploy.logits import logits_network
 from ssr_mmseg.profiling import count_parameters
 from ssr_mmseg.settings import paths, project_files
 
-# millions of parameters without the heads that serve training alone; published figures, but where mmseg's differs
+# millions of parameters, without auxiliary heads; the published figures, or mmseg's where they differ
 PARAMETERS = {
     "erfnet": 2.1,
     "fast_scnn": 1.4,  # mmseg's wider classifier; the paper says 1.1
@@ -41,7 +41,7 @@ def test_every_baseline_is_listed():
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
-def test_a_baseline_maps_images_to_logits_and_is_as_large_as_published(name):
+def test_a_baseline_maps_images_to_logits_and_has_the_published_size(name):
     network = logits_network(segmentor(name)).eval()
     assert count_parameters(network) / 1e6 == pytest.approx(PARAMETERS[name], rel=0.08)
     with torch.no_grad():
@@ -49,7 +49,7 @@ def test_a_baseline_maps_images_to_logits_and_is_as_large_as_published(name):
 
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
-def test_a_baseline_is_built_from_scratch(name):
+def test_a_baseline_has_no_pretrained_weights(name):
     text = (paths.PROJECT / f"config/mmseg/baselines/{name}.py").read_text()
     assert "Pretrained" not in text
     assert "http" not in text

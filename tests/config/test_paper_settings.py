@@ -1,4 +1,4 @@
-"""The paper's hyperparameters, as its released training scripts have them, in the files that carry them here."""
+"""The configuration files have the hyperparameters of the paper's released training scripts."""
 
 import pytest
 from mmengine.config import Config
@@ -17,12 +17,12 @@ SEARCH = {
             "optimizer": {"type": "Adam", "lr": 3e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4, "fused": True}
         },
         "architecture": {
-            "optimizer": {"type": "Adam", "lr": 2e-3, "weight_decay": 1e-3},  # betas are Adam's own: 0.9, 0.999
+            "optimizer": {"type": "Adam", "lr": 2e-3, "weight_decay": 1e-3},  # Adam's default betas: 0.9, 0.999
             "clip_grad": {"max_norm": 5},
         },
     },
     "param_scheduler": {"weights": POLYNOMIAL, "architecture": []},
-    # the paper has no depth term: 15 is this project's
+    # the paper has no depth term; 15 is this project's choice
     "objective": {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1},
 }
 RETRAINING = {
@@ -52,12 +52,12 @@ CITYSCAPES = {
 
 
 @pytest.mark.parametrize(("name", "expected"), [("search", SEARCH), ("retrain", RETRAINING)])
-def test_a_schedule_is_the_papers(name, expected):
+def test_a_schedule_has_the_papers_settings(name, expected):
     schedule = Config.fromfile(SCHEDULES / f"{name}.py").to_dict()
     assert {key: schedule[key] for key in expected} == expected
 
 
-def test_the_cityscapes_experiment_is_the_papers():
+def test_the_cityscapes_experiment_has_the_papers_settings():
     config = settings.read_config(paths.PROJECT / "config/cityscapes.yaml")
     search, retrain = config["search"], config["retrain"]
     assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES

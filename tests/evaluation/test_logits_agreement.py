@@ -1,3 +1,5 @@
+"""Agreement of a graph's logits with those of its network."""
+
 import pytest
 import torch
 
@@ -6,7 +8,7 @@ from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.utils.errors import UserError
 
 
-def test_error_is_relative_to_the_spread_and_not_to_the_offset():
+def test_the_error_is_relative_to_the_spread_and_not_to_the_offset():
     expected = torch.randn(2, 3, 4, 5)
     noise = 0.01 * torch.randn(2, 3, 4, 5)
     error = logits_error(expected + noise, expected)
@@ -34,12 +36,12 @@ def test_a_graph_within_the_tolerance_passes_and_one_beyond_fails():
         check_logits(expected * float("nan"), expected, "int8", "it")
 
 
-def test_an_unknown_precision_must_be_as_good_as_fp32():
+def test_an_unknown_precision_has_the_tolerance_of_fp32():
     assert tolerance("fp64") == TOLERANCES["fp32"] == min(TOLERANCES.values())
 
 
 @pytest.mark.parametrize(("precision", "rounded"), [("fp32", False), ("tf32", True), ("bf16", False)])
-def test_tf32_is_on_for_tf32_alone(precision, rounded):
+def test_tf32_is_enabled_for_tf32_alone(precision, rounded):
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     with arithmetic(precision):
         assert torch.backends.cudnn.allow_tf32 is rounded

@@ -1,3 +1,5 @@
+"""mIoU and accuracy, compared with counting by hand."""
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from ssr_mmseg.evaluation.miou import evaluate_model
 
 
 class Oracle:
-    """Stands in for a segmentor: its predictions come with the batch."""
+    """Replacement of a segmentor whose predictions come with the batch."""
 
     def eval(self) -> None:
         pass
@@ -26,20 +28,20 @@ def sample(prediction: np.ndarray, label: np.ndarray) -> SegDataSample:
 
 def naive(pairs: list, classes: int) -> tuple[list, float]:
     """IoU per class and pixel accuracy by counting pixel by pixel."""
-    hits, either, right, all_pixels = [0] * classes, [0] * classes, 0, 0
+    hits, either, correct, all_pixels = [0] * classes, [0] * classes, 0, 0
     for prediction, label in pairs:
         for p, t in zip(prediction.ravel().tolist(), label.ravel().tolist(), strict=True):
             if t == 255:
                 continue
             all_pixels += 1
-            right += p == t
+            correct += p == t
             for c in range(classes):
                 hits[c] += p == t == c
                 either[c] += c in (p, t)
-    return [100 * h / e if e else None for h, e in zip(hits, either, strict=True)], 100 * right / all_pixels
+    return [100 * h / e if e else None for h, e in zip(hits, either, strict=True)], 100 * correct / all_pixels
 
 
-def test_figures_are_those_of_counting_by_hand():
+def test_figures_equal_counting_by_hand():
     generator = np.random.default_rng(0)
     names = ["a", "b", "c", "never"]
     pairs = []
@@ -49,7 +51,7 @@ def test_figures_are_those_of_counting_by_hand():
         pairs.append((prediction.astype(np.int64), label.astype(np.int64)))
     seen = []
     loader = [[sample(*pair)] for pair in pairs]
-    result = evaluate_model(Oracle(), loader, names, lambda number, found: seen.append(number))
+    result = evaluate_model(Oracle(), loader, names, lambda number, sample: seen.append(number))
     iou, accuracy = naive(pairs, len(names))
     assert list(result["iou"].values()) == pytest.approx(iou, abs=1e-4)
     assert result["iou"]["never"] is None

@@ -1,3 +1,5 @@
+"""Statistics over seeds, compared with calculations by hand."""
+
 import itertools
 import math
 
@@ -12,7 +14,7 @@ from ssr_mmseg.evaluation.statistics import compare_paired, holm, mean_interval
 P_VALUES = st.lists(st.floats(0, 1), max_size=6)
 
 
-def test_the_interval_is_students():
+def test_the_interval_is_students_t():
     values = [2.0, 4.0, 9.0]
     mean, (low, high) = mean_interval(values)
     half = 4.302652729911275 * np.std(values, ddof=1) / math.sqrt(3)  # the 97.5 % point of t with 2 degrees
@@ -28,7 +30,7 @@ def test_few_or_equal_values():
         mean_interval([])
 
 
-def test_the_interval_holds_the_mean_as_often_as_it_says():
+def test_the_interval_covers_the_mean_at_its_confidence():
     samples = np.random.default_rng(0).normal(7.0, 2.0, (2000, 4))
     hits = sum(low <= 7.0 <= high for _, (low, high) in map(mean_interval, samples.tolist()))
     assert hits / len(samples) == pytest.approx(0.95, abs=0.02)
@@ -36,13 +38,13 @@ def test_the_interval_holds_the_mean_as_often_as_it_says():
 
 def test_a_paired_comparison_by_hand():
     first, second = [1.0, 2.0, 4.0, 3.0], [4.0, 4.0, 5.0, 7.0]  # differences −3, −2, −1, −4
-    found = compare_paired(first, second)
+    result = compare_paired(first, second)
     t = -2.5 / (math.sqrt(5 / 3) / 2)
-    assert (found.pairs, found.difference) == (4, -2.5)
-    assert found.t_p == pytest.approx(2 * stats.t.sf(abs(t), 3))
-    assert found.effect == pytest.approx(-2.5 / math.sqrt(5 / 3))
-    assert found.interval == pytest.approx(stats.ttest_rel(first, second).confidence_interval(0.95))
-    assert found.wilcoxon_p is None
+    assert (result.pairs, result.difference) == (4, -2.5)
+    assert result.t_p == pytest.approx(2 * stats.t.sf(abs(t), 3))
+    assert result.effect == pytest.approx(-2.5 / math.sqrt(5 / 3))
+    assert result.interval == pytest.approx(stats.ttest_rel(first, second).confidence_interval(0.95))
+    assert result.wilcoxon_p is None
 
 
 def test_signed_ranks_from_six_pairs_on():
@@ -55,15 +57,10 @@ def test_signed_ranks_from_six_pairs_on():
     assert compare_paired(differences, [0.0] * 6).wilcoxon_p == pytest.approx(expected)
 
 
-def test_one_pair_allows_no_test():
-    found = compare_paired([1.0], [3.0])
-    assert (found.difference, found.interval, found.t_p, found.wilcoxon_p, found.effect) == (
-        -2.0,
-        None,
-        None,
-        None,
-        None,
-    )
+def test_one_pair_is_not_tested():
+    result = compare_paired([1.0], [3.0])
+    figures = result.difference, result.interval, result.t_p, result.wilcoxon_p, result.effect
+    assert figures == (-2.0, None, None, None, None)
 
 
 def test_differences_that_do_not_vary():
@@ -74,7 +71,7 @@ def test_differences_that_do_not_vary():
     assert shifted.wilcoxon_p == pytest.approx(2 / 64)
 
 
-def test_exchanging_the_sides_changes_signs_only():
+def test_swapping_the_sides_changes_signs_only():
     rng = np.random.default_rng(1)
     first, second = rng.normal(size=(2, 8)).tolist()
     ours, theirs = compare_paired(first, second), compare_paired(second, first)
@@ -83,7 +80,7 @@ def test_exchanging_the_sides_changes_signs_only():
 
 
 @pytest.mark.parametrize(("first", "second"), [([1.0], [1.0, 2.0]), ([], [])])
-def test_numbers_of_values_that_do_not_fit(first, second):
+def test_different_numbers_of_values_are_refused(first, second):
     with pytest.raises(ValueError, match="expected"):
         compare_paired(first, second)
 
@@ -95,7 +92,7 @@ def test_holm_by_hand():
 
 
 @given(P_VALUES)
-def test_holm_rejects_what_its_step_down_rule_rejects(p_values):
+def test_holm_rejects_the_hypotheses_of_its_step_down_rule(p_values):
     rejected = set()
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
         if p_values[index] * (len(p_values) - rank) > 0.05:

@@ -1,4 +1,4 @@
-"""The mixture of operators equals its composition of torch's functions: values, gradients, running statistics."""
+"""The mixed operator equals its composition of torch's modules: values, gradients and running statistics."""
 
 import copy
 
@@ -27,7 +27,7 @@ def random_operators(dropout: float, dtype: torch.dtype = torch.double) -> nn.Mo
 
 
 def random_inputs(dtype: torch.dtype = torch.double) -> list[Tensor]:
-    """base, x, mid scales of each operator, out scales."""
+    """Draw base, x, the mid scales of each operator, and the out scales."""
     torch.manual_seed(1)
     base = torch.randn(SHAPE[0], OUTPUTS, *SHAPE[2:], dtype=dtype)
     x = torch.randn(SHAPE, dtype=dtype).contiguous(memory_format=torch.channels_last)
@@ -36,7 +36,9 @@ def random_inputs(dtype: torch.dtype = torch.double) -> list[Tensor]:
 
 
 def ours(operators: nn.ModuleList, base: Tensor, x: Tensor, *scales: Tensor) -> Tensor:
-    return add_mixture(base * 1, x, list(operators), scales[:-1], scales[-1])  # base · 1: a leaf must not change
+    return add_mixture(
+        base * 1, x, list(operators), scales[:-1], scales[-1]
+    )  # base · 1, because a leaf must not change
 
 
 def composition(operators: nn.ModuleList, base: Tensor, x: Tensor, *scales: Tensor) -> Tensor:
@@ -48,7 +50,7 @@ def composition(operators: nn.ModuleList, base: Tensor, x: Tensor, *scales: Tens
 
 
 def results(function, operators: nn.ModuleList, frozen: bool = False) -> tuple[Tensor, tuple, dict]:
-    """Output, gradients and state after one forward and backward pass."""
+    """Return output, gradients and running statistics after one forward and backward pass."""
     operators = copy.deepcopy(operators)
     inputs = random_inputs()
     parameters = [] if frozen else list(operators.parameters())
@@ -63,7 +65,7 @@ def results(function, operators: nn.ModuleList, frozen: bool = False) -> tuple[T
 
 @pytest.mark.parametrize("frozen", [False, True], ids=["free", "frozen weights"])
 @pytest.mark.parametrize(("training", "dropout"), [(True, 0.0), (True, 0.4), (False, 0.4)])
-def test_values_gradients_and_statistics_are_the_composition_s(training, dropout, frozen):
+def test_values_gradients_and_statistics_equal_the_compositions(training, dropout, frozen):
     operators = random_operators(dropout).train(training)
     our_y, our_gradients, our_state = results(ours, operators, frozen)
     y, gradients, state = results(composition, operators, frozen)
@@ -73,28 +75,28 @@ def test_values_gradients_and_statistics_are_the_composition_s(training, dropout
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9)
 
 
-def test_two_tensors_per_operator_are_kept():
-    """Beside the input, the parameters and values per channel: nothing between the convolutions."""
+def test_two_tensors_per_operator_are_saved():
+    """Besides the input, the parameters and values per channel; nothing between the convolutions."""
     operators = random_operators(0.1)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.shape) or t, lambda t: t):
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.shape) or t, lambda t: t):
         base, x, *scales = random_inputs()
         add_mixture(base * 1, x, list(operators), scales[:-1], scales[-1])
-    large = [shape for shape in kept if len(shape) == 4 and shape[2:] == SHAPE[2:]]
+    large = [shape for shape in saved if len(shape) == 4 and shape[2:] == SHAPE[2:]]
     expected = [SHAPE[1], *MIDS, *[OUTPUTS] * len(MIDS)]
     assert sorted(shape[1] for shape in large) == sorted(expected)
 
 
-def test_in_bfloat16_it_stays_near_float32():
+def test_bfloat16_is_close_to_float32():
     operators = random_operators(0.0, torch.float32)
-    found = []
+    outcomes = []
     for reduced in (False, True):
         inputs = random_inputs(torch.float32)
         with torch.autocast("cpu", torch.bfloat16, enabled=reduced):
             y = ours(copy.deepcopy(operators), *inputs)
         assert y.dtype is (torch.bfloat16 if reduced else torch.float32)
-        found.append((y.detach().float(), torch.autograd.grad(y.float().square().mean(), inputs)))
-    (exact, gradients), (rough, rough_gradients) = found
+        outcomes.append((y.detach().float(), torch.autograd.grad(y.float().square().mean(), inputs)))
+    (exact, gradients), (rough, rough_gradients) = outcomes
     assert float((rough - exact).norm() / exact.norm()) < 0.02
     for a, b in zip(rough_gradients, gradients, strict=True):
         assert a.dtype is torch.float32
@@ -102,7 +104,7 @@ def test_in_bfloat16_it_stays_near_float32():
 
 
 @pytest.mark.parametrize("dilation", [1, 3, 6, 9])
-def test_tap_gradients_are_torch_s(dilation):
+def test_tap_gradients_equal_torchs(dilation):
     torch.manual_seed(0)
     x = torch.randn(3, 5, 6, 4, dtype=torch.double).contiguous(memory_format=torch.channels_last)
     change = torch.randn(3, 7, 6, 4, dtype=torch.double)

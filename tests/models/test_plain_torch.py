@@ -1,8 +1,8 @@
-"""The networks against arithmetic that stands here: no module of the project computes what is expected.
+"""The networks, compared with arithmetic written out here without any module of the project.
 
-`ssr_mmseg/models/operators.py` serves the supernet and the derived network alike, so that comparing these two with each
-other would not notice a change of it. Kernels, dilations, constants and orders below are written down from the paper's
-sections on the network and from the authors' released modules.
+The supernet and the derived network both use `ssr_mmseg/models/operators.py`, so comparing them with each other would
+not detect a change there. Kernels, dilations, constants and orders below are taken from the paper's sections on the
+network and from the authors' released modules.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ def norm(x: Tensor, weights: Weights) -> Tensor:
 
 
 def moved(x: Tensor, pixels: int, axis: int) -> Tensor:
-    """x read `pixels` further along an axis, zeros beyond the rim."""
+    """Return x shifted by `pixels` along an axis, with zeros beyond the border."""
     result = torch.zeros_like(x)
     length = x.shape[axis] - abs(pixels)
     if length > 0:
@@ -61,14 +61,14 @@ def pointwise(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def three_taps(x: Tensor, weights: Weights, dilation: int, axis: int) -> Tensor:
-    """A convolution of three taps, `dilation` pixels apart, along the height (axis 2) or the width (axis 3)."""
+    """Convolve by three taps, `dilation` pixels apart, along the height (axis 2) or the width (axis 3)."""
     kernel = weights["weight"].flatten(2)  # (outputs, inputs, 3)
     taps = [pointwise(moved(x, (k - 1) * dilation, axis), kernel[:, :, k]) for k in range(3)]
     return sum(taps) + weights["bias"].view(-1, 1, 1)
 
 
 def operator(x: Tensor, weights: Weights, dilation: int, mid_mask: Tensor | float = 1.0) -> Tensor:
-    """Down the height first, then along the width; both dilated."""
+    """Convolve along the height first, then along the width; both dilated."""
     y = norm(three_taps(x, under(weights, "conv1."), dilation, axis=2), under(weights, "bn1.")) * mid_mask
     return norm(three_taps(F.relu(y), under(weights, "conv2."), dilation, axis=3), under(weights, "bn2."))
 
@@ -78,7 +78,7 @@ def bilinear(x: Tensor, size: torch.Size) -> Tensor:
 
 
 def reduction(x: Tensor, weights: Weights) -> Tensor:
-    """3×3 of stride 2 as nine taps, beside a 2×2 max-pool."""
+    """Concatenate a 3×3 convolution of stride 2, as nine taps, with a 2×2 max-pool."""
     kernel, padded, bias = weights["conv.weight"], F.pad(x, (1, 1, 1, 1)), weights["conv.bias"].view(-1, 1, 1)
     height, width = x.shape[2:]
     taps = [
@@ -97,7 +97,7 @@ def block(x: Tensor, weights: Weights, dilation: int, resolution: int) -> Tensor
 
 
 def conv_norm_relu(x: Tensor, weights: Weights) -> Tensor:
-    """1×1, or 3×3 with zeros around, without a bias."""
+    """Convolve by 1×1, or by 3×3 with zero padding, without a bias."""
     kernel = weights["0.weight"]
     offsets = [-1, 0, 1] if kernel.shape[2] == 3 else [0]
     taps = [
@@ -130,20 +130,20 @@ def published_network() -> nn.ModuleDict:
 
 
 def randomize(network: nn.Module, seed: int) -> None:
-    """Draw every weight and statistic; none is at a value at which a fault could hide."""
+    """Draw every weight and statistic, so that none has a value that hides an error."""
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if value.dim() == 4:
                 value.normal_(0, value[0].numel() ** -0.5)
             elif "running_var" in name:
-                value.uniform_(1e-3, 2e-3) if seed else value.uniform_(0.5, 2.0)  # small ones tell ε
+                value.uniform_(1e-3, 2e-3) if seed else value.uniform_(0.5, 2.0)  # small ones make ε matter
             elif value.is_floating_point():
                 value.normal_()
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_the_published_network_is_its_arithmetic(seed):
+def test_the_published_network_equals_its_arithmetic(seed):
     network = published_network().double().eval()
     randomize(network, seed)
     weights = dict(network.state_dict())
@@ -157,15 +157,17 @@ def test_the_published_network_is_its_arithmetic(seed):
         features.append(x)
     expected = aggregation(*features, under(weights, "head."))
     with torch.no_grad():
-        found = network["backbone"](images)
-        for ours, theirs in zip(found, features, strict=True):
+        computed = network["backbone"](images)
+        for ours, theirs in zip(computed, features, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * float(theirs.abs().max()))
-        torch.testing.assert_close(network["head"](found), expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
+        torch.testing.assert_close(
+            network["head"](computed), expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max())
+        )
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_supernet_is_its_arithmetic(seed):
-    """Option by option: every operator at every width, weighed, and every depth."""
+def test_a_supernet_equals_its_arithmetic(seed):
+    """Option by option: the weighted sum of every operator at every width, and of every depth."""
     supernet = random_supernet(seed)
     if seed:
         random_survivors(supernet, seed)
@@ -174,12 +176,12 @@ def test_a_supernet_is_its_arithmetic(seed):
     x, number = reduction(images, under(weights, "stem.")), 0
 
     def mask(options: Tensor, index: int, channels: int) -> Tensor:
-        """Σₖ qₖ · (1 on the leading widthₖ channels)."""
+        """Return Σₖ qₖ · (1 on the first widthₖ channels)."""
         prefixes = [(torch.arange(channels) < width).double() for width in SPACE.widths(index)]
         return sum(q * prefix for q, prefix in zip(options, prefixes, strict=True)).view(-1, 1, 1)
 
     with torch.no_grad():
-        found = supernet(images)
+        computed = supernet(images)
     for index, stage in enumerate(SPACE.stages):
         x = reduction(x, under(weights, f"reductions.{index}."))
         total = 0
@@ -199,11 +201,11 @@ def test_a_supernet_is_its_arithmetic(seed):
             x, number = F.relu(mixture), number + 1
             total = total + p["depth"][index, k] * x
         x = total
-        torch.testing.assert_close(found[index + 1], x.detach(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(computed[index + 1], x.detach(), rtol=1e-9, atol=1e-9)
 
 
 def test_the_attributes_of_the_published_network():
-    """What the arithmetic above cannot show: dropout, and how the statistics move."""
+    """Attributes that do not affect the arithmetic above: dropout, and the momentum of the statistics."""
     network = published_network()
     for index, (stage, rate) in enumerate(zip(PUBLISHED, (0.03, 0.3), strict=True)):
         blocks = network["backbone"].stages[index]
@@ -250,12 +252,12 @@ def test_the_attributes_of_the_papers_supernet():
 
 
 def test_channel_dropout_drops_whole_channels_at_its_rate():
-    """Each image's channels are kept or dropped as a whole, and what is kept is scaled up (inverted dropout)."""
+    """Each image's channels are kept or dropped as a whole, and the kept ones are scaled up (inverted dropout)."""
     layer = CandidateOperator(4, 4, 400, 1, 0.3).train()
     torch.manual_seed(0)
     noise = layer.noise(50, torch.zeros(50, 400, 3, 3))
     assert noise.shape == (50, 400, 1, 1)
     assert np.unique(noise.numpy()).tolist() == pytest.approx([0, 1 / 0.7])
     assert float((noise == 0).float().mean()) == pytest.approx(0.3, abs=0.01)
-    assert bool((noise[0] != noise[1]).any()), "each image has its own"
+    assert bool((noise[0] != noise[1]).any()), "each image has its own noise"
     assert layer.eval().noise(50, noise) is None

@@ -1,3 +1,5 @@
+"""The supernet equals its definition, and the derived network if its gates are one-hot."""
+
 import numpy as np
 import pytest
 import torch
@@ -15,14 +17,14 @@ from ssr_mmseg.search.compaction import compact_weights, cut
 
 def choose(seed: int, last_full: bool) -> dict[str, np.ndarray]:
     choice = random_choice(SPACE, np.random.default_rng(seed))
-    if last_full:  # of stage 1, see method §2
+    if last_full:  # the last block of stage 1 has all channels, see method §2
         last = choice["depth"][0]
         choice["out_width"][last, choice["operator"][last]] = SPACE.width_options - 1
     return choice
 
 
 def copy_weights(supernet: SSRSupernet, choice: dict, net: SSRNet) -> None:
-    """Give the derived network the chosen part of the supernet's weights."""
+    """Copy the chosen part of the supernet's weights to the derived network."""
     blocks = {f"stages.{stage}.{k}": n for n, (stage, k) in enumerate(SPACE.blocks)}
     source = supernet.state_dict()
     target = {}
@@ -37,7 +39,7 @@ def copy_weights(supernet: SSRSupernet, choice: dict, net: SSRNet) -> None:
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**31 - 1), st.integers(4, 9), st.integers(4, 9))
-def test_one_hot_supernet_is_the_derived_network(seed, rows, columns):
+def test_a_one_hot_supernet_equals_the_derived_network(seed, rows, columns):
     supernet = random_supernet(seed)
     choice = choose(seed, last_full=True)
     genotype = build_genotype(SPACE, choice)
@@ -51,8 +53,8 @@ def test_one_hot_supernet_is_the_derived_network(seed, rows, columns):
             assert not bool(ours[:, theirs.shape[1] :].any())
 
 
-def test_one_hot_supernet_trains_like_the_derived_network():
-    """In training mode too: batch statistics of the kept channels do not depend on the dropped ones."""
+def test_a_one_hot_supernet_trains_like_the_derived_network():
+    """In training mode, batch statistics of the kept channels do not depend on the dropped ones."""
     supernet = random_supernet(1)
     choice = choose(1, last_full=True)
     net = SSRNet(build_genotype(SPACE, choice).to_dict()).double()
@@ -68,7 +70,7 @@ def test_one_hot_supernet_trains_like_the_derived_network():
 
 
 def naive_block(block, x, p, alive, mid_masks, out_masks):
-    """The definition, operator by operator: mask after BN, upsample, residual, out mask, weigh, sum, ReLU."""
+    """Follow the definition, operator by operator: mask after BN, upsample, residual, out mask, weight, sum, ReLU."""
     total = 0
     for key, operator in block.operators.items():
         option = int(key)
@@ -85,7 +87,7 @@ def naive_block(block, x, p, alive, mid_masks, out_masks):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_block_equals_its_definition_with_gradients(training):
+def test_a_block_and_its_gradients_equal_the_definition(training):
     supernet = random_supernet(4)
     block = supernet.stages[1][0]
     for operator in block.operators.values():
@@ -109,7 +111,7 @@ def test_block_equals_its_definition_with_gradients(training):
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**31 - 1))
-def test_compaction_changes_no_output(seed):
+def test_compaction_does_not_change_the_output(seed):
     supernet = random_supernet(seed)
     random_survivors(supernet, seed)
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}

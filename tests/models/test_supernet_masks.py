@@ -1,4 +1,4 @@
-"""Masks cut dead options off: whatever their parameters are, nothing of them comes through."""
+"""Masks cut off dead options: their parameters do not affect the output."""
 
 import pytest
 import torch
@@ -11,10 +11,12 @@ HUGE = 1e30
 
 
 def dead_parts(supernet: SSRSupernet, statistics: bool) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Views of what is dead: all of dead operators and dropped blocks, and the dead channels of the other operators.
+    """Return views of the dead parameters: of whole operators, and of dead channels of the other operators.
+
+    Operators are dead as a whole if their option has died or their block has been dropped.
 
     Args:
-        statistics: Whether running means and variances are among it.
+        statistics: Whether to include running means and variances.
     """
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
     operators, channels = [], []
@@ -30,15 +32,15 @@ def dead_parts(supernet: SSRSupernet, statistics: bool) -> tuple[list[torch.Tens
                 channels += [operator.conv1.weight[:, structure.inputs :], operator.conv2.weight[:, mid:]]
                 halves = ((operator.conv1, operator.bn1, mid), (operator.conv2, operator.bn2, structure.outputs))
                 for conv, bn, width in halves:
-                    owned = [conv.weight, conv.bias, bn.weight, bn.bias]
-                    owned += [bn.running_mean, bn.running_var] if statistics else []
-                    channels += [tensor[width:] for tensor in owned]
+                    tensors = [conv.weight, conv.bias, bn.weight, bn.bias]
+                    tensors += [bn.running_mean, bn.running_var] if statistics else []
+                    channels += [tensor[width:] for tensor in tensors]
     return operators, channels
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @pytest.mark.parametrize("seed", range(4))
-def test_parameters_of_dead_options_change_no_bit_of_the_output(seed, training):
+def test_parameters_of_dead_options_do_not_change_a_bit_of_the_output(seed, training):
     supernet = random_supernet(seed)
     random_survivors(supernet, seed)
     for module in supernet.modules():
@@ -75,7 +77,7 @@ def test_dead_options_get_no_gradient(seed):
         assert not bool(supernet.architecture.alpha[gate][~alive].any())
 
 
-def test_channels_beyond_every_survivor_are_exact_zeros_whatever_feeds_them():
+def test_channels_beyond_every_survivor_are_exact_zeros():
     supernet = random_supernet(5)
     widths = [SPACE.widths(stage)[1] for stage in range(2)]
     with torch.no_grad():

@@ -1,4 +1,4 @@
-# BiSeNetV1 (Yu et al., 2018) with ResNet-18 as mmseg builds it, with its two auxiliary heads; from scratch.
+# mmseg's BiSeNetV1 (Yu et al., 2018) with ResNet-18 and two auxiliary heads, from scratch.
 norm_cfg = dict(type='BN')
 auxiliary = dict(
     type='FCNHead',

@@ -1,4 +1,4 @@
-# BiSeNetV2 (Yu et al., 2021) as mmseg builds it, with its four auxiliary heads.
+# mmseg's BiSeNetV2 (Yu et al., 2021) with four auxiliary heads.
 norm_cfg = dict(type='BN')
 auxiliary = dict(
     type='FCNHead',

@@ -1,4 +1,4 @@
-# CGNet (Wu et al., 2018) as mmseg builds it.
+# mmseg's CGNet (Wu et al., 2018).
 norm_cfg = dict(type='BN', eps=1e-3)
 model = dict(
     type='EncoderDecoder',

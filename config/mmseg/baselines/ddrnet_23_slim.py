@@ -1,4 +1,4 @@
-# DDRNet-23-slim (Hong et al., 2021) as mmseg builds it, from scratch, with the loss of all networks here on both heads.
+# mmseg's DDRNet-23-slim (Hong et al., 2021), from scratch, with the same loss as all networks here, on both heads.
 norm_cfg = dict(type='BN')
 model = dict(
     type='EncoderDecoder',

@@ -1,4 +1,4 @@
-# ERFNet (Romera et al., 2018) as mmseg builds it.
+# mmseg's ERFNet (Romera et al., 2018).
 model = dict(
     type='EncoderDecoder',
     backbone=dict(type='ERFNet'),

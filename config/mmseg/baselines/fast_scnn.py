@@ -1,5 +1,5 @@
-# Fast-SCNN (Poudel et al., 2019) as mmseg builds it, with its two auxiliary heads; but for the momentum of its
-# normalisation, mmseg's 0.01, which leaves the statistics of a short training near where they started.
+# mmseg's Fast-SCNN (Poudel et al., 2019) with two auxiliary heads. Batch normalization has torch's default momentum;
+# with mmseg's 0.01 the statistics of a short training would stay near their initial values.
 norm_cfg = dict(type='BN')
 auxiliary = dict(
     type='FCNHead',

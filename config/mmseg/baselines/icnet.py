@@ -1,4 +1,4 @@
-# ICNet (Zhao et al., 2018) with ResNet-50 as mmseg builds it, from scratch, with its two auxiliary heads.
+# mmseg's ICNet (Zhao et al., 2018) with ResNet-50 and two auxiliary heads, from scratch.
 norm_cfg = dict(type='BN')
 head = dict(
     type='FCNHead',

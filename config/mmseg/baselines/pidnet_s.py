@@ -1,6 +1,5 @@
-# PIDNet-S (Xu et al., 2023) as mmseg builds it, from scratch, with the cross-entropy of all networks here in the place of
-# its mined one, and on the pixel grid of all networks here (no `align_corners`). Its boundary head learns from edges that
-# are drawn from the labels.
+# mmseg's PIDNet-S (Xu et al., 2023), from scratch, with the same cross-entropy as all networks here instead of OHEM,
+# and on the same pixel grid (no `align_corners`). Its boundary head learns from edges computed from the labels.
 norm_cfg = dict(type='BN')
 act_cfg = dict(type='ReLU', inplace=True)
 train_transforms = [dict(type='GenerateEdge', edge_width=4)]

@@ -1,5 +1,5 @@
-# STDC1-Seg (Fan et al., 2021) as mmseg builds it, from scratch, without the head that learns boundaries, and on the pixel
-# grid of all networks here (no `align_corners`).
+# mmseg's STDC1-Seg (Fan et al., 2021), from scratch, without the boundary head, and on the same pixel grid as all
+# networks here (no `align_corners`).
 norm_cfg = dict(type='BN')
 auxiliary = dict(
     type='FCNHead',

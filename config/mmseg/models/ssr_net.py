@@ -1,4 +1,4 @@
-# The network that a genotype describes, with the paper's aggregation.
+# Network that a genotype describes, with the paper's aggregation head.
 model = dict(
     type='EncoderDecoder',
     backbone=dict(type='SSRNet'),

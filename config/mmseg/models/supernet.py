@@ -1,4 +1,4 @@
-# The network that is searched: the space itself stands in the experiment's YAML.
+# Supernet of the search; the search space is set in the experiment's YAML.
 model = dict(
     type='EncoderDecoder',
     backbone=dict(type='SSRSupernet'),

@@ -1,9 +1,10 @@
-# What the schedules made for one GPU share: the training set lives on the device and is augmented there, convolutions
-# are channels-last, and no hook of mmengine reads numbers from the GPU at every step (the loop does when its means are asked for).
+# Base of the schedules for one GPU: the training set is kept and augmented on the device, convolutions are
+# channels-last, and mmengine's hooks that synchronize with the GPU at every step are off (the loop reads losses only
+# when needed).
 _base_ = ['./runtime.py']
 loader = dict(resident=True)
-# Cross-entropy averaged over the measured class weights, as mmseg's, whose masks make the CPU wait for the GPU.
+# Class-weighted cross-entropy, equal to mmseg's, whose masks synchronize with the GPU.
 loss = dict(type='HardPixelCrossEntropy')
 default_hooks = dict(runtime_info=None, timer=None, logger=None)
 custom_hooks = [dict(type='HistoryHook'), dict(type='ChannelsLastHook')]
-state = dict(rest=20.0)  # an epoch takes about a second: not each of them is worth a file
+state = dict(rest=20.0)  # seconds between saves; an epoch takes only about a second

@@ -1,4 +1,4 @@
-# The paper's retraining from scratch (docs: method, section 7), for the derived network and the baselines alike.
+# The paper's retraining from scratch (docs/method.md, section 7), for derived networks and baselines.
 _base_ = ['./runtime.py']
 augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomShift', pixels=2)]
 optim_wrapper = dict(

@@ -1,12 +1,12 @@
-# Training from scratch on CamVid, for every row of the table alike. Each ingredient is one line to take out; what
-# each is worth on val is what benchmarks/recipe.py measures.
+# Training from scratch on CamVid, the same for every row of the results table. Each ingredient is one line that can be
+# removed; benchmarks/recipe.py measures the effect of each on val.
 _base_ = ['./resident.py']
 augmentation = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomScaleCrop', low=0.5, high=2.0),
     dict(type='ColourJitter', brightness=32, contrast=0.5, saturation=0.5, hue=18, prob=0.5),
     dict(type='CutMix', prob=0.5)]
-# Cross-entropy with the measured class weights, smoothed labels, and the hardest pixels (OHEM), for every head alike.
+# Cross-entropy with measured class weights, label smoothing and the hardest pixels (OHEM), for every head.
 loss = dict(type='HardPixelCrossEntropy', label_smoothing=0.05, keep=0.25, threshold=0.7)
 optim_wrapper = dict(
     type='BFloat16OptimWrapper',
@@ -21,4 +21,4 @@ custom_hooks = [
     dict(type='ChannelsLastHook'),
     dict(type='CompileHook', parts=['backbone', 'decode_head']),
     dict(type='AverageHook', decay=0.999)]
-validation = dict(interval=50)  # epochs between two points of the learning curve on val, unless val is trained on
+validation = dict(interval=50)  # epochs between points of the learning curve on val; no curve if val is trained on

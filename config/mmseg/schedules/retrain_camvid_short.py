@@ -1,5 +1,5 @@
 # retrain_camvid.py for a few hundred steps on a CPU: float32, a larger learning rate with a short warm-up, an average
-# with a short memory, and a look at val every other epoch.
+# with a short memory, and validation every other epoch.
 _base_ = ['./retrain_camvid.py']
 optim_wrapper = dict(enabled=False, optimizer=dict(lr=3e-3))
 warmup = 1

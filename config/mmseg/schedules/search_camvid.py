@@ -1,6 +1,6 @@
-# The search on CamVid, in bfloat16. Unlike the paper's: the cost term weighs 500 instead of 1, so that the search ends
-# near its target, the regularizer grows towards the end, and rates are for the 4,400 steps that 200 epochs are here.
-# docs/camvid.md says where the rates of αs come from.
+# Search on CamVid, in bfloat16. Unlike the paper's search, the cost term has weight 500 instead of 1, so that the
+# search ends near its target, the regularizer grows towards the end, and learning rates are for 4,400 steps, which are
+# 200 epochs here. docs/camvid.md explains the learning rate of α.
 _base_ = ['./resident.py']
 augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomShift', pixels=2)]
 optim_wrapper = dict(
@@ -15,7 +15,8 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[dict(type='PolyLR', power=0.9, eta_min=0, by_epoch=True, convert_to_iter_based=True)], architecture=[])
 objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, depth=15, cost=500)
-# From three fifths of the search on the regularizer grows, 100 times by its end: nothing is left for the argmax.
+# After 60 % of the search the regularizer grows, by a factor of 100 at the end, so that every gate is decided before
+# discretization.
 custom_hooks = [
     dict(type='HistoryHook'),
     dict(type='ChannelsLastHook'),

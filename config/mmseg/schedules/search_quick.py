@@ -1,5 +1,5 @@
-# A search of a few hundred steps: larger steps of everything, so that the gates decide in that time. The short memory
-# of αs' momentum and their stronger decay keep survivors from saturating side by side (docs/method.md).
+# Search of a few hundred steps: larger learning rates, so that the gates are decided in that time. A lower momentum
+# and a higher weight decay of α keep several survivors of a gate from saturating together (docs/method.md).
 _base_ = ['./search.py']
 optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=2e-3)),
