@@ -5,9 +5,9 @@ The modules that compute are imported when a command runs: `ssr-mmseg --help` mu
 
 import argparse
 import contextlib
+import io
 import json
 import pkgutil
-import sys
 from typing import Any
 
 from ssr_mmseg import settings
@@ -18,10 +18,9 @@ from ssr_mmseg.utils.errors import UserError
 def load(name: str) -> Any:
     """Import a function or class by its name, `module:name`.
 
-    mmseg prints to the standard output while it is imported: that text goes to the standard error, because some
-    commands print JSON.
+    mmseg prints debug messages to the standard output while it is imported. They are dropped: some commands print JSON.
     """
-    with contextlib.redirect_stdout(sys.stderr):
+    with contextlib.redirect_stdout(io.StringIO()):
         return pkgutil.resolve_name(name)
 
 
