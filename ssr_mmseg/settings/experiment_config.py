@@ -12,6 +12,7 @@ import yaml
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.overrides import merge
+from ssr_mmseg.settings.plugin_names import check_plugin_name
 from ssr_mmseg.settings.scenario import SECTIONS, Scenario, scenario_named, scenarios
 from ssr_mmseg.settings.validation import validate
 from ssr_mmseg.utils import safe_parsing
@@ -82,6 +83,7 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
     one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}
     settings = merge(one, scenario.overrides)
     validate(settings, origin)
+    _check_plugin_names(settings, origin)
     project_files.mmengine_digest(project_files.dataset_file(one["datasets"][scenario.dataset]["type"]))
     project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
     latency_table_path(config, scenario.name)
@@ -89,6 +91,19 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
         for network in config["networks"]:
             _check_network(network)
+
+
+def _check_plugin_names(settings: dict, origin: str) -> None:
+    """Refuse misspelled names of plug-ins."""
+    search = settings["search"]
+    regularizer = search["regularizer"]
+    regularizer = regularizer if isinstance(regularizer, str) else regularizer["type"]
+    check_plugin_name("regularizer", regularizer, f"{origin}: search.regularizer")
+    check_plugin_name("cost", search["cost"]["type"], f"{origin}: search.cost.type")
+    check_plugin_name("backend", settings["latency"]["backend"], f"{origin}: latency.backend")
+    for backend in settings["profile"]["backends"]:
+        name = backend if isinstance(backend, str) else backend["name"]
+        check_plugin_name("backend", name, f"{origin}: profile.backends")
 
 
 def _check_network(network: str) -> None:

@@ -1,0 +1,48 @@
+"""Names of plug-ins, read from the source of their files: a configuration is checked without importing torch."""
+
+import ast
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+
+from ssr_mmseg.settings import paths
+from ssr_mmseg.utils.errors import UserError
+
+FOLDERS = {"regularizer": "search/regularizers", "cost": "costs", "backend": "profiling/backends"}  # by kind
+
+
+@cache
+def plugin_names(kind: str) -> tuple[str, ...]:
+    """Return the names under which the files of a kind of plug-in register their classes."""
+    files = sorted((paths.PACKAGE / FOLDERS[kind]).glob("*.py"))
+    return tuple(sorted({name for file in files for name in _registered_names(file.read_text(encoding="utf-8"))}))
+
+
+def check_plugin_name(kind: str, name: str, origin: str) -> None:
+    """Refuse a name that is not known and resembles one that is.
+
+    Any other name may be that of a plug-in outside of the package, which an mmengine config imports (`custom_imports`);
+    it is checked when it is used.
+
+    Args:
+        kind: A key of `FOLDERS`.
+        origin: Where the name comes from, for the message.
+
+    Raises:
+        UserError: The name is misspelled.
+    """
+    names = plugin_names(kind)
+    close = get_close_matches(name.lower(), [known.lower() for known in names], n=1, cutoff=0.7)
+    if name not in names and close:
+        meant = close[0] if close[0] in names else next(known for known in names if known.lower() == close[0])
+        raise UserError(f"{origin}: unknown {kind} {name}; did you mean {meant}? known are: {', '.join(names)}")
+
+
+def _registered_names(source: str) -> Iterator[str]:
+    """Yield the names in `@REGISTRY.register_module(name=...)`: a text, a list of texts, or by default the class's."""
+    for node in ast.walk(ast.parse(source)):
+        for call in node.decorator_list if isinstance(node, ast.ClassDef) else ():
+            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".register_module"):
+                values = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "name"]
+                names = values[0] if values else node.name
+                yield from [names] if isinstance(names, str) else names
