@@ -41,7 +41,9 @@ def check_plugin_name(kind: str, name: str, origin: str) -> None:
 def _registered_names(source: str) -> Iterator[str]:
     """Yield the names in `@REGISTRY.register_module(name=...)`: a text, a list of texts, or by default the class's."""
     for node in ast.walk(ast.parse(source)):
-        for call in node.decorator_list if isinstance(node, ast.ClassDef) else ():
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for call in node.decorator_list:
             if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".register_module"):
                 values = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "name"]
                 names = values[0] if values else node.name

@@ -24,7 +24,7 @@ def test_the_names_in_the_source_are_those_of_the_registry(kind):
             {"search": {"regularizer": "entropie"}},
             "search.regularizer: unknown regularizer entropie; did you mean entropy",
         ),
-        ({"search": {"regularizer": {"type": "Ssr"}}}, "search.regularizer: unknown regularizer Ssr; did you mean SSR"),
+        ({"search": {"regularizer": {"type": "Ssr"}}}, "search.regularizer: unknown regularizer Ssr; did you mean ssr"),
         (
             {"search": {"cost": {"type": "latencey", "target_ms": 5}}},
             "search.cost.type: unknown cost latencey; did you",
