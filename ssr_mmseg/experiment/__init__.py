@@ -1,1 +1,1 @@
-"""Experiments: a row of the workflow becomes an mmengine configuration, with its genotype and its search cost."""
+"""Experiments: mmengine configs for the jobs of the workflow, with genotypes, dataloaders and search costs."""

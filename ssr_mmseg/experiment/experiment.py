@@ -1,13 +1,13 @@
-"""The one place where a row of the workflow becomes an mmengine config.
+"""Translate a job of the workflow into an mmengine config.
 
-From the YAML come sizes, lengths, seeds and what to train; from `config/mmseg/` the models, optimizers, losses and
-augmentations; from the manifest the data and their class weights.
+Sizes, lengths, seeds and the network to train come from the YAML configuration, models, optimizers, losses and
+augmentations from `config/mmseg/`, and the data and their class weights from the manifest.
 """
 
 import inspect
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from mmengine import dist
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import DATASETS, MODELS
+from mmseg.registry import MODELS
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -29,31 +29,28 @@ from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.cost import cost_arguments
+from ssr_mmseg.experiment.dataloaders import Dataloaders
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.checkpoint.work_lock import release
-from ssr_mmseg.training.data.batch_transforms import check_image_transforms
-from ssr_mmseg.training.data.device_loader import resident_config
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.utils import distributed, hashing
+from ssr_mmseg.utils import hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-SEEDS_PER_STREAM = 2**32  # a configuration's seeds are smaller
-
 
 class Experiment:
-    """One dataset and seed of a configuration, ready to build models, loaders and runners.
+    """One dataset and seed of a configuration: builds models, loaders and runners.
 
     Args:
         config: A completed experiment configuration.
-        dataset: Name of a prepared dataset, or of a cell of the ablation.
-        seed: Seed of initialisation, order and augmentation.
+        dataset: Name of a scenario whose dataset is prepared.
+        seed: Seed of initialization, order and augmentation.
 
     Raises:
-        UserError: the dataset is not configured or not prepared.
+        UserError: The dataset is not configured or not prepared.
     """
 
     def __init__(self, config: dict, dataset: str, seed: int) -> None:
@@ -68,15 +65,16 @@ class Experiment:
         check_input_size(self.size)
         self.classes = len(self.manifest["classes"])
         self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
+        self.dataloaders = Dataloaders(dataset, self.splits, self.manifest, self.size, seed)
 
     def work_folder(self, stage: str, identity: str) -> Path:
-        """Where an unfinished training keeps its state: named by everything that its result depends on."""
+        """Return the folder for the state of an unfinished training, named by everything that its result depends on."""
         name = hashing.identity([identity, self.manifest["digest"]])
         return Path(paths.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
 
     def close_work(self, work: Path, target: Path) -> None:
-        """Move a finished training's log beside its results, drop its work folder and let go of it."""
-        preemption.conclude()  # what is left takes no second
+        """Move the log of a finished training to its results, then delete its work folder and release the lock."""
+        preemption.conclude()  # the remaining steps take less than a second
         if (work / "log").is_dir():
             shutil.rmtree(target / "log", ignore_errors=True)
             shutil.move(work / "log", target / "log")
@@ -84,23 +82,19 @@ class Experiment:
         release(work)
 
     def limit_threads(self, part: str) -> None:
-        """Give torch the CPU threads configured for `search` or `retrain`, or fewer where the scheduler says so."""
+        """Limit torch to the threads configured for `search` or `retrain`, and to `OMP_NUM_THREADS` if it is lower."""
         allowed = os.environ.get("OMP_NUM_THREADS", "")
         threads = self.settings["threads"][part]
         torch.set_num_threads(min(threads, int(allowed)) if allowed.isdecimal() else threads)
 
-    def training_images(self, splits: Sequence[str]) -> int:
-        """Number of images in the given splits."""
-        return sum(self.manifest["splits"][split]["images"] for split in splits)
-
     def halves(self) -> tuple[list[int], list[int]]:
-        """Indices of two disjoint halves of the training split, drawn by the seed."""
-        order = np.random.default_rng(self.seed).permutation(self.training_images(["train"]))
+        """Draw two disjoint halves of the training split with the seed, and return their indices."""
+        order = np.random.default_rng(self.seed).permutation(self.dataloaders.image_count(["train"]))
         middle = len(order) // 2
         return sorted(order[:middle].tolist()), sorted(order[middle:].tolist())
 
     def supernet(self, structure: list | None) -> dict:
-        """Model config of the supernet, as large as `structure` says."""
+        """Return the model config of the supernet that has the blocks, operators and widths of `structure`."""
         search = self.settings["search"]
         model = _read(settings.SUPERNET)["model"]
         model["backbone"] |= {"search": search, "structure": structure}
@@ -108,7 +102,7 @@ class Experiment:
         return self._complete(model, class_weights(self.manifest, "eighth", ["train"]), search["schedule"])
 
     def network(self, network: str, genotype: Genotype | None) -> dict:
-        """Model config of a network to train from scratch: a genotype's, or a baseline's if there is none."""
+        """Return the model config of a network to train from scratch: the genotype's, or without one the baseline's."""
         if genotype is None:
             model = _read(project_files.defining_file(network))["model"]
         else:
@@ -125,18 +119,18 @@ class Experiment:
 
     @property
     def train_splits(self) -> list[str]:
-        """The splits that a retraining learns from."""
+        """The splits that networks are retrained on."""
         return self.settings["dataset"]["train_split"].split("+")
 
     def _complete(self, model: dict, weights: list[float], schedule: str) -> dict:
-        """Fill in what the data decide: input size, number of classes and class weights of every head.
+        """Fill in the settings that depend on the data: input size, and classes and class weights of every head.
 
-        The schedule's `loss` takes the place of every head's cross-entropy, but for the head's `loss_weight`.
+        The keys of the schedule's `loss` override those of every head's cross-entropy.
         """
-        recipe = _read(schedule)
+        schedule_config = _read(schedule)
         model["data_preprocessor"] = {
             "type": "BatchPreProcessor",
-            **recipe["normalisation"],
+            **schedule_config["normalisation"],
             "bgr_to_rgb": True,
             "pad_val": 0,
             "seg_pad_val": IGNORED,
@@ -147,85 +141,31 @@ class Experiment:
             head["num_classes"] = self.classes
             for loss in head["loss_decode"] if isinstance(head["loss_decode"], list) else [head["loss_decode"]]:
                 if loss["type"] == "CrossEntropyLoss":
-                    loss |= recipe.get("loss", {})
+                    loss |= schedule_config.get("loss", {})
                     loss.setdefault("class_weight", weights)
         return model
 
-    def loader(
-        self,
-        splits: Sequence[str],
-        schedule: Config,
-        batch_size: int,
-        indices: list[int] | None = None,
-        transforms: Sequence[dict] = (),
-        stream: int = 0,
-    ) -> dict:
-        """Dataloader config for training on `splits`, `batch_size` images per step over all processes.
-
-        Args:
-            schedule: The mmengine config with `loader` and `augmentation`.
-            indices: The images to use; all of them by default.
-            transforms: What follows the schedule's augmentation.
-            stream: Loaders of different streams draw their order and augmentation independently.
-        """
-        seed = self.seed + stream * SEEDS_PER_STREAM
-        available = len(indices) if indices is not None else self.training_images(splits)
-        if available < batch_size:
-            raise UserError(f"batch_size is {batch_size} but there are only {available} images to train on; lower it")
-        options = dict(schedule["loader"])
-        resident = options.pop("resident", False)
-        pipeline = [
-            {"type": "LoadImageFromFile"},
-            {"type": "LoadAnnotations"},
-            {"type": "AlignedResize", "scale": self.size[::-1], "keep_ratio": False},
-            *([] if resident else schedule["augmentation"]),
-            *transforms,
-            {"type": "PackSegInputs"},
-        ]
-        parts = [{**self._split(split), "pipeline": pipeline} for split in splits]
-        data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
-        share = distributed.images_per_process(batch_size)
-        if resident:
-            return {**resident_config(data, share, schedule, indices, transforms), "seed": seed}
-        check_image_transforms(schedule["augmentation"])
-        return {
-            "batch_size": share,
-            "persistent_workers": options["num_workers"] > 0,
-            "worker_init_fn": {"type": "quiet_loader_process"},
-            **options,
-            "drop_last": True,
-            "sampler": {"type": "PositionSampler", "share": share, "seed": seed},
-            "dataset": {"type": "SeededDataset", "dataset": data, "seed": seed, "indices": indices},
-        }
-
     def evaluation_loader(self, split: str) -> DataLoader:
-        """Images of a split, one by one and in order, at the network's input size."""
-        return Runner.build_dataloader(self.evaluation_loader_config(split))
-
-    def evaluation_loader_config(self, split: str) -> dict:
-        """Config of the loader of a split's images, one by one and in order."""
-        pipeline = [
-            {"type": "LoadImageFromFile"},
-            {"type": "AlignedResize", "scale": self.size[::-1], "keep_ratio": False},
-            {"type": "LoadAnnotations"},  # behind the resize: labels keep their own size
-            {"type": "PackSegInputs"},
-        ]
-        return {
-            "batch_size": 1,
-            "num_workers": 0,
-            "sampler": {"type": "OrderedSampler"},
-            "dataset": {**self._split(split), "pipeline": pipeline},
-        }
+        """Build the loader of a split's images, one by one and in order, at the network's input size."""
+        return Runner.build_dataloader(self.dataloaders.evaluation(split))
 
     def search_runner(
         self, structure: list | None, last: int, total: int, work: Path, progress: Path | None = None
     ) -> Runner:
-        """Runner of a stage that ends with epoch `last` of a search of `total` epochs."""
+        """Build the runner of a search stage.
+
+        Args:
+            structure: Structure of its supernet; None for the whole space.
+            last: Number of epochs of the search at the end of the stage.
+            total: Number of epochs of the whole search.
+            work: The stage's work folder.
+            progress: The job's progress file; by default one in the work folder.
+        """
         search = self.settings["search"]
         config = _read(search["schedule"])
         halves = self.halves() if search["split"] == "halves" else (None, None)
         loaders = [
-            self.loader(["train"], config, search["batch_size"], indices, stream=stream)
+            self.dataloaders.training(["train"], config, search["batch_size"], indices, stream=stream)
             for stream, indices in enumerate(halves)
         ]
         objective = {
@@ -249,11 +189,12 @@ class Experiment:
     def retrain_runner(
         self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
     ) -> Runner:
-        """Runner that trains a network from scratch."""
+        """Build the runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
         config = _read(retrain["schedule"])
-        own = _read(project_files.defining_file(network)).get("train_transforms", []) if genotype is None else []
-        loader = self.loader(self.train_splits, config, retrain["batch_size"], transforms=own)
+        baseline = _read(project_files.defining_file(network)) if genotype is None else {}
+        transforms = baseline.get("train_transforms", [])
+        loader = self.dataloaders.training(self.train_splits, config, retrain["batch_size"], transforms=transforms)
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
         curve = config.get("validation", {}) if "val" not in self.train_splits else {}
@@ -262,28 +203,15 @@ class Experiment:
 
     def _monitors(self, progress: Path, curve: dict) -> list[dict]:
         if not dist.is_main_process():
-            return []  # the first process shows the training
-        loader = self.evaluation_loader_config("val")
+            return []  # the main process monitors the training
+        loader = self.dataloaders.evaluation("val")
         return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
-
-    def _split(self, split: str) -> dict:
-        """Dataset config of a split but its pipeline; its images must be those that were prepared."""
-        found = self.splits[split]
-        if found is None:
-            raise UserError(f"dataset {self.dataset} has no labels for {split}; use train and val")
-        images, prepared = len(DATASETS.build({**found, "pipeline": []})), self.training_images([split])
-        if images != prepared:  # mmseg lists the folder: it would go on with what is left
-            raise UserError(
-                f"dataset {self.dataset}: {split} has {images} images, expected the {prepared} that were prepared; "
-                "put them back, or prepare the dataset again"
-            )
-        return found
 
     def _runner(
         self, config: Config, model: dict, loader: dict, loop: dict, hooks: list, epochs: int, work: Path
     ) -> Runner:
         for scheduler in _schedulers(config["param_scheduler"]):
-            # mmengine's polynomial reaches its minimum one step before `end`; the last epoch shall still learn
+            # mmengine's polynomial reaches its minimum one step before `end`; the last epoch should still learn
             scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
             begin = scheduler.get("begin", 0)
             if begin >= scheduler["end"]:
@@ -304,12 +232,12 @@ class Experiment:
         }
         if dist.is_main_process():
             write_json(work / "log" / "config.json", complete)
-        # not `from_cfg`, which formats the whole config as Python three times, for seconds
-        known = inspect.signature(Runner).parameters
-        return Runner(**{key: value for key, value in complete.items() if key in known})
+        # not `from_cfg`, which takes seconds to format the whole config as Python three times
+        parameters = inspect.signature(Runner).parameters
+        return Runner(**{key: value for key, value in complete.items() if key in parameters})
 
     def _backends(self) -> list[str]:
-        """mmengine's visualization backends: its JSON lines, and TensorBoard where that is switched on."""
+        """Return the types of mmengine's visualization backends: JSON lines, and TensorBoard if it is enabled."""
         return ["LocalVisBackend", *([BOARD] if self.settings["monitor"]["tensorboard"] else [])]
 
     def build(self, model: dict) -> nn.Module:
@@ -319,14 +247,15 @@ class Experiment:
 
 
 def _read(path: str | Path) -> Config:
-    """Read an mmengine config of the project."""
+    """Read an mmengine config from the working directory or the project."""
     file = paths.project_file(path)
     try:
         return Config.fromfile(file)
-    except Exception as error:  # the file is Python: it may raise anything
+    except Exception as error:  # the file is Python and may raise anything
         raise UserError(f"{file} is not a valid mmengine config: {error}") from error
 
 
 def _schedulers(value: Any) -> Iterator[dict]:
+    """Yield the configs in `param_scheduler`: one, a list, or a mapping of those by optimizer."""
     for entry in value.values() if isinstance(value, dict) and "type" not in value else [value]:
         yield from entry if isinstance(entry, list) else [entry]

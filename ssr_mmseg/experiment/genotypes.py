@@ -1,14 +1,14 @@
-"""Where a row's genotype comes from."""
+"""Genotypes of networks: searched, random or published."""
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings import paths, project_files
 
 
 def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
-    """The genotype of a network: searched, random or published; None for a baseline, which has none.
+    """Read the genotype of a network; None for a baseline, which has none.
 
     Raises:
-        UserError: the network is unknown, or its genotype has not been made yet.
+        UserError: The network is unknown, or its genotype has not been made yet.
     """
     kind = project_files.network_kind(network)
     if kind == "baseline":

@@ -1,4 +1,4 @@
-"""Import this to have every component in mmsegmentation's registries (`custom_imports` in an mmengine config)."""
+"""Register every component in the registries of mmsegmentation; for `custom_imports` of an mmengine config."""
 # ruff: noqa: F401
 
 import ssr_mmseg.datasets

@@ -48,7 +48,7 @@ def test_the_halves_are_disjoint_and_nearly_cover_the_training_set(make):
 
 
 @pytest.mark.parametrize("split", ["halves", "whole"])
-def test_the_search_draws_its_two_batches_from_what_is_configured(make, split, tmp_path):
+def test_the_two_loaders_of_a_search_use_the_configured_images(make, split, tmp_path):
     runner = make(f"search: {{split: {split}}}").search_runner(None, 1, 2, tmp_path)
     loop = runner.build_train_loop(runner._train_loop)
     seen = [set(loader.dataset.indices) for loader in (loop.dataloader, loop.architecture_dataloader)]
@@ -56,7 +56,7 @@ def test_the_search_draws_its_two_batches_from_what_is_configured(make, split, t
     assert seen[0] | seen[1] == set(range(9))
 
 
-def test_every_head_gets_the_classes_and_their_measured_weights(make):
+def test_every_head_has_the_number_of_classes_and_their_measured_weights(make):
     experiment = make()
     for model in (experiment.supernet(None), experiment.network("fast_scnn", None), experiment.network("p", GENOTYPE)):
         heads = [model["decode_head"], *model.get("auxiliary_head", [])]
@@ -64,12 +64,12 @@ def test_every_head_gets_the_classes_and_their_measured_weights(make):
         assert all(len(head["loss_decode"]["class_weight"]) == 11 for head in heads)
     searching, training = experiment.supernet(None), experiment.network("p", GENOTYPE)
     weights = [model["decode_head"]["loss_decode"]["class_weight"] for model in (searching, training)]
-    assert weights[0] != weights[1], "labels at 1/8 and at full size have different frequencies and formulas"
+    assert weights[0] != weights[1], "frequencies and formulas differ between labels at 1/8 and at full size"
 
 
 @pytest.mark.parametrize(("schedule", "end"), [("retrain", 6), ("retrain_quick", 5)])
-def test_the_last_epoch_still_learns(make, tmp_path, schedule, end):
-    """mmengine's polynomial is 0 at its end, one epoch behind the last where it is lowered epoch by epoch."""
+def test_the_learning_rate_is_not_zero_in_the_last_epoch(make, tmp_path, schedule, end):
+    """mmengine's polynomial is 0 at its end, which must come one epoch after the last if it changes by epoch."""
     runner = make(f"retrain: {{schedule: config/mmseg/schedules/{schedule}.py}}").retrain_runner(
         "p", GENOTYPE, tmp_path
     )
@@ -87,10 +87,10 @@ def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
     assert both.train_splits == ["train", "val"]
     loader = both.retrain_runner("p", GENOTYPE, tmp_path)._train_dataloader
     assert len(loader["dataset"]["dataset"]["datasets"]) == 2
-    assert both.training_images(both.train_splits) == 11
+    assert both.dataloaders.image_count(both.train_splits) == 11
 
 
-def test_too_large_a_batch_is_one_line(make, tmp_path):
+def test_a_batch_larger_than_the_training_set_is_one_line(make, tmp_path):
     with pytest.raises(UserError, match="batch_size is 16 but there are only 9 images to train on; lower it"):
         make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
 

@@ -254,7 +254,7 @@ def test_class_weights_count_the_labels_of_the_search_loss(label_size, tmp_path,
     head.loss_decode = Recorder()
     seen = torch.zeros(256, dtype=torch.long)
     schedule = Config({"loader": {"num_workers": 0}, "augmentation": []})
-    for batch in Runner.build_dataloader(experiment.loader(["train"], schedule, 1), seed=0):
+    for batch in Runner.build_dataloader(experiment.dataloaders.training(["train"], schedule, 1), seed=0):
         head.loss_by_feat(torch.zeros(1, 3, 6, 8), batch["data_samples"])
         seen += head.loss_decode.labels.flatten().bincount(minlength=256)
     assert seen[:3].tolist() == experiment.manifest["splits"]["train"]["pixels_eighth"]
