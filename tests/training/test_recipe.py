@@ -21,7 +21,7 @@ from ssr_mmseg.training.hooks.ema_hook import AverageHook
 from ssr_mmseg.utils.errors import UserError
 
 
-def runner_of(model: nn.Module, iteration: int = 0) -> SimpleNamespace:
+def runner_for(model: nn.Module, iteration: int = 0) -> SimpleNamespace:
     return SimpleNamespace(model=model, train_loop=SimpleNamespace(iter=iteration))
 
 
@@ -35,14 +35,14 @@ def network() -> nn.Module:
 
 def test_the_average_equals_the_naive_recursion_and_the_model_ends_with_it():
     model, hook = network(), AverageHook(decay=0.9)
-    hook.before_train(runner_of(model))
+    hook.before_train(runner_for(model))
     expected = {name: value.clone() for name, value in model.state_dict().items() if value.is_floating_point()}
     for iteration in range(12):
         model(torch.randn(2, 3, 5, 5))  # updates the statistics
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter += torch.randn_like(parameter)
-        hook.after_train_iter(runner_of(model, iteration), iteration)
+        hook.after_train_iter(runner_for(model, iteration), iteration)
         decay = min(0.9, (2 + iteration) / (11 + iteration))
         for name, value in model.state_dict().items():
             if name in expected:
@@ -53,15 +53,15 @@ def test_the_average_equals_the_naive_recursion_and_the_model_ends_with_it():
             torch.testing.assert_close(model.state_dict()[name], value)
     for name, value in live.items():
         assert torch.equal(model.state_dict()[name], value)
-    hook.after_train(runner_of(model))
+    hook.after_train(runner_for(model))
     torch.testing.assert_close(model.state_dict()["0.weight"], expected["0.weight"])
 
 
 def test_a_saved_average_is_restored():
     model, hook, other = network(), AverageHook(), AverageHook()
-    hook.before_train(runner_of(model))
+    hook.before_train(runner_for(model))
     hook.average["0.weight"] += 1
-    other.before_train(runner_of(model))
+    other.before_train(runner_for(model))
     other.load_training_state(hook.training_state())
     assert torch.equal(other.average["0.weight"], model[0].weight + 1)
 
@@ -70,7 +70,7 @@ def test_a_saved_average_is_restored():
 def test_validation_measures_the_average_and_a_curve_is_in_the_history(monkeypatch, interval, measured):
     """Without an interval the share of the time decides, here all of it, and the last epoch is not measured."""
     model, average = network(), AverageHook()
-    average.before_train(runner_of(model))
+    average.before_train(runner_for(model))
     average.average["0.bias"][:] = 7.0
     monkeypatch.setattr(validation_hook.Runner, "build_dataloader", lambda config: config)
     monkeypatch.setattr(
@@ -186,7 +186,7 @@ def test_channels_last_changes_the_layout_alone():
     model = network()
     images, before = torch.randn(1, 3, 6, 6), model.state_dict()["0.weight"].clone()
     expected = model.eval()(images)
-    ChannelsLastHook().before_train(runner_of(model))
+    ChannelsLastHook().before_train(runner_for(model))
     assert model[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(model[0].weight, before)
     torch.testing.assert_close(model(images), expected)
@@ -211,14 +211,14 @@ def test_parts_are_compiled_for_training_only(monkeypatch):
     plain = model.backbone(images)
     hook = CompileHook(["backbone"], devices=["cpu"], mode="reduce-overhead")
     names = set(model.state_dict())
-    hook.before_train(runner_of(model))
+    hook.before_train(runner_for(model))
     assert torch.equal(model.backbone(images), plain), "evaluation is not compiled"
     model.train()
     assert bool((model.backbone(images).mean() - 1).abs() < 0.01), (
         "training is compiled: the normalized mean of 0 becomes 1"
     )
     assert compiled == [{"dynamic": False, "mode": "reduce-overhead"}]
-    hook.after_train(runner_of(model))
+    hook.after_train(runner_for(model))
     assert bool(model.backbone(images).mean().abs() < 0.01)
     assert set(model.state_dict()) == names
 
@@ -229,12 +229,12 @@ def test_without_a_compiler_a_training_does_not_start(monkeypatch, variable, set
     monkeypatch.delenv(variable, raising=False) if set_to is None else monkeypatch.setenv(variable, set_to)
     expected = r"CompileHook, which may be left out, needs a C\+\+ compiler \(.+\); install one or set CXX"
     with pytest.raises(UserError, match=expected):
-        CompileHook(["backbone"], devices=["cpu"]).before_train(runner_of(Parts()))
+        CompileHook(["backbone"], devices=["cpu"]).before_train(runner_for(Parts()))
 
 
 def test_on_other_devices_nothing_is_compiled():
     model = Parts()
-    CompileHook(["backbone"], devices=["cuda"]).before_train(runner_of(model))
+    CompileHook(["backbone"], devices=["cuda"]).before_train(runner_for(model))
     assert "forward" not in vars(model.backbone)
 
 
@@ -257,6 +257,6 @@ def test_dynamo_captures_the_network_in_whole_and_gradients_agree():
 
     plain = gradients()
     hook = CompileHook(devices=["cpu"], backend="aot_eager", fullgraph=True)
-    hook.before_train(runner_of(model))
+    hook.before_train(runner_for(model))
     for compiled, expected in zip(gradients(), plain, strict=True):
         torch.testing.assert_close(compiled, expected)

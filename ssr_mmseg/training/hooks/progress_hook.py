@@ -33,8 +33,8 @@ class ProgressHook(Hook):
         self.bar: Bar | None = None
 
     def before_train(self, runner: Any) -> None:
-        self.began = self.written = self.logged = time.monotonic()
-        self.begun_at: int | None = None
+        self.started = self.written = self.logged = time.monotonic()
+        self.first_iteration: int | None = None
         if dist.is_main_process():
             if read(self.path).get("pid") != os.getpid():  # otherwise the command line has started it
                 begin(self.path)
@@ -42,13 +42,13 @@ class ProgressHook(Hook):
                 self.bar = runner.train_loop.cleanup.enter_context(Bar(runner.logger))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if self.begun_at is None:  # not known earlier: StateHook resumes after this hook's before_train
-            self.begun_at = runner.train_loop.iter
+        if self.first_iteration is None:  # not known earlier: StateHook resumes after this hook's before_train
+            self.first_iteration = runner.train_loop.iter
         if batch_idx == 0 or time.monotonic() - self.written >= self.interval:
             self._report(runner)
 
     def after_train_epoch(self, runner: Any) -> None:
-        if self.begun_at is not None:  # None if the training was resumed at its end
+        if self.first_iteration is not None:  # None if the training was resumed at its end
             self._report(runner, finished=True)
 
     def _report(self, runner: Any, finished: bool = False) -> None:
@@ -74,8 +74,8 @@ class ProgressHook(Hook):
         first = (loop.epoch + finished - len(loop.history)) * loop.steps_per_epoch
         total = loop.max_epochs * loop.steps_per_epoch
         done = loop.iter + (not finished)  # the loop counts an iteration after its hooks
-        since = done - (self.begun_at if self.begun_at is not None else first)
-        pace = (time.monotonic() - self.began) / max(since, 1)
+        since = done - (self.first_iteration if self.first_iteration is not None else first)
+        pace = (time.monotonic() - self.started) / max(since, 1)
         means = {name: value / max(loop.count, 1) for name, value in loop.sums.items()}
         last = loop.history[-1] if finished else {}
         return {

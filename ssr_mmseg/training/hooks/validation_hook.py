@@ -41,11 +41,11 @@ class ValidationHook(Hook):
         loop = runner.train_loop
         if not self._is_due(loop):
             return
-        began = time.monotonic()
+        started = time.monotonic()
         averages = [hook for hook in runner.hooks if isinstance(hook, AverageHook)]
         with averages[0].applied() if averages else nullcontext():
             loop.miou = evaluate_model(runner.model, Runner.build_dataloader(self.loader), self.classes)["miou"]
-        self.seconds += time.monotonic() - began
+        self.seconds += time.monotonic() - started
         runner.visualizer.add_scalar("miou_val", loop.miou, step=loop.iter)
         if self.interval:
             loop.history[-1]["miou_val"] = loop.miou

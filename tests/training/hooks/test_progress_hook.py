@@ -84,8 +84,8 @@ def test_the_end_of_an_epoch_reports_its_mean_losses(hook):
 
 
 def test_a_resumed_training_estimates_the_time_left_from_its_own_pace(hook):
-    hook.began -= 10.0
-    hook.begun_at = 12  # resumed there: 2 iterations have taken 10 seconds since
+    hook.started -= 10.0
+    hook.first_iteration = 12  # resumed there: 2 iterations have taken 10 seconds since
     assert hook.position(loop_at(13))["seconds_left"] == pytest.approx(10 * 5.0, rel=0.1)
 
 
