@@ -1,0 +1,154 @@
+"""Every part that is one file: the examples of docs/extending.md, added as a user would and named in configurations."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_experiment
+from extending_page import FILES
+from PIL import Image
+from spaces import SPACE
+from tiny_experiment import DATASET, experiment
+
+from ssr_mmseg import settings
+from ssr_mmseg.architecture.gates import ArchitectureParameters
+from ssr_mmseg.architecture.genotype import build_genotype, random_choice
+from ssr_mmseg.costs import build_cost
+from ssr_mmseg.datasets.preparation.prepare import prepare
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.scenario import searches
+from ssr_mmseg.stages.profile import profile
+from ssr_mmseg.stages.retrain import retrain
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
+
+REGULARIZER = "ssr_mmseg/search/regularizers/variance.py"
+COST = "ssr_mmseg/costs/weights.py"
+BACKEND = "ssr_mmseg/profiling/backends/exported.py"
+TRANSFORM = "ssr_mmseg/training/data/batch_transforms/gray.py"
+BASELINE = "config/mmseg/baselines/small_unet.py"
+DATASET_TYPE = "config/mmseg/datasets/potsdam.py"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch) -> Path:
+    """An empty working directory."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def prepared(here) -> Path:
+    """A working directory with the prepared dataset of the tiny experiment."""
+    prepare(settings.for_dataset(experiment(), DATASET)["dataset"], Path(paths.MANIFEST.format(dataset=DATASET)).parent)
+    return here
+
+
+def test_the_page_has_these_examples():
+    assert sorted(FILES) == sorted([REGULARIZER, COST, BACKEND, TRANSFORM, BASELINE, DATASET_TYPE])
+
+
+def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
+    add(REGULARIZER)
+    add(COST)
+    config = experiment(
+        regularizer={"type": "Variance", "scale": 10},
+        cost={"type": "weights", "target": 0.6},
+        epochs=1,
+        shrink_stages=0,
+    )
+    search(config, DATASET, 0)
+    metrics = read_json(paths.stage_metrics_path(DATASET, 0, 0))
+    assert metrics["cost"]["unit"] == "weights"
+    assert metrics["cost"]["target"] == pytest.approx(0.6 * metrics["cost"]["expected"] / metrics["cost_ratio"])
+    assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
+
+
+def test_the_expected_cost_at_one_hot_gates_is_the_cost_of_the_network(add):
+    add(COST)
+    cost = build_cost({"type": "weights", "target": 0.6, "hold": 100}, SPACE, 11, (64, 96))
+    gates = ArchitectureParameters(SPACE).double()
+    for seed in range(5):
+        choice = random_choice(SPACE, np.random.default_rng(seed))
+        with gates.one_hot(choice):
+            expected = cost.expected(gates.probabilities()).item()
+        assert expected == pytest.approx(cost.of(build_genotype(SPACE, choice)), rel=1e-12)
+
+
+def test_a_list_of_targets_of_a_new_cost_is_a_search_for_each():
+    config = experiment(cost={"type": "weights", "target": [0.5, 0.6]})
+    assert searches(config, DATASET) == [f"{DATASET}@0.5", f"{DATASET}@0.6"]
+
+
+def test_unknown_arguments_of_a_new_cost_are_one_line(add):
+    add(COST)
+    with pytest.raises(UserError, match=r"cost weights: .*'tarrget'; its arguments are: target, hold") as caught:
+        build_cost({"type": "weights", "target": 0.5, "tarrget": 3}, SPACE, 11, (64, 96))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_backend_is_profiled(add, here):
+    add(BACKEND)
+    small_experiment.make(here)
+    config = small_experiment.configuration(backends=["exported"])
+    profile(config, "town", 0, small_experiment.NETWORK)
+    path = Path(paths.PROFILE.format(dataset="town", seed=0, network=small_experiment.NETWORK))
+    (record,) = read_json(path)["records"]
+    assert record["backend"] == "exported"
+    assert record["logits_error"] < 1e-4
+
+
+def test_a_baseline_is_trained_with_a_batch_transform(add, prepared, monkeypatch):
+    add(BASELINE)
+    add(TRANSFORM)
+    transform, gray = BATCH_TRANSFORMS.module_dict["RandomGray"], []
+    apply = transform.apply
+
+    def apply_and_record(self, images, labels, parameters):
+        result, labels = apply(self, images, labels, parameters)
+        gray.append((result[:, 0] == result[:, 1]).flatten(1).all(dim=1))
+        return result, labels
+
+    monkeypatch.setattr(transform, "apply", apply_and_record)
+    base = str(paths.PROJECT / "config/mmseg/schedules/retrain_quick.py")
+    Path("gray.py").write_text(
+        f"_base_ = [{base!r}]\nloader = dict(resident=True)\n"
+        "augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomGray', prob=1.0)]\n"
+    )
+    config = settings.complete(
+        settings.merge(experiment(), {"networks": ["small_unet"], "retrain": {"schedule": "gray.py"}})
+    )
+    retrain(config, DATASET, 0, "small_unet")
+    record = read_json(Path(paths.TRAINING.format(dataset=DATASET, seed=0, network="small_unet")))
+    assert record["kind"] == "baseline"
+    assert gray
+    assert all(bool(batch.all()) for batch in gray)
+
+
+def test_a_dataset_is_prepared_and_read(add, here):
+    add(DATASET_TYPE)
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 3), ("val", 2)):
+        for folder, values in ((f"img_dir/{split}", (0, 256, (32, 64, 3))), (f"ann_dir/{split}", (0, 7, (32, 64)))):
+            (here / "tiles" / folder).mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(*values, dtype=np.uint8)
+                Image.fromarray(pixels).save(here / "tiles" / folder / f"{number}.png")
+    config = settings.complete({"datasets": {"aerial": {"type": "potsdam", "source": "tiles", "size": [32, 64]}}})
+    prepare(settings.for_dataset(config, "aerial")["dataset"], settings.manifest_path(config, "aerial").parent)
+    manifest = read_json(settings.manifest_path(config, "aerial"))
+    assert manifest["classes"][:2] == ["impervious_surface", "building"]
+    assert [
+        manifest["splits"][split] and manifest["splits"][split]["images"] for split in ("train", "val", "test")
+    ] == [
+        3,
+        2,
+        None,
+    ]
+    loader = Experiment(config, "aerial", 0).evaluation_loader("val")
+    assert len(loader.dataset) == 2
