@@ -1,4 +1,4 @@
-"""Stage `ablation`: the searches of all cells and seeds in one CSV file, and their statistics in a text."""
+"""Stage `ablation`: join the searches of all cells and seeds in one CSV file, and write their statistics as text."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ def write_ablation(config: dict) -> None:
     """Write `results/ablation.csv`, one row per cell and seed, and `results/ablation.md`.
 
     Raises:
-        UserError: There is no ablation, or a result is missing or lacks a key; the message names what makes it.
+        UserError: There is no ablation, or a result is missing or lacks a key; the message says how to make it.
     """
     rows = [
         cell_row(config, cell, seed) for cell in ablation_cells(config).values() for seed in config["ablation"]["seeds"]

@@ -1,4 +1,4 @@
-"""The stage `evaluate`: quality on val and test, and a few frames to look at."""
+"""Stage `evaluate`: measure the accuracy of a network on val and test, and save pictures of predictions."""
 
 import shutil
 from pathlib import Path
@@ -16,10 +16,10 @@ from ssr_mmseg.utils.files import atomic_path, sha256, write_json
 
 
 def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Measure a retrained network on val and test; write the figures, what weights they are of, and some pictures.
+    """Evaluate a retrained network on val and test; write its accuracy, the checksum of its weights, and pictures.
 
     Raises:
-        UserError: the network has not been trained yet.
+        UserError: The network has not been trained yet.
     """
     experiment = Experiment(config, dataset, seed)
     names = {"dataset": dataset, "seed": seed, "network": network}
@@ -31,11 +31,11 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     model.to(experiment.device)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
     folder = Path(paths.PREDICTIONS.format(**names))
-    shutil.rmtree(folder, ignore_errors=True)  # an earlier call may have drawn other frames
+    shutil.rmtree(folder, ignore_errors=True)  # an earlier run may have saved other frames
     frames = experiment.settings["evaluate"]["frames"]
     results: dict[str, dict | None] = {"weights": {"bytes": weights.stat().st_size, "sha256": sha256(weights)}}
     for split in ("val", "test"):
-        if experiment.splits[split] is None:  # the labels are withheld
+        if experiment.splits[split] is None:  # its labels are not public
             results[split] = None
             continue
         loader = experiment.evaluation_loader(split)

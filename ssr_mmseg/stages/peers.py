@@ -62,7 +62,7 @@ def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dic
     profile = Result(paths.PROFILE.format(**names))
     evaluation = Path(paths.EVALUATION.format(**names))
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
-    own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
+    dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     common = {
         "dataset": dataset,
         "network": network.label,
@@ -71,7 +71,7 @@ def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dic
         "pretrained": "no" if accuracy else None,
     }
     return [
-        rounded(common | cost | (accuracy if size == own_size else {}) | measured)
+        rounded(common | cost | (accuracy if size == dataset_size else {}) | measured)
         for size, cost, measured in cost_columns(profile)
     ]
 

@@ -48,20 +48,20 @@ def write_summary(config: dict) -> None:
 
 
 def summary_rows(config: dict, dataset: str, network: TableNetwork) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one network, one per input size: values by column, None for an empty one."""
+    """Yield the rows of one network, one per input size: values by column, None for no value."""
     measured = []
     for seed in config["seeds"]:
         # a size has a row per backend and batch: the first one has the accuracy of the network itself
-        firsts: dict[str, dict[str, Any]] = {}
+        first_rows: dict[str, dict[str, Any]] = {}
         for row in network_rows(config, dataset, seed, network):
-            firsts.setdefault(row["input_size"], row)
-        measured += [row for row in firsts.values() if row.get("miou_val") is not None]
+            first_rows.setdefault(row["input_size"], row)
+        measured += [row for row in first_rows.values() if row.get("miou_val") is not None]
     for size in dict.fromkeys(run["input_size"] for run in measured):
-        same = [run for run in measured if run["input_size"] == size]
-        kind = same[0]["kind"]
-        row = {"dataset": dataset, "network": network.label, "kind": kind, "input_size": size, "seeds": len(same)}
+        runs = [run for run in measured if run["input_size"] == size]
+        kind = runs[0]["kind"]
+        row = {"dataset": dataset, "network": network.label, "kind": kind, "input_size": size, "seeds": len(runs)}
         for measure in MEASURES:
-            values = [run[measure] for run in same if run[measure] is not None]
+            values = [run[measure] for run in runs if run[measure] is not None]
             row[f"{measure}_mean"] = round(float(np.mean(values)), DIGITS) if values else None
             row[f"{measure}_std"] = round(float(np.std(values, ddof=1)), DIGITS) if len(values) > 1 else None
         if kind == "searched":
@@ -72,12 +72,12 @@ def summary_rows(config: dict, dataset: str, network: TableNetwork) -> Iterator[
 def chosen_seed(dataset: str, seeds: Iterable[int]) -> int | None:
     """Return the seed whose one-hot supernet has the highest mIoU on val at the end of its search.
 
-    Of equal seeds it is the lower one; None if no mIoU is known. The choice depends neither on the retrained networks
-    nor on the test split.
+    A tie goes to the lower seed; None if no mIoU is known. The choice depends neither on the retrained networks nor on
+    the test split.
 
     Raises:
-        UserError: The search of a seed has not been reported.
+        UserError: The gap report of a seed is missing or lacks the mIoU.
     """
     scores = {seed: Result(paths.GAP.format(dataset=dataset, seed=seed))["end", "one_hot_miou"] for seed in seeds}
-    known = sorted((-score, seed) for seed, score in scores.items() if score is not None)
-    return known[0][1] if known else None
+    ranked = sorted((-score, seed) for seed, score in scores.items() if score is not None)
+    return ranked[0][1] if ranked else None

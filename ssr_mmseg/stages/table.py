@@ -42,7 +42,7 @@ COLUMNS = (
     "gates_decided",
 )
 
-# Decimal places, beyond which a repetition of the run would differ anyway.
+# Decimal places: further ones would differ between two runs anyway.
 DIGITS = {
     "miou_val": 2,
     "miou_test": 2,
@@ -59,10 +59,10 @@ DIGITS = {
 
 
 def write_table(config: dict) -> None:
-    """Join the results of all configured datasets, networks and seeds into `results/table.csv`, whole or not at all.
+    """Join the results of all configured datasets, networks and seeds in `results/table.csv`, replaced atomically.
 
     mIoU, pixel accuracy and the discretization gap are in percent, latency in ms per batch, memory in 10⁹ bytes.
-    Accuracy is that at the dataset's own input size and is left empty at sizes that are only profiled.
+    Accuracy is measured at the dataset's own input size, and empty at sizes that are only profiled.
 
     Raises:
         UserError: A result is missing or lacks a key; the message names the command that makes it.
@@ -97,9 +97,9 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
     }
     if common["kind"] == "searched":
         common |= search_columns(network.scenario, seed)
-    own_size = settings.for_dataset(config, dataset)["dataset"]["size"]
+    dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
-        rounded(common | cost | (accuracy_columns(evaluation) if size == own_size else {}) | measured)
+        rounded(common | cost | (accuracy_columns(evaluation) if size == dataset_size else {}) | measured)
         for size, cost, measured in cost_columns(profile)
     ]
 
@@ -111,8 +111,8 @@ def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any], d
         height, width = profile["records", number, "size"]
         columns = {key: profile["records", number, key] for key in keys}
         columns |= {key: profile["records", number].get(key) for key in ("graph", "batch")}
-        own = profile["records", number].get("miou_val")  # measured for a precision that changes the predictions
-        measured = {} if own is None else {"miou_val": own, "miou_test": None, "pixel_accuracy": None}
+        miou = profile["records", number].get("miou_val")  # measured for a precision that changes the predictions
+        measured = {} if miou is None else {"miou_val": miou, "miou_test": None, "pixel_accuracy": None}
         yield [height, width], {"input_size": f"{height}x{width}", **columns}, measured
 
 
@@ -138,7 +138,7 @@ def search_columns(dataset: str, seed: int) -> dict[str, Any]:
 
 
 def rounded(row: dict[str, Any]) -> dict[str, Any]:
-    """Round the values of a row to their significant decimal places."""
+    """Round the values of a row to the decimal places in `DIGITS`."""
     return {
         key: round(value, DIGITS[key]) if key in DIGITS and value is not None else value for key, value in row.items()
     }

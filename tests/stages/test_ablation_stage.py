@@ -19,7 +19,7 @@ MEASURED = {"relaxed_miou": 60.0, "one_hot_miou": 50.0, "gates_decided": 0.5, "e
 
 
 def table(gaps: dict[tuple[str, str, str], list[float]]) -> pd.DataFrame:
-    """Rows of searches whose gaps are given by regularizer, shrinking and dimensions, a seed each."""
+    """Return the rows of searches from their gaps by regularizer, shrinking and dimensions: one value per seed."""
     rows = [
         {
             **dict.fromkeys(COLUMNS),
@@ -79,7 +79,7 @@ def test_a_row_per_cell_and_seed_from_the_last_stage(config, results):
     assert "SSR's discretization gap" in text
 
 
-def test_retrained_networks_join_if_asked_for(config, results):
+def test_retrained_networks_are_included_on_request(config, results):
     config["ablation"]["retrain"] = True
     with pytest.raises(UserError, match=r"results/ablation/ssr-shrink-joint/seed0/evaluate/searched/.* is missing"):
         write_ablation(config)
@@ -100,7 +100,7 @@ def test_a_missing_search_is_one_line_and_the_old_table_stays(config, results):
     assert Path("results/ablation.csv").read_text() == "old\n"
 
 
-def test_without_an_ablation_there_is_nothing_to_join(config, results):
+def test_a_configuration_without_an_ablation_is_an_error(config, results):
     del config["ablation"]
     with pytest.raises(UserError, match="the configuration has no section ablation"):
         write_ablation(config)
@@ -136,14 +136,14 @@ def test_without_an_ablation_there_is_nothing_to_join(config, results):
         ([0.0] * 3, [0.0] * 3, "Searching `joint` with shrinking, SSR's discretization gap does not differ "),
     ],
 )
-def test_the_answer_says_what_the_numbers_say(ours, without, sentence):
+def test_the_conclusion_states_what_the_numbers_show(ours, without, sentence):
     text = answer(paired_tests(one_setting(ours, without)))
     assert text.startswith(sentence)
     assert text.endswith(".")
     assert ("does not prove that they are equal" in text) == ("does not differ" in text)
 
 
-def test_several_settings_are_counted_and_told_one_by_one():
+def test_several_settings_are_counted_and_listed_one_by_one():
     gaps = {
         ("ssr", "on", "joint"): around(1.0),
         ("none", "on", "joint"): around(9.0, order=-1),
@@ -164,7 +164,7 @@ def test_several_settings_are_counted_and_told_one_by_one():
     ]
 
 
-def test_tests_pair_by_seed_and_correct_within_a_setting():
+def test_tests_are_paired_by_seed_and_corrected_within_a_setting():
     gaps = {
         ("none", "on", "joint"): [9.0, 8.0, 9.5],
         ("entropy", "on", "joint"): [5.0, 1.0, 2.0],
@@ -190,7 +190,7 @@ def test_only_seeds_that_both_have_are_paired():
 
 
 @pytest.mark.parametrize("names", [("none", "entropy"), ("ssr",), ("ssr", "entropy")])
-def test_an_ablation_that_cannot_answer_says_so(names):
+def test_an_ablation_without_a_comparison_has_no_conclusion(names):
     text = report(table({(name, "on", "joint"): around(1.0) for name in names}))
     assert "No conclusion: no setting has both SSR and a search without a regularizer." in text
 

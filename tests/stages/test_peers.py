@@ -1,4 +1,4 @@
-"""The table of peers: what was measured here, what is only profiled, and what others published."""
+"""The table of peers: networks trained here, networks only profiled, and published results."""
 
 import csv
 from pathlib import Path
@@ -15,7 +15,7 @@ from ssr_mmseg.utils.errors import UserError
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    """Every peer profiled on a dataset with published figures; one network of a family and a baseline trained."""
+    """Profiles of all networks on a dataset with published results; one searched network and a baseline are trained."""
     monkeypatch.chdir(tmp_path)
     yard = {"type": "camvid", "source": "data", "size": [64, 96]}
     changes = {"datasets": {"yard": yard}, "networks": ["searched", "erfnet"], "seeds": [3, 4]}
@@ -37,7 +37,7 @@ def read() -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def test_every_network_has_a_row_per_size_and_accuracy_where_it_was_trained(config):
+def test_every_network_has_a_row_per_size_and_trained_ones_have_their_accuracy(config):
     write_peers(config)
     rows = read()
     assert tuple(rows[0]) == COLUMNS
@@ -50,24 +50,24 @@ def test_every_network_has_a_row_per_size_and_accuracy_where_it_was_trained(conf
     assert all(row["params"] and row["macs"] and row["latency_ms_p50"] for row in here)
 
 
-def test_published_figures_stand_beside_with_their_source(config):
+def test_published_results_are_listed_with_their_source(config):
     write_peers(config)
-    foreign = {(row["network"], row["input_size"]): row for row in read() if row["origin"] == "published"}
-    slim = foreign["DDRNet-23-slim", "720x960"]
+    published = {(row["network"], row["input_size"]): row for row in read() if row["origin"] == "published"}
+    slim = published["DDRNet-23-slim", "720x960"]
     assert (slim["params"], slim["miou_test"], slim["device"]) == ("5700000", "74.7", "2080Ti")
     assert float(slim["latency_ms_p50"]) == pytest.approx(1000 / 230, abs=1e-3)
-    assert foreign["SegNet", "360x480"]["latency_ms_p50"] == ""
-    assert all(row["source"] for row in foreign.values())
+    assert published["SegNet", "360x480"]["latency_ms_p50"] == ""
+    assert all(row["source"] for row in published.values())
 
 
-def test_the_figure_shows_what_was_trained_and_vanishes_with_it(config):
+def test_the_figure_shows_trained_networks_and_is_deleted_without_any(config):
     write_peers(config)
     figure = Path(paths.PEERS_FIGURE.format(dataset="yard"))
     drawn = figure.read_text(encoding="utf-8")
     assert drawn.startswith("<svg")
     assert "searched@0.5" in drawn
     assert "DDRNet-23-slim" in drawn
-    assert "icnet" not in drawn, "profiled only: it has no mIoU"
+    assert "icnet" not in drawn, "only profiled, so it has no mIoU"
     for path in Path("results").glob("*/seed3/evaluate/*/evaluation.json"):
         path.unlink()
     write_peers(config)

@@ -19,9 +19,9 @@ TEST = {"searched": [40.0, 39.5, 41.75], "erfnet": [38.0, 37.0, 39.0]}
 
 @pytest.fixture
 def config():
-    place = {"type": "streets", "size": [64, 128]}
+    streets = {"type": "streets", "size": [64, 128]}
     return settings.complete(
-        {"datasets": {"town": place, "village": place}, "networks": ["searched", "erfnet"], "seeds": SEEDS}
+        {"datasets": {"town": streets, "village": streets}, "networks": ["searched", "erfnet"], "seeds": SEEDS}
     )
 
 
@@ -63,8 +63,8 @@ def read_summary():
 
 
 def row(dataset, network):
-    (found,) = [row for row in read_summary() if (row["dataset"], row["network"]) == (dataset, network)]
-    return found
+    (match,) = [row for row in read_summary() if (row["dataset"], row["network"]) == (dataset, network)]
+    return match
 
 
 def test_one_row_per_dataset_and_network_at_the_size_of_its_accuracy(config, results):
@@ -112,7 +112,7 @@ def test_the_seed_is_chosen_by_the_one_hot_supernet_and_only_for_the_searched_ne
         ({0: None, 7: None}, None),
     ],
 )
-def test_the_highest_wins_and_of_equals_the_lower_seed(tmp_path, monkeypatch, scores, expected):
+def test_the_highest_miou_wins_and_a_tie_goes_to_the_lower_seed(tmp_path, monkeypatch, scores, expected):
     monkeypatch.chdir(tmp_path)
     for seed, score in scores.items():
         write_search("town", seed, score)

@@ -69,8 +69,8 @@ def read_table():
 
 def row(dataset, network, seed, size):
     wanted = {"dataset": dataset, "network": network, "seed": str(seed), "input_size": size}
-    (found,) = [row for row in read_table() if wanted.items() <= row.items()]
-    return found
+    (match,) = [row for row in read_table() if wanted.items() <= row.items()]
+    return match
 
 
 def test_one_row_per_dataset_network_seed_and_size(config, results):
@@ -92,21 +92,21 @@ def test_columns_come_from_the_stages(config, results):
     assert (searched["device"], searched["backend"], searched["precision"]) == ("CPU, with a comma", "eager", "fp32")
 
 
-def test_what_a_search_took_and_left_comes_from_its_gap_report(config, results):
+def test_hours_memory_and_gap_of_a_search_come_from_its_gap_report(config, results):
     write_table(config)
     town, village = (row(dataset, "searched", 0, "64x128") for dataset in ("town", "village"))
     assert [town[key] for key in SEARCH] == ["0.875", "3.0", "4.0", "0.9877"]
     assert [village[key] for key in SEARCH] == ["0.875", "3.0", "10.0", "0.9877"]
 
 
-def test_only_a_searched_network_has_a_search(config, results):
+def test_only_a_searched_network_has_the_columns_of_a_search(config, results):
     write_table(config)
     erfnet = row("town", "erfnet", 0, "64x128")
     assert erfnet["kind"] == "baseline"
     assert [erfnet[key] for key in SEARCH] == [""] * len(SEARCH)
 
 
-def test_accuracy_belongs_to_the_size_it_was_measured_at(config, results):
+def test_accuracy_is_shown_only_at_the_size_it_was_measured_at(config, results):
     write_table(config)
     other = row("town", "searched", 0, "512x1024")
     assert [other[key] for key in ACCURACY] == ["", "", ""]
@@ -157,7 +157,7 @@ def test_a_missing_gap_report_is_named(config, results):
         (paths.MANIFEST, {"classes": 3}),
     ],
 )
-def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value):
+def test_a_value_that_violates_its_schema_is_one_line(config, results, pattern, value):
     path = pattern.format(dataset="town", seed=7, network="searched")
     before = files.read_json(Path(path))
     files.write_json(Path(path), {**before, **value} if isinstance(value, dict) else value)
@@ -175,7 +175,7 @@ def test_a_value_of_another_kind_is_one_line_too(config, results, pattern, value
         (paths.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
     ],
 )
-def test_an_unsound_result_is_one_line(config, results, pattern, value, key):
+def test_a_missing_key_is_one_line(config, results, pattern, value, key):
     path = pattern.format(dataset="town", seed=7, network="erfnet")
     files.write_json(Path(path), value)
     with pytest.raises(UserError, match=f"{path} has no '{key}'"):
