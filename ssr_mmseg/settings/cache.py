@@ -1,6 +1,6 @@
 """Memoization of configuration look-ups, active only while Snakemake builds the DAG.
 
-A plan asks for the same settings, digests and identities for each of its jobs. Elsewhere nothing is cached, because a
+The DAG needs the same settings, digests and identities for each of its jobs. Elsewhere nothing is cached, because a
 file may change between two look-ups.
 """
 
@@ -30,7 +30,7 @@ def disable_cache() -> None:
 
 
 def cached(function: Function) -> Function:
-    """Decorate a function of configurations and hashable values whose results may be cached while a plan is made."""
+    """Decorate a function of configurations and hashable values, whose results may be cached while the DAG is built."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:

@@ -1,6 +1,6 @@
 """Targets of a search's cost: the key that has them, their unit, and the weight that holds a search to its target.
 
-The section `search.cost` has exactly one key `target` or `target_<unit>`: a number, or a list with a search for each.
+The section `search.cost` has exactly one key `target` or `target_<unit>`: a number, or a list with one per search.
 """
 
 from collections.abc import Mapping

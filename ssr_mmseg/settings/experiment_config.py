@@ -29,7 +29,7 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
 
     Args:
         path: The file.
-        changes: Settings merged into those of the file first: those of Snakemake's `--config`.
+        changes: Settings merged into those of the file, such as those of Snakemake's `--config`.
 
     Raises:
         UserError: The file is missing or not a mapping, or has an unknown key or an invalid value.
@@ -48,25 +48,25 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
 def complete(user: Any, origin: str = "configuration") -> dict:
     """Fill in the keys that `user` omits from the project's `config/config.yaml`, and validate the result.
 
-    `datasets` and `ablation` are never merged with the default's: a configuration that names its own data has the
-    ablation that it asks for, or none. Every file that a stage would read for its settings is read here, so that a
-    wrong name ends a run before it starts.
+    `datasets` and `ablation` are not merged with the defaults but replace them: a configuration with datasets of its
+    own has the ablation that it defines, or none. Every file named in the settings is read here, so that a wrong name
+    is reported before a run starts.
 
     Raises:
         UserError: Not a mapping, an unknown key or name, an invalid value, or a file that is missing or malformed.
     """
     if not isinstance(user, dict):
         raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
-    try:  # Snakemake's own reader may have been there before
+    try:  # Snakemake may have parsed the file, without these checks
         safe_parsing.check_plain(user, safe_parsing.MAX_YAML_VALUES)
     except safe_parsing.ParseError as error:
         raise UserError(f"{origin} is not a configuration: {error}; see config/README.md") from error
     defaults = yaml.safe_load((paths.PROJECT / DEFAULTS).read_text(encoding="utf-8"))
     config = merge(defaults, user)
-    whole = {key: copy.deepcopy(user[key]) for key in ("datasets", "ablation") if key in user}
-    if "datasets" in whole:
+    replaced = {key: copy.deepcopy(user[key]) for key in ("datasets", "ablation") if key in user}
+    if "datasets" in replaced:
         config.pop("ablation", None)
-    config |= whole
+    config |= replaced
     validate(config, origin)
     for model in (SUPERNET, DERIVED):
         project_files.mmengine_digest(paths.project_file(model))
@@ -79,7 +79,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
 
 
 def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
-    """Validate the settings of a scenario and the files that they name; networks only with their dataset."""
+    """Validate the settings of a scenario and the files that they name; networks only for the dataset itself."""
     one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}
     settings = merge(one, scenario.overrides)
     validate(settings, origin)
@@ -123,7 +123,7 @@ def dataset_names(config: dict) -> list[str]:
 
 @cached
 def for_dataset(config: dict, dataset: str) -> dict:
-    """Return the settings in force for a dataset or another scenario.
+    """Return the settings of a dataset or another scenario.
 
     Every section has the scenario's overrides; the entry of its dataset is under the key `dataset`.
 
@@ -131,12 +131,13 @@ def for_dataset(config: dict, dataset: str) -> dict:
         UserError: The configuration has no such scenario.
     """
     scenario = scenario_named(config, dataset)
-    one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}  # the others may be many
+    # drop the other datasets, because merging copies everything and there may be many
+    one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}
     settings = merge(one, scenario.overrides)
     entry = settings.pop("datasets")[scenario.dataset]
     defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
-    own = {key: value for key, value in entry.items() if key not in SECTIONS}
-    settings["dataset"] = {"name": scenario.dataset, **defaults, **own}
+    dataset_keys = {key: value for key, value in entry.items() if key not in SECTIONS}
+    settings["dataset"] = {"name": scenario.dataset, **defaults, **dataset_keys}
     return settings
 
 

@@ -10,7 +10,7 @@ from ssr_mmseg.utils import safe_parsing
 def merge(base: dict, changes: dict) -> dict:
     """Return a copy of `base` with `changes` merged into it, mapping by mapping.
 
-    Lists and scalars are replaced, and so is a mapping of another `type`, whose keys mean something else.
+    Lists and scalars are replaced, and so is a mapping of another `type`, because its keys have other meanings.
     """
     merged = copy.deepcopy(base)
     for key, value in changes.items():

@@ -1,6 +1,6 @@
-"""Where everything lies: project files that a config names, and the outputs of each stage.
+"""Paths of the project's files and of every stage's outputs.
 
-The patterns carry Snakemake's wildcards, so that the rules and the command line read one and the same list.
+The patterns contain Snakemake's wildcards: the rules and the command line share them.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from ssr_mmseg.utils.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
 PROJECT = PACKAGE.parent
-PUBLISHED = PACKAGE / "report" / "published"  # figures that others published, with sources
+PUBLISHED = PACKAGE / "report" / "published"  # published results, with their sources
 
 MANIFEST = "results/{dataset}/prepare/dataset.json"
 SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
@@ -44,23 +44,23 @@ WORK = "results/work/{dataset}-seed{seed}-{stage}-{identity}"
 
 
 def state_path(dataset: str, seed: int, stage: int) -> Path:
-    """State of a search stage: 0 is `search`, 1 … K are the shrinking stages."""
+    """Return the path of the state of a search stage: 0 is `search`, 1 … K are the shrinking stages."""
     pattern = SHRINK_STATE if stage else SEARCH_STATE
     return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
 
 
 def stage_metrics_path(dataset: str, seed: int, stage: int) -> Path:
-    """Metrics of a search stage, numbered as in `state_path`."""
+    """Return the path of the metrics of a search stage, numbered as in `state_path`."""
     pattern = SHRINK_METRICS if stage else SEARCH_METRICS
     return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
 
 
 @cached
 def project_file(name: str | Path) -> Path:
-    """Find a file that a config names: relative to the working directory, else to the project's own folder.
+    """Find a file named in a configuration: in the working directory, or else in the project's folder.
 
     Raises:
-        UserError: it is in neither place.
+        UserError: It is in neither of them.
     """
     for candidate in (Path(name), PROJECT / name):
         with contextlib.suppress(OSError):  # a name that is too long for the file system

@@ -64,7 +64,7 @@ def defining_file(network: str) -> Path:
 
 @cached
 def dataset_file(dataset_type: str) -> Path:
-    """Return the mmengine file that says how a type of dataset is read.
+    """Return the mmengine file that defines a type of dataset.
 
     Raises:
         UserError: There is no such type.
@@ -79,10 +79,10 @@ def _names(folder: str, suffix: str) -> set[str]:
     return {path.stem for root in (Path(), paths.PROJECT) for path in (root / folder).glob(f"*{suffix}")}
 
 
-def _unknown(what: str, name: str, names: list[str]) -> UserError:
+def _unknown(kind: str, name: str, names: list[str]) -> UserError:
     close = get_close_matches(name, names, n=1)
     hint = f" did you mean {close[0]}?" if close else ""
-    return UserError(f"unknown {what} {name};{hint} known are: {', '.join(names)}")
+    return UserError(f"unknown {kind} {name};{hint} known are: {', '.join(names)}")
 
 
 @cached

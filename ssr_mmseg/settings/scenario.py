@@ -16,7 +16,7 @@ from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.project_files import SEARCHED_NETWORKS, network_names
 from ssr_mmseg.utils.errors import UserError
 
-CELLS = "ablation/"  # prefix of the names of the ablation's cells
+CELLS = "ablation/"  # prefix of the names of ablation cells
 SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")  # what a scenario may override
 
 
@@ -88,12 +88,12 @@ def scenario_named(config: dict, name: str) -> Scenario:
     """
     if name in config["datasets"]:
         return _dataset_scenario(config, name)  # without building the others
-    known = scenarios(config)
-    if name not in known:
-        close = get_close_matches(name, known, n=1)
+    configured = scenarios(config)
+    if name not in configured:
+        close = get_close_matches(name, configured, n=1)
         hint = f" did you mean {close[0]}?" if close else ""
         raise UserError(f"dataset {name} is not configured;{hint} configured are: {', '.join(config['datasets'])}")
-    return known[name]
+    return configured[name]
 
 
 @cached
@@ -146,7 +146,7 @@ def cells(config: dict) -> dict[str, Cell]:
 
 
 def ablation_cells(config: dict) -> dict[str, Cell]:
-    """Return the cells of an ablation that must exist.
+    """Return the cells of the ablation, which the configuration must have.
 
     Raises:
         UserError: The configuration has no ablation.
@@ -162,7 +162,7 @@ def _dataset_scenario(config: dict, dataset: str) -> Scenario:
 
 
 def _target_scenarios(config: dict, dataset: str) -> list[Scenario]:
-    """The scenarios of a dataset whose cost has a list of targets; none for a single target."""
+    """Return the scenarios of a dataset whose cost has a list of targets; none for a single target."""
     overrides = _dataset_scenario(config, dataset).overrides
     cost = _cost(config, overrides)
     key, unit = target_key(cost)
@@ -171,8 +171,8 @@ def _target_scenarios(config: dict, dataset: str) -> list[Scenario]:
     scenarios = []
     for target in cost[key]:
         label = f"@{target:.12g}{unit}"
-        own = merge(overrides, {"search": {"cost": {key: target, "hold": hold_of(cost)}}})
-        scenarios.append(Scenario(f"{dataset}{label}", dataset, own, label, dataset))
+        searched = merge(overrides, {"search": {"cost": {key: target, "hold": hold_of(cost)}}})
+        scenarios.append(Scenario(f"{dataset}{label}", dataset, searched, label, dataset))
     return scenarios
 
 
@@ -191,7 +191,7 @@ def _cell(config: dict, dataset: str, regularizer: str, shrink: bool, dimensions
 
 
 def _cost(config: dict, overrides: dict) -> Any:
-    """The section `search.cost` that is in force with some overrides."""
-    cost = {"cost": config["search"]["cost"]}
-    own = overrides.get("search", {}).get("cost")
-    return merge(cost, {"cost": own})["cost"] if own is not None else cost["cost"]
+    """Return the section `search.cost` with the overrides merged into it."""
+    base = {"cost": config["search"]["cost"]}
+    changes = overrides.get("search", {}).get("cost")
+    return base["cost"] if changes is None else merge(base, {"cost": changes})["cost"]

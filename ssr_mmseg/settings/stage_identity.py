@@ -1,4 +1,4 @@
-"""Identities of results: a short name for everything that the result of a stage depends on."""
+"""Identities of results: short digests of everything that the result of a stage depends on."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     parts: dict[str, Any] = {"recipe": STAGES[stage].version}
     data = settings["dataset"]
 
-    def before(other: str) -> str:
+    def input_identity(other: str) -> str:
         return stage_identity(config, other, dataset, seed, network if other == "retrain" else "")
 
     if stage == "prepare":
@@ -40,44 +40,44 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts |= {"latency": settings["latency"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
     elif stage == "search":
-        parts |= {"seed": seed, "search": settings["search"], "prepare": before("prepare")}
+        parts |= {"seed": seed, "search": settings["search"], "prepare": input_identity("prepare")}
         if settings["search"]["cost"]["type"] == "latency":
-            parts["latency"] = before("latency_table")
+            parts["latency"] = input_identity("latency_table")
         parts["model"] = project_files.mmengine_digest(paths.project_file(SUPERNET))
         parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
     elif stage == "discretize":
-        parts |= {"search": before("search"), "discretize": settings["discretize"]}
+        parts |= {"search": input_identity("search"), "discretize": settings["discretize"]}
     elif stage == "sample":
-        parts |= {"seed": seed, "like": before("discretize")}
+        parts |= {"seed": seed, "like": input_identity("discretize")}
     elif stage == "retrain":
         parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
-        parts["prepare"] = before("prepare")
+        parts["prepare"] = input_identity("prepare")
         parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
-        parts["network"] = _network_identity(network, before)
+        parts["network"] = _network_identity(network, input_identity)
     elif stage == "evaluate":
-        parts |= {"retrain": before("retrain"), "evaluate": settings["evaluate"]}
+        parts |= {"retrain": input_identity("retrain"), "evaluate": settings["evaluate"]}
     elif stage == "gap":
         parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
     elif stage == "profile":
         parts |= {"profile": settings["profile"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
         if settings["profile"]["weights"] == "trained":
-            parts["retrain"] = before("retrain")
-        parts["network"] = _network_identity(network, before)
+            parts["retrain"] = input_identity("retrain")
+        parts["network"] = _network_identity(network, input_identity)
     return identity(parts)
 
 
 def joined_identity(config: dict, stage: str) -> str:
-    """Return the identity of a stage that joins all results: Snakemake compares those itself, as its input files."""
+    """Return the identity of a stage that joins all results; Snakemake itself compares those, as input files."""
     parts: dict[str, Any] = {"recipe": STAGES[stage].version}
     if stage == "ablation":
         parts["ablation"] = config.get("ablation")
     return identity(parts)
 
 
-def _network_identity(network: str, before: Callable[[str], str]) -> str:
+def _network_identity(network: str, input_identity: Callable[[str], str]) -> str:
     file = project_files.network_file(network)
     if file is not None and file.suffix == ".py":
         return project_files.mmengine_digest(file)
-    genotype = cached(read_json)(file) if file else before("discretize" if network == "searched" else "sample")
+    genotype = cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "sample")
     return identity([genotype, project_files.mmengine_digest(paths.project_file(DERIVED))])

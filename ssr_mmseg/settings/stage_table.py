@@ -11,7 +11,7 @@ from typing import Any
 
 from ssr_mmseg.settings import paths
 
-# Wildcards of results, in the order in which they name a job, with the prefix that each has there.
+# Wildcards of results, in the order in which they appear in the name of a job, and the prefix of each.
 WILDCARDS = {"dataset": "", "seed": "seed", "network": "", "stage": ""}
 
 
@@ -69,11 +69,11 @@ class Stage:
         return paths.BENCHMARK.format(job=self.pattern)
 
     def job_name(self, **values: Any) -> str:
-        """Name of a job in the folders of logs and progress: `search/streets-seed0`, `retrain/streets-seed0-erfnet`."""
+        """Return the name of a job in the folders of logs and progress, such as `retrain/streets-seed0-erfnet`."""
         return self.pattern.format(**values)
 
     def arguments(self, **values: Any) -> list[str]:
-        """Arguments of the command line that run a job, without the configuration."""
+        """Return the command-line arguments of a job, without the configuration."""
         return [self.command, *(word for name in self.wildcards for word in (f"--{name}", str(values[name])))]
 
 
@@ -200,5 +200,5 @@ STAGES: dict[str, Stage] = {
 
 
 def search_stage(number: int) -> Stage:
-    """The stage of a search: `search` is number 0, `shrink` the numbers 1 to K."""
+    """Return the stage of a search by its number: 0 is `search`, 1 to K are `shrink`."""
     return STAGES["shrink" if number else "search"]

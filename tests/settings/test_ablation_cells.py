@@ -43,14 +43,13 @@ def test_blocks_are_crossed_and_a_cell_named_twice_counts_once(config):
     ]
 
 
-def test_a_cell_is_its_datasets_search_with_its_own_values(config):
-    found = settings.for_dataset(config, "ablation/none-keep-joint")
-    own = {"regularizer": "none", "shrink": False, "dimensions": ["depth", "dilation"]}
-    expected = {**config["search"], "batch_size": 4, "epochs": 3, "threshold": 0.3, **own}
-    assert found["search"] == expected
+def test_a_cell_overrides_the_search_of_its_dataset(config):
+    cell = settings.for_dataset(config, "ablation/none-keep-joint")
+    axes = {"regularizer": "none", "shrink": False, "dimensions": ["depth", "dilation"]}
+    assert cell["search"] == {**config["search"], "batch_size": 4, "epochs": 3, "threshold": 0.3, **axes}
     town = settings.for_dataset(config, "town")
-    assert found["dataset"] == town["dataset"]
-    assert found["retrain"] == town["retrain"]
+    assert cell["dataset"] == town["dataset"]
+    assert cell["retrain"] == town["retrain"]
 
 
 def test_cells_share_the_data_and_nothing_else(config):
@@ -60,7 +59,7 @@ def test_cells_share_the_data_and_nothing_else(config):
     assert len(set(searches(config).values())) == len(cells(config))
 
 
-def test_the_ablation_does_not_reach_the_table(config):
+def test_the_ablation_does_not_affect_other_stages(config):
     without = settings.complete({"datasets": {"town": TOWN}})
     assert settings.dataset_names(config) == ["town"]
     for stage in settings.STAGES.keys() - {"table", "ablation"}:
@@ -69,7 +68,7 @@ def test_the_ablation_does_not_reach_the_table(config):
 
 
 @pytest.mark.parametrize(
-    ("change", "concerned"),
+    ("change", "suffixes"),
     [
         ({"seeds": [5]}, ()),
         ({"retrain": True}, ()),
@@ -79,10 +78,10 @@ def test_the_ablation_does_not_reach_the_table(config):
         ({"search": {"epochs": 4, "threshold": 0.3}}, ("",)),
     ],
 )
-def test_a_changed_value_concerns_its_cells_alone(config, change, concerned):
+def test_a_changed_value_affects_only_its_cells(config, change, suffixes):
     before, after = searches(config), searches(settings.complete(user(**change)))
     changed = {name for name in after if before[name] != after[name]}
-    assert changed == {name for name in after if name.endswith(concerned)}
+    assert changed == {name for name in after if name.endswith(suffixes)}
 
 
 @pytest.mark.parametrize(
@@ -108,13 +107,13 @@ def test_a_bad_ablation_is_one_line(change, message):
     assert "\n" not in str(caught.value)
 
 
-def test_own_datasets_have_an_ablation_only_if_they_ask_for_it():
+def test_a_configuration_with_datasets_has_only_the_ablation_that_it_defines():
     without = settings.complete({"datasets": {"town": TOWN}})
     assert cells(without) == {}
     with pytest.raises(UserError, match="the configuration has no section ablation; add one"):
         ablation_cells(without)
     assert ablation_cells(settings.complete({}))
-    assert settings.complete(user())["ablation"] == ABLATION  # nothing of the default's comes in
+    assert settings.complete(user())["ablation"] == ABLATION  # nothing is merged from the default
 
 
 def test_an_unknown_cell_is_one_line(config):

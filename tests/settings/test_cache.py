@@ -1,4 +1,4 @@
-"""Answers are kept only on request, and never mixed up."""
+"""The cache of configuration look-ups, which must be enabled and never mixes up configurations."""
 
 import pytest
 
@@ -8,51 +8,52 @@ from ssr_mmseg.utils.errors import UserError
 
 
 @pytest.fixture
-def remembering():
+def cache():
     enable_cache()
     yield
     disable_cache()
 
 
 def counted():
-    asked = []
+    """Return a cached function, and the list of names that it has been computed for."""
+    computed = []
 
     @cached
     def seeds(config, name="", extra=0):
-        asked.append(name)
+        computed.append(name)
         return [*config["seeds"], name, extra]
 
-    return seeds, asked
+    return seeds, computed
 
 
-def test_without_a_request_every_question_is_computed():
-    seeds, asked = counted()
+def test_every_call_is_computed_while_the_cache_is_disabled():
+    seeds, computed = counted()
     assert seeds({"seeds": [1]}, "a") == seeds({"seeds": [1]}, "a") == [1, "a", 0]
-    assert asked == ["a", "a"]
+    assert computed == ["a", "a"]
 
 
-def test_a_repeated_question_is_computed_once(remembering):
-    seeds, asked = counted()
+def test_a_repeated_call_is_computed_once(cache):
+    seeds, computed = counted()
     config = {"seeds": [1]}
     assert seeds(config, "a", extra=2) is seeds(config, "a", extra=2)
     assert seeds(config, "b") == [1, "b", 0]
     assert seeds(config, "a", extra=3) == [1, "a", 3]
-    assert asked == ["a", "b", "a"]
+    assert computed == ["a", "b", "a"]
 
 
-def test_configurations_are_told_apart_even_when_one_is_gone(remembering):
+def test_a_deleted_configuration_is_not_mistaken_for_another(cache):
     seeds, _ = counted()
     assert [seeds({"seeds": [number]}) for number in range(50)] == [[number, "", 0] for number in range(50)]
 
 
-def test_errors_are_raised_again(remembering):
+def test_errors_are_raised_again(cache):
     config = settings.complete({"datasets": {"town": {"type": "streets", "size": [64, 64]}}})
     for _ in range(2):
         with pytest.raises(UserError, match="dataset mars is not configured"):
             settings.for_dataset(config, "mars")
 
 
-def test_identities_are_the_same_remembered_or_not():
+def test_identities_are_the_same_with_and_without_the_cache():
     user = {"datasets": {name: {"type": "streets", "size": [64, 64]} for name in ("town", "village")}}
     user["datasets"]["village"]["search"] = {"epochs": 9}
 

@@ -32,13 +32,13 @@ DEFAULTS = yaml.safe_load((paths.PROJECT / "config/config.yaml").read_text(encod
 
 
 def changed(path, value):
-    """The default configuration with the value at a path replaced; keys are separated by slashes."""
+    """Return the default configuration with the value at a path replaced; keys are separated by slashes."""
     config = copy.deepcopy(DEFAULTS)
     *parents, last = path.split("/")
-    place = config
+    node = config
     for key in parents:
-        place = place[int(key) if isinstance(place, list) else key]
-    place[int(last) if isinstance(place, list) else last] = value
+        node = node[int(key) if isinstance(node, list) else key]
+    node[int(last) if isinstance(node, list) else last] = value
     return config
 
 
@@ -49,7 +49,7 @@ def message(config):
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_shipped_configurations_are_valid_and_stay_as_they_are(name):
+def test_shipped_configurations_are_valid_and_not_changed(name):
     config = settings.read_config(paths.PROJECT / "config" / name)
     before = copy.deepcopy(config)
     assert validate(config, name) is None
@@ -187,7 +187,7 @@ def test_valid_values(path, value):
         ("ablation/blocks/0/shrink", [1], "ablation.blocks.0.shrink.0: expected true or false, found 1; see"),
     ],
 )
-def test_a_wrong_value_is_one_line_with_its_place_and_what_is_allowed(path, value, expected):
+def test_an_invalid_value_is_one_line_with_its_key_and_what_is_allowed(path, value, expected):
     text = message(changed(path, value))
     assert text.startswith(f"my.yaml: {expected}")
     assert len(text) < 300
@@ -227,19 +227,19 @@ def test_a_malicious_value_is_shown_in_one_short_line(path, value):
 
 
 @pytest.mark.parametrize("config", [None, 3, [], "text", {}])
-def test_what_is_not_a_configuration_at_all(config):
+def test_a_value_that_is_not_a_configuration(config):
     assert message(config).startswith("my.yaml: top level: ")
 
 
-def places(value, prefix=()):
-    """Paths of the values in a configuration; of a list, only the first value."""
+def value_paths(value, prefix=()):
+    """Yield the paths of the values in a configuration; of a list, only that of the first value."""
     yield prefix
     items = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
     for key, inner in items:
-        yield from places(inner, (*prefix, key))
+        yield from value_paths(inner, (*prefix, key))
 
 
-def test_the_published_schema_allows_what_the_models_allow():
+def test_the_published_schema_accepts_the_same_values_as_the_models():
     odd = [
         None,
         True,
@@ -262,36 +262,36 @@ def test_the_published_schema_allows_what_the_models_allow():
     ]
     odd += [{"type": "ssr"}, {"type": "macs", "target": [1, 2]}, {"type": "latency", "target_ms": 0}, {"name": "a"}]
     accepted = 0
-    for place in places(DEFAULTS):
-        if not place:
+    for path in value_paths(DEFAULTS):
+        if not path:
             continue
-        schema = StrictSchema(experiment_schema()["properties"][place[0]])
+        schema = StrictSchema(experiment_schema()["properties"][path[0]])
         for value in odd:
-            config = changed("/".join(map(str, place)), value)
+            config = changed("/".join(map(str, path)), value)
             try:
                 validate(config, "")
                 valid = True
             except UserError:
                 valid = False
-            assert schema.is_valid(config[place[0]]) == valid, (place, value)
+            assert schema.is_valid(config[path[0]]) == valid, (path, value)
             accepted += valid
     assert accepted > 100
 
 
-def described(node, place=""):
-    """Every key of a schema, with its own schema."""
+def keys(node, prefix=""):
+    """Yield every key of a schema, with the schema of its value."""
     for branch in branches(node):
         for key, inner in branch.get("properties", {}).items():
-            yield f"{place}.{key}", inner
-            yield from described(inner, f"{place}.{key}")
+            yield f"{prefix}.{key}", inner
+            yield from keys(inner, f"{prefix}.{key}")
         for inner in [*filter(None, [branch.get("items")]), *branch.get("patternProperties", {}).values()]:
-            yield from described(inner, place)
+            yield from keys(inner, prefix)
 
 
 def test_every_key_has_a_title_and_a_description():
-    keys = dict(described(reference.documented_schema()))
-    assert len(keys) > 80
-    assert {key for key, node in keys.items() if not (node.get("title") and node.get("description"))} == set()
+    schemas = dict(keys(reference.documented_schema()))
+    assert len(schemas) > 80
+    assert {key for key, node in schemas.items() if not (node.get("title") and node.get("description"))} == set()
 
 
 def test_every_value_of_the_default_configuration_is_documented_as_the_default():
@@ -336,10 +336,10 @@ def test_every_key_is_in_a_table():
         part for key in re.findall(r"`([\w.\[\]]+)`(?=[,` \w]*\|)", tables) for part in re.findall(r"\w+", key)
     }
     sections = set(DEFAULTS)
-    assert {key.rsplit(".", 1)[-1] for key, _ in described(experiment_schema())} - sections - documented == set()
+    assert {key.rsplit(".", 1)[-1] for key, _ in keys(experiment_schema())} - sections - documented == set()
 
 
-def test_defaults_of_a_dataset_are_those_that_the_stages_get():
+def test_documented_defaults_of_a_dataset_are_those_that_stages_receive():
     data = settings.for_dataset(settings.complete({"datasets": {"town": STREETS}}), "town")["dataset"]
     fields = DatasetEntry.model_fields
     assert {key: fields[key].default for key in data if key not in ("name", "type", "size")} == {

@@ -28,13 +28,13 @@ def config():
 
 
 def changed(config, path, value):
-    """A copy of the configuration with the value at a dotted path replaced."""
+    """Return a copy of the configuration with the value at a dotted path replaced."""
     config = copy.deepcopy(config)
     *parents, last = path.split(".")
-    place = config
+    section = config
     for key in parents:
-        place = place.setdefault(key, {})
-    place[last] = value
+        section = section.setdefault(key, {})
+    section[last] = value
     return config
 
 
@@ -59,17 +59,17 @@ def test_lists_are_replaced_and_mappings_merged():
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (paths.PROJECT / "config").glob("*.yaml")))
-def test_shipped_configurations_are_sound_and_complete_in_themselves(name):
+def test_shipped_configurations_are_valid_and_complete(name):
     path = paths.PROJECT / "config" / name
     completed = settings.read_config(path)
     assert completed == yaml.safe_load(path.read_text(encoding="utf-8"))
     assert settings.complete(completed) == completed
 
 
-def test_what_a_configuration_leaves_out_is_the_default(config):
-    own = {"yard": {"type": "folder", "source": "data/yard", "size": [64, 64], "classes": ["ground", "plant"]}}
-    completed = settings.complete({"datasets": own, "retrain": {"epochs": 3}})
-    assert completed["datasets"] == own
+def test_omitted_keys_have_their_defaults(config):
+    datasets = {"yard": {"type": "folder", "source": "data/yard", "size": [64, 64], "classes": ["ground", "plant"]}}
+    completed = settings.complete({"datasets": datasets, "retrain": {"epochs": 3}})
+    assert completed["datasets"] == datasets
     assert completed["retrain"] == {**config["retrain"], "epochs": 3}
     assert completed["search"] == config["search"]
 
@@ -108,7 +108,7 @@ def test_what_a_configuration_leaves_out_is_the_default(config):
         ("search.space.stages", [], r"search\.space\.stages: expected a list of 2 mappings"),
     ],
 )
-def test_a_bad_value_is_one_line_that_names_its_place(config, path, value, message):
+def test_an_invalid_value_is_one_line_that_names_its_key(config, path, value, message):
     with pytest.raises(UserError, match=message) as caught:
         settings.complete(changed(config, path, value), "my.yaml")
     assert "\n" not in str(caught.value)
@@ -124,7 +124,7 @@ def test_a_bad_value_is_one_line_that_names_its_place(config, path, value, messa
         (b"!!python/object/apply:os.getcwd []\n", "is not valid YAML"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_one_line(tmp_path, content, message):
+def test_a_file_that_is_not_a_configuration_is_one_line(tmp_path, content, message):
     path = tmp_path / "my.yaml"
     path.write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
@@ -138,7 +138,7 @@ def test_a_missing_configuration_is_one_line(tmp_path):
         settings.read_config(tmp_path / "absent.yaml")
 
 
-def test_values_of_the_command_line_are_laid_over_the_file(tmp_path):
+def test_values_of_the_command_line_override_the_file(tmp_path):
     (tmp_path / "my.yaml").write_text("seeds: [3]\nretrain: {epochs: 5}\n")
     completed = settings.read_config(tmp_path / "my.yaml", {"retrain": {"batch_size": 4}})
     assert completed["seeds"] == [3]
@@ -190,7 +190,7 @@ def test_identity_ignores_the_order_of_keys(config):
         ("networks", ["searched"], set()),
     ],
 )
-def test_a_setting_reaches_its_stage_and_those_behind_it(config, path, value, stages):
+def test_a_setting_affects_its_stage_and_those_after_it(config, path, value, stages):
     before, after = identities(config), identities(changed(config, path, value))
     assert {stage for stage in STAGES if before[stage] != after[stage]} == stages
 
@@ -201,17 +201,17 @@ def test_a_baseline_does_not_depend_on_the_search(config):
         assert identities(other, network="erfnet")[stage] == identities(config, network="erfnet")[stage]
 
 
-def test_the_seed_reaches_all_but_the_data(config):
+def test_the_seed_affects_every_stage_except_prepare(config):
     before, after = identities(config, seed=0), identities(config, seed=1)
     assert {stage for stage in STAGES if before[stage] == after[stage]} == {"prepare"}
 
 
-def test_networks_have_identities_of_their_own(config):
-    found = {identities(config, network=network)["retrain"] for network in config["networks"]}
-    assert len(found) == len(config["networks"])
+def test_every_network_has_its_own_identity(config):
+    distinct = {identities(config, network=network)["retrain"] for network in config["networks"]}
+    assert len(distinct) == len(config["networks"])
 
 
-def test_an_override_concerns_its_dataset_alone(config):
+def test_an_override_affects_only_its_dataset(config):
     two = changed(config, "datasets.other", {"type": "streets", "size": [64, 64]})
     one_longer = changed(two, "datasets.other.retrain", {"epochs": 99})
     assert settings.for_dataset(one_longer, "other")["retrain"] == {**config["retrain"], "epochs": 99}
@@ -226,13 +226,13 @@ def test_a_dataset_that_is_not_configured_is_one_line(config):
         settings.for_dataset(config, "mars")
 
 
-@pytest.mark.parametrize("recipe", sorted(settings.STAGES))
-def test_a_new_version_reruns_the_stage(config, monkeypatch, recipe):
+@pytest.mark.parametrize("name", sorted(settings.STAGES))
+def test_a_new_version_reruns_the_stage(config, monkeypatch, name):
     before = identities(config)
-    stage = settings.STAGES[recipe]
-    monkeypatch.setitem(settings.STAGES, recipe, replace(stage, version=stage.version + 1))
-    if recipe in before:
-        assert identities(config)[recipe] != before[recipe]
+    stage = settings.STAGES[name]
+    monkeypatch.setitem(settings.STAGES, name, replace(stage, version=stage.version + 1))
+    if name in before:
+        assert identities(config)[name] != before[name]
     else:
         assert identities(config) == before
 
@@ -273,13 +273,13 @@ def test_project_files_are_found_in_the_working_directory_first(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     schedule = "config/mmseg/schedules/retrain.py"
     assert paths.project_file(schedule) == paths.PROJECT / schedule
-    own = tmp_path / "config/mmseg/schedules"
-    own.mkdir(parents=True)
-    (own / "retrain.py").write_text("")
+    folder = tmp_path / "config/mmseg/schedules"
+    folder.mkdir(parents=True)
+    (folder / "retrain.py").write_text("")
     assert paths.project_file(schedule) == Path(schedule)
 
 
-def test_own_networks_are_known_by_their_file(tmp_path, monkeypatch):
+def test_the_kind_of_a_network_follows_from_its_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/baselines", "theirs.py")):
         (tmp_path / folder).mkdir(parents=True)

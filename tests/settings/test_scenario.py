@@ -1,4 +1,4 @@
-"""Scenarios: a list of targets is a search for each of them, everywhere that the results of a search are named."""
+"""Scenarios of a configuration: datasets, cost targets and cells of the ablation."""
 
 import time
 
@@ -24,16 +24,16 @@ def completed(**changes) -> dict:
         ({"type": "latency", "target_ms": [4, 8.5]}, ["@4ms", "@8.5ms"]),
     ],
 )
-def test_each_target_has_a_search_and_networks_of_its_own(cost, labels):
+def test_each_target_has_its_own_search_and_networks(cost, labels):
     config = completed(search={"cost": cost})
     assert searches(config, "town") == [f"town{label}" for label in labels]
-    own = [f"{network}{label}" for network in ("searched", "random") for label in labels]
-    assert [network.label for network in table_networks(config, "town")] == [*own, "erfnet"]
+    expected = [f"{network}{label}" for network in ("searched", "random") for label in labels]
+    assert [network.label for network in table_networks(config, "town")] == [*expected, "erfnet"]
     key, _ = target_key(cost)
     for label, target in zip(labels, cost[key], strict=True):
-        member = settings.for_dataset(config, f"town{label}")
-        assert member["search"]["cost"] == {"type": cost["type"], key: target, "hold": HOLD}
-        assert member["dataset"]["name"] == "town"
+        scenario = settings.for_dataset(config, f"town{label}")
+        assert scenario["search"]["cost"] == {"type": cost["type"], key: target, "hold": HOLD}
+        assert scenario["dataset"]["name"] == "town"
         assert settings.manifest_path(config, f"town{label}") == settings.manifest_path(config, "town")
         network = TableNetwork(f"searched{label}", "searched", f"town{label}")
         assert network in table_networks(config, "town")
@@ -61,21 +61,21 @@ def test_a_single_target_is_the_search_of_the_dataset_itself():
 )
 def test_the_weight_that_holds_a_search_to_its_target(cost, hold):
     config = completed(search={"cost": cost})
-    for member in searches(config, "town"):
-        assert hold_of(settings.for_dataset(config, member)["search"]["cost"]) == hold
+    for name in searches(config, "town"):
+        assert hold_of(settings.for_dataset(config, name)["search"]["cost"]) == hold
 
 
 def test_targets_of_one_dataset_do_not_affect_another():
     config = completed(datasets={"town": {"search": {"cost": {"target": [0.5, 0.6]}}}})
     assert searches(config, "town") == ["town@0.5", "town@0.6"]
     assert searches(config, "village") == ["village"]
-    alone = completed()
+    unchanged = completed()
     for stage in ("search", "retrain"):
-        wanted = settings.stage_identity(alone, stage, "village", network="searched")
-        assert settings.stage_identity(config, stage, "village", network="searched") == wanted
+        expected = settings.stage_identity(unchanged, stage, "village", network="searched")
+        assert settings.stage_identity(config, stage, "village", network="searched") == expected
 
 
-def test_the_latency_section_concerns_searches_for_a_latency_alone():
+def test_the_latency_section_affects_only_searches_for_a_latency():
     macs = (completed(), completed(latency={"rounds": 7}))
     assert len({settings.stage_identity(config, "search", "town") for config in macs}) == 1
     cost = {"cost": {"type": "latency", "target_ms": 3}}
@@ -108,11 +108,11 @@ def test_the_status_lists_the_searches_of_every_target(tmp_path, monkeypatch):
 def test_a_latency_table_given_by_name_is_not_a_job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "board.json").write_text("{}")
-    asked = {"search": {"cost": {"type": "latency", "target_ms": 4}}, "latency": {"table": "board.json"}}
-    assert "latency_table" not in {job.stage for job in job.jobs(completed(**asked))}
+    changes = {"search": {"cost": {"type": "latency", "target_ms": 4}}, "latency": {"table": "board.json"}}
+    assert "latency_table" not in {job.stage for job in job.jobs(completed(**changes))}
 
 
-def test_a_cell_of_the_ablation_has_a_table_of_its_own():
+def test_every_cell_of_the_ablation_has_its_own_latency_table():
     config = settings.complete({"search": {"cost": {"type": "latency", "target_ms": 4}}})
     tables = [job for job in job.ablation_jobs(config) if job.stage == "latency_table"]
     cells = set(scenarios(config)) - set(config["datasets"])
