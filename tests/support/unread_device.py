@@ -75,7 +75,7 @@ def fake_gpu(monkeypatch) -> None:
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     optimizers = sys.modules[torch.optim.Optimizer.__module__]
     monkeypatch.setattr(optimizers, "_get_fused_kernels_supported_devices", lambda: [DEVICE.type])
-    monkeypatch.setattr(ProgressHook, "_tell", lambda *arguments, **options: None)
+    monkeypatch.setattr(ProgressHook, "_report", lambda *arguments, **options: None)
 
 
 def begin(runner: Runner) -> Any:
