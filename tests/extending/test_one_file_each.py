@@ -69,6 +69,17 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
     assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
 
 
+def test_a_regularizer_may_be_in_a_module_that_the_schedule_imports(prepared, monkeypatch):
+    source = FILES[REGULARIZER]
+    Path("my_module.py").write_text(source.replace("Variance", "Spread"))
+    monkeypatch.syspath_prepend(prepared)
+    base = str(paths.PROJECT / "config/mmseg/schedules/search_quick.py")
+    Path("schedule.py").write_text(f"_base_ = [{base!r}]\ncustom_imports = dict(imports=['my_module'])\n")
+    config = experiment(schedule="schedule.py", regularizer="Spread")
+    runner = Experiment(config, DATASET, 0).search_runner(None, 1, 1, prepared / "work")
+    assert type(runner.build_train_loop(runner._train_loop).objective.regularizer).__name__ == "Spread"
+
+
 def test_the_expected_cost_at_one_hot_gates_is_the_cost_of_the_network(add):
     add(COST)
     cost = build_cost({"type": "weights", "target": 0.6, "hold": 100}, SPACE, 11, (64, 96))

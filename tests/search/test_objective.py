@@ -10,9 +10,17 @@ from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.macs_formulas import expected_macs, reference_macs
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.regularizers import build_regularizer
+from ssr_mmseg.utils.errors import UserError
 
 WEIGHTS = {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1}
 CLASSES, SIZE, TARGET = 3, (64, 64), 0.6
+
+
+def test_a_gate_without_a_weight_is_named_in_one_line():
+    weights = {name: weight for name, weight in WEIGHTS.items() if name != "depth"}
+    cost = build_cost({"type": "macs", "target": TARGET}, SPACE, CLASSES, SIZE)
+    with pytest.raises(UserError, match="no weight for gate depth; add it to the schedule of the search"):
+        ArchitectureObjective(ArchitectureParameters(SPACE), weights, "ssr", cost)
 
 
 @pytest.mark.parametrize("hold", [None, 1000])
