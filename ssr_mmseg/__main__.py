@@ -1,4 +1,4 @@
-"""`python -m ssr_mmseg` is `ssr-mmseg`."""
+"""Entry point of `python -m ssr_mmseg`, the same as `ssr-mmseg`."""
 
 import sys
 

@@ -15,9 +15,9 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError, one_line
 
-# Errors that the disk may raise at any time, by number: the message and what to do.
+# Errors of the file system that may occur anywhere, by number: the message and the remedy.
 _WRITE = ("could not write", "free space there, or choose a writable folder")
-_READ = ("could not read", "put it back or check the disk, then run again")
+_READ = ("could not read", "restore it or check the disk, then run again")
 REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES), _WRITE),
     **dict.fromkeys((errno.ENOENT, errno.EIO, errno.ESTALE), _READ),
@@ -35,10 +35,12 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line: one subcommand per stage, then those that are not stages."""
-    whole = argparse.ArgumentParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
-    whole.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    groups = whole.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    """Return the parser of the command line: one subcommand per stage, then the other subcommands."""
+    main_parser = argparse.ArgumentParser(
+        prog="ssr-mmseg", description="Architecture search for real-time segmentation."
+    )
+    main_parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    groups = main_parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def add(name: str, run: Callable, summary: str, *options: str) -> argparse.ArgumentParser:
         command = groups.add_parser(name, help=summary, description=summary)
@@ -56,9 +58,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--stage", type=int, required=True, help="number of the shrinking stage, from 1")
         return command
 
-    own = {"latency_table": commands.latency_table, "report": commands.report}  # stages with arguments of their own
+    special = {"latency_table": commands.latency_table, "report": commands.report}  # with other arguments
     for stage in STAGES.values():
-        run = own.get(stage.name, commands.run_stage)
+        run = special.get(stage.name, commands.run_stage)
         command = add(stage.command, run, stage.summary, "config", *stage.wildcards)
         if stage.trains:
             budget = f"save and exit with status 75 before this time is over, e.g. 55m or 2h; also ${preemption.BUDGET}"
@@ -70,9 +72,9 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
     add("doctor", commands.doctor, "check environment, devices, data and disk, and say what to fix", "config")
     one_search = ("config", "dataset", "seed")
-    ahead = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
-    ahead.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
-    ahead.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    forecast = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
+    forecast.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
+    forecast.add_argument("--json", action="store_true", help="print JSON instead of a table")
     space = add("space", commands.space, "describe the search space as JSON", "config", "dataset")
     space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
     space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
@@ -82,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
     cost.add_argument("--size", type=_size, required=True, help="input size, HEIGHTxWIDTH")
     _add_export(add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed"))
     _add_predict(add("predict", commands.predict, "segment images, folders or videos with an exported network"))
-    return whole
+    return main_parser
 
 
 def _add_latency_options(command: argparse.ArgumentParser) -> None:
@@ -106,10 +108,14 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", type=Path, help="weights.pth of a retraining of the genotype")
     command.add_argument("--classes", help="class names, separated by commas, with --weights")
     command.add_argument("--out", type=Path, required=True, help="ONNX file to write")
-    command.add_argument("--head", choices=("labels", "logits"), default="labels", help="output (%(default)s)")
+    command.add_argument(
+        "--head", choices=("labels", "logits"), default="labels", help="output of the network (%(default)s)"
+    )
     command.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
     command.add_argument("--batch", type=int, default=1, help="images per run (%(default)s)")
-    command.add_argument("--dynamic", action="store_true", help="leave batch and size open; sizes are multiples of 8")
+    command.add_argument(
+        "--dynamic", action="store_true", help="accept any batch size, and any input size of multiples of 8"
+    )
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
@@ -122,7 +128,7 @@ def _add_predict(command: argparse.ArgumentParser) -> None:
 
 
 def _is_stage(arguments: argparse.Namespace) -> bool:
-    """Whether the command is a job of the workflow: a stage that writes where the workflow expects it."""
+    """Return whether the command is a job of the workflow: a stage whose output has the workflow's path."""
     return commands.stage_name(arguments) in STAGES and getattr(arguments, "out", None) is None
 
 
@@ -130,21 +136,21 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
     """Record the progress of a command that is a job of the workflow."""
     if not _is_stage(arguments):
         return nullcontext()
-    given = vars(arguments)
-    if "dataset" in given:
-        settings.for_dataset(config, arguments.dataset)  # an unknown name must leave nothing behind
-    return recorded(STAGES[commands.stage_name(arguments)].job_name(**given))
+    values = vars(arguments)
+    if "dataset" in values:
+        settings.for_dataset(config, arguments.dataset)  # an unknown name is an error before anything is written
+    return recorded(STAGES[commands.stage_name(arguments)].job_name(**values))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return the exit status: 0 done, 2 a user's mistake, 75 stopped and resumable."""
+    """Run one subcommand and return the exit status: 0 for success, 2 for a user error, 75 for a resumable stop."""
     arguments = parser().parse_args(argv)
     if not _is_stage(arguments):
         return _run(arguments)
     try:
         budget = preemption.time_left(arguments.time_budget, os.environ)
     except UserError as error:
-        return _refuse(one_line(error))
+        return _fail(one_line(error))
     with preemption.stoppable(budget, last=argv is None):
         return _run(arguments)
 
@@ -157,7 +163,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with _progress(arguments, config):
             arguments.run(arguments, config)
     except UserError as error:
-        return _refuse(one_line(error))
+        return _fail(one_line(error))
     except preemption.Stopped as stop:
         print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)
         return preemption.RESUMABLE
@@ -165,10 +171,10 @@ def _run(arguments: argparse.Namespace) -> int:
         remedy = REMEDIES.get(error.errno or 0)
         if remedy is None:
             raise
-        return _refuse(f"{remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}")
+        return _fail(f"{remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}")
     return 0
 
 
-def _refuse(line: str) -> int:
+def _fail(line: str) -> int:
     print(f"ssr-mmseg: {line}", file=sys.stderr)
     return 2

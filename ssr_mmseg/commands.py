@@ -25,7 +25,7 @@ def load(name: str) -> Any:
 
 
 def stage_name(arguments: argparse.Namespace) -> str:
-    """Return the name of the stage that a command would be."""
+    """Return the name of the command's stage, which is a key of `STAGES` if there is one."""
     return arguments.command.replace("-", "_")
 
 
@@ -43,10 +43,10 @@ def latency_table(arguments: argparse.Namespace, config: dict) -> None:
 
 def latency_settings(arguments: argparse.Namespace, config: dict) -> dict:
     """Return the configuration with the options of `latency-table` merged into it."""
-    given = {key: getattr(arguments, key) for key in ("backend", "precision", "threads", "points", "rounds")}
-    options = {key: value for key, value in given.items() if value is not None}
+    values = {key: getattr(arguments, key) for key in ("backend", "precision", "threads", "points", "rounds")}
+    options = {key: value for key, value in values.items() if value is not None}
     device = {"device": arguments.device} if arguments.device else {}
-    settings.for_dataset(config, arguments.dataset)  # refuses an unknown name
+    settings.for_dataset(config, arguments.dataset)  # an unknown name is an error
     return settings.complete(settings.merge(config, {"latency": options, **device}), "options of latency-table")
 
 
@@ -66,9 +66,10 @@ def doctor(_: argparse.Namespace, config: dict) -> None:
 def space(arguments: argparse.Namespace, config: dict) -> None:
     describe = load("ssr_mmseg.stages.describe:describe_space")
     search_space = load("ssr_mmseg.architecture.search_space:SearchSpace")
-    own = settings.for_dataset(config, arguments.dataset)
-    size = arguments.size or tuple(own["dataset"]["size"])
-    print(json.dumps(describe(search_space.from_settings(own["search"]), arguments.classes, size), indent=2))
+    dataset_settings = settings.for_dataset(config, arguments.dataset)
+    size = arguments.size or tuple(dataset_settings["dataset"]["size"])
+    description = describe(search_space.from_settings(dataset_settings["search"]), arguments.classes, size)
+    print(json.dumps(description, indent=2))
 
 
 def cost(arguments: argparse.Namespace, _: dict) -> None:
@@ -93,14 +94,14 @@ def export(arguments: argparse.Namespace, config: dict) -> None:
             raise UserError("expected --genotype and --weights together and no --network; see ssr-mmseg export --help")
         export_pair = load("ssr_mmseg.stages.export:export_pair")
         names = arguments.classes.split(",") if arguments.classes else None
-        checked = export_pair(config, arguments.genotype, arguments.weights, arguments.out, options, names)
+        check = export_pair(config, arguments.genotype, arguments.weights, arguments.out, options, names)
     elif arguments.network and arguments.dataset:
         export_network = load("ssr_mmseg.stages.export:export_network")
         source = (arguments.dataset, arguments.seed, arguments.network)
-        checked = export_network(config, *source, arguments.out, options)
+        check = export_network(config, *source, arguments.out, options)
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
-    print(f"{arguments.out}: relative error of the logits {checked['logits_error']:.1e}")
+    print(f"{arguments.out}: relative error of the logits {check['logits_error']:.1e}")
 
 
 def predict(arguments: argparse.Namespace, _: dict) -> None:

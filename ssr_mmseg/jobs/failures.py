@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-PREFIX = "ssr-mmseg: "  # of our own messages
-LINES = 12  # shown of a log without a message of ours
-WIDTH = 400
+PREFIX = "ssr-mmseg: "  # of the project's own messages
+LINES = 12  # shown from the end of a log without such a message
+WIDTH = 400  # characters shown of a line
 
 
 def failure_report(logs: Iterable[str | Path]) -> str:
-    """Return a few lines on every job that failed for good, or an empty text.
+    """Return a few lines on every job that failed and was not repeated with success; empty if there is none.
 
     Args:
-        logs: Logs that Snakemake itself wrote.
+        logs: Paths of Snakemake's own logs.
     """
     text = "\n".join(_read(Path(log)) for log in logs)
     failed: dict[str, tuple[str, str]] = {}

@@ -1,4 +1,4 @@
-"""Jobs of an experiment: every job that the workflow runs for a configuration, in an order in which they can run."""
+"""Jobs of an experiment: all that the workflow runs for a configuration, in an order in which they can run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Job:
         return Path(STAGES[self.stage].result.format(**self.values))
 
     def output(self, key: str) -> Path:
-        """The file of that key among the outputs of the stage."""
+        """Return the output file with that key."""
         return Path(STAGES[self.stage].outputs[key].format(**self.values))
 
     @property
@@ -56,12 +56,12 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Stage, and network or number, without dataset and seed."""
+        """Name without dataset and seed: the stage, and its network or number."""
         return f"{self.stage} {self.network or self.number or ''}".rstrip()
 
     @property
     def arguments(self) -> list[str]:
-        """Arguments of the command line that run the job, without the configuration."""
+        """Command-line arguments of the job, without the configuration."""
         return STAGES[self.stage].arguments(**self.values)
 
 

@@ -16,8 +16,8 @@ from types import FrameType
 from ssr_mmseg.utils.errors import UserError
 
 RESUMABLE = 75  # exit status of a process that was stopped and can be resumed (EX_TEMPFAIL)
-GRACE = 8.0  # seconds from a stop to the end of the process, whether it has saved or not
-MARGIN = 60.0  # seconds before the end of the time budget at which a process stops; a tenth of a shorter budget
+GRACE = 8.0  # seconds from a request to stop until the process is ended, whether it has saved or not
+MARGIN = 60.0  # a process stops this many seconds, or a tenth of its time budget, before the budget ends
 BUDGET = "SSR_MMSEG_TIME_BUDGET"  # environment variable: a duration
 SLURM_END = "SLURM_JOB_END_TIME"  # set by Slurm 23 and newer: seconds since the epoch
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -64,8 +64,8 @@ def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]
     blocks, and blocks outside of the main thread, have no effect. The previous signal handlers are restored at the end.
 
     Args:
-        budget: Seconds until the process must have ended, measured by the monotonic clock, which changes of the time of
-            day do not affect. None for no limit.
+        budget: Seconds until the process must have ended, by the monotonic clock, which changes of the system time do
+            not affect. None for no limit.
         last: Whether the process ends with the block: after `conclude`, the signals then stay ignored.
     """
     if _State.active or threading.current_thread() is not threading.main_thread():
@@ -162,7 +162,7 @@ def quiet_loader_process(*_: object) -> None:
 
 
 def time_left(option: str | None, environment: Mapping[str, str]) -> float | None:
-    """Return the seconds that the process may take: the least of `option`, `BUDGET` and the end of its Slurm job.
+    """Return the seconds that the process may take: the shortest of `option`, `BUDGET` and the rest of its Slurm job.
 
     Args:
         option: A duration such as `90`, `90s`, `55m`, `2h` or `1d`, or None.
@@ -186,7 +186,7 @@ def seconds(text: str, name: str) -> float:
     """Parse a duration and return it in seconds.
 
     Args:
-        name: The option or variable that has it, for the message.
+        name: Name of the option or variable, for the message.
 
     Raises:
         UserError: The duration is malformed or not positive.

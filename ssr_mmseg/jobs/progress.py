@@ -91,7 +91,7 @@ def _beat(path: Path, ended: threading.Event) -> None:
 
 def _end(path: Path, ended: threading.Event, state: str, **facts: Any) -> None:
     ended.set()
-    with suppress(UserError, OSError):  # the result is written, or the error of the stage is the one to report
+    with suppress(UserError, OSError):  # the result is written, or the stage's own error is reported
         note(path, state=state, ended=time.time(), **facts)
 
 
@@ -120,7 +120,7 @@ def state_of(progress: dict[str, Any], now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Format a duration, no more precisely than a forecast is."""
+    """Format a duration with the precision of an estimate."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""Result files of earlier stages: reading a missing one names the command that makes it."""
+"""Result files of earlier stages; the error for a missing one names the command that makes it."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from ssr_mmseg.utils.files import read_json
 
 
 class Result:
-    """A JSON result; `result[key, …]` returns a value.
+    """A JSON result file; `result[key, …]` returns a value.
 
     Raises:
         UserError: The file is missing, is not JSON or violates its schema, or, on access, lacks a key.

@@ -28,7 +28,7 @@ MARKS = {  # by state: a mark, and its color on a terminal
     "interrupted": ("■", "yellow"),
     "waiting": ("·", "dim"),
 }
-LOG_TAIL = 2**18  # bytes at the end of a log that are read: a runaway log can fill a disk
+LOG_TAIL = 2**18  # bytes read from the end of a log, which may be huge
 PER_NETWORK = ("retrain", "evaluate", "profile")
 SIMILAR = {"shrink": "search", "search": "shrink"}  # stages of about the same duration
 
@@ -58,7 +58,7 @@ def job_status(job: Job, now: float) -> JobStatus:
         return JobStatus(job, state, message, left=record.get("seconds_left"))
     if not job.result.exists():
         return JobStatus(job, "waiting" if state == "done" else state, message)
-    timed = state == "done" and "ended" in record  # otherwise made by other means, or before a later failure
+    timed = state == "done" and "ended" in record  # otherwise not made by the recorded job, or before it failed
     return JobStatus(job, "done", taken=record["ended"] - record["started"] if timed else None)
 
 
@@ -71,7 +71,7 @@ def recorded_state(job: Job, now: float) -> tuple[dict[str, Any], str, str]:
             return record, state, ""
         return record, state, _position(record, now) if state == "running" else _end(job, record, state)
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        pass  # no record, or one of another form: an older version, or a failure before the first record
+        pass  # no record, because the job failed before writing one, or a record of an older version
     message = log_message(job)
     return ({}, "failed", message) if message else ({}, "waiting", "")
 
@@ -91,7 +91,7 @@ def _position(record: dict[str, Any], now: float) -> str:
 
 
 def _end(job: Job, record: dict[str, Any], state: str) -> str:
-    """Describe how a job ended that has not made its result."""
+    """Describe how a job ended without making its result."""
     if state == "interrupted":
         at = f" at {record['iteration'] / record['iterations']:.0%}" if "iteration" in record else ""
         return f"stopped{at}; run it again to resume"
@@ -115,7 +115,7 @@ def log_message(job: Job) -> str:
 
 
 def work_left(statuses: Sequence[JobStatus]) -> tuple[float, int]:
-    """Return the seconds that the unfinished jobs take one after the other, and the number of jobs without an estimate.
+    """Return the seconds that the unfinished jobs take one after another, and the number of jobs without an estimate.
 
     The estimate of a waiting job is the median duration of the finished jobs of its stage.
     """
@@ -149,7 +149,7 @@ def summary(statuses: Sequence[JobStatus]) -> str:
 
 
 def overview(config: dict, now: float) -> RenderableType:
-    """Show the whole experiment: a mark per job, messages of those that run or have failed, and a summary."""
+    """Show the whole experiment: a mark per job, messages of running and failed jobs, and a summary."""
     statuses = [job_status(job, now) for job in jobs(config)]
     parts: list[RenderableType] = []
     for key, group in itertools.groupby(statuses, key=lambda status: (status.job.dataset, status.job.seed)):
@@ -163,7 +163,7 @@ def overview(config: dict, now: float) -> RenderableType:
 
 
 def _group(dataset: str, seed: int | None, statuses: list[JobStatus]) -> Iterator[RenderableType]:
-    """Show the jobs of a dataset and seed: one line of the jobs for all networks, and a table of the networks."""
+    """Show the jobs of a dataset and seed: one line of the jobs shared by all networks, and a table of the networks."""
     name = f"{dataset}, seed {seed}" if seed is not None else dataset or "joined"
     line = Text(name, style="bold")
     for status in statuses:

@@ -28,7 +28,7 @@ def snakemake_log(tmp_path):
     return report
 
 
-def test_a_message_of_ours_is_all_that_is_reported(snakemake_log, tmp_path):
+def test_only_the_last_message_of_the_project_is_reported(snakemake_log, tmp_path):
     log = tmp_path / "search.log"
     log.write_text("ssr-mmseg: earlier\nchatter\nssr-mmseg: no images; put them there\nmore chatter\n")
     report = snakemake_log(ERROR.format(rule="search", job=3, log=log))

@@ -1,4 +1,4 @@
-"""Requests to stop a process: what makes them, when they take effect, and that the process ends in time."""
+"""Requests to stop a process: by signals and time budgets, when they take effect, and that the process ends in time."""
 
 import os
 import signal
@@ -19,18 +19,18 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT]
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> None:
-    """Make the grace period long, because the process that would be ended is that of the tests."""
+    """Make the grace period long, because it would end the process of the tests."""
     monkeypatch.setattr(preemption, "GRACE", 3600.0)
 
 
 def send(number: int = signal.SIGTERM) -> None:
-    """Send this process a signal, whose handler has run when this returns."""
+    """Send this process a signal; its handler has run when this returns."""
     os.kill(os.getpid(), number)
     time.sleep(0)
 
 
-def stop_of(block: Callable[[], None], budget: float | None = None) -> preemption.Stopped:
-    """Run a block that must be stopped."""
+def run_until_stopped(block: Callable[[], None], budget: float | None = None) -> preemption.Stopped:
+    """Run a block that must be stopped, and return the exception."""
     with pytest.raises(preemption.Stopped) as stopped, preemption.stoppable(budget):
         block()
     assert stopped.value.code == 75
@@ -39,9 +39,9 @@ def stop_of(block: Callable[[], None], budget: float | None = None) -> preemptio
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_signal_ends_the_block_with_status_75_and_handlers_come_back(number):
+def test_a_signal_ends_the_block_with_status_75_and_handlers_are_restored(number):
     before = [signal.getsignal(number) for number in NUMBERS]
-    assert stop_of(lambda: send(number)).reason == signal.Signals(number).name
+    assert run_until_stopped(lambda: send(number)).reason == signal.Signals(number).name
     assert [signal.getsignal(number) for number in NUMBERS] == before
 
 
@@ -67,7 +67,7 @@ def test_after_conclude_requests_to_stop_are_ignored(budget):
         assert (done.returncode, done.stdout) == ended, done.stderr
 
 
-def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
+def test_a_deferred_stop_waits_and_a_second_signal_is_ignored():
     done = []
 
     def block():
@@ -76,13 +76,13 @@ def test_a_deferred_stop_waits_and_a_second_signal_changes_nothing():
             assert preemption.requested() == "SIGTERM"
             send(signal.SIGINT)
             done.append("saved")
-        done.append("too far")
+        done.append("not reached")
 
-    assert stop_of(block).reason == "SIGTERM"
+    assert run_until_stopped(block).reason == "SIGTERM"
     assert done == ["saved"]
 
 
-def test_cleaning_up_after_a_stop_is_not_disturbed_by_another():
+def test_cleanup_after_a_stop_is_not_interrupted_by_another_signal():
     done = []
 
     def block():
@@ -92,7 +92,7 @@ def test_cleaning_up_after_a_stop_is_not_disturbed_by_another():
             send(signal.SIGINT)
             done.append("cleaned")
 
-    stop_of(block)
+    run_until_stopped(block)
     assert done == ["cleaned"]
 
 
@@ -104,11 +104,11 @@ def test_a_wait_within_a_deferred_block_is_cut_short():
             try:
                 with preemption.interruptible():
                     send()
-                    done.append("waited on")
+                    done.append("not reached")
             finally:
                 done.append(preemption.requested())
 
-    stop_of(block)
+    run_until_stopped(block)
     assert done == ["SIGTERM"]
 
 
@@ -121,7 +121,7 @@ def test_a_request_before_a_wait_prevents_the_wait():
             with preemption.interruptible():
                 done.append("waited")
 
-    stop_of(block)
+    run_until_stopped(block)
     assert done == []
 
 
@@ -134,7 +134,7 @@ def test_nested_blocks_keep_the_handlers():
 
 
 @pytest.mark.parametrize("jump", [-1e9, 1e9])
-def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jump):
+def test_the_time_budget_is_independent_of_the_system_clock(monkeypatch, jump):
     wall = time.time
     began = time.monotonic()
 
@@ -143,8 +143,8 @@ def test_the_time_budget_ends_the_block_whatever_the_clock_says(monkeypatch, jum
         while time.monotonic() - began < PATIENCE:
             time.sleep(0.01)
 
-    assert stop_of(block, budget=0.5).reason == "the end of the time budget"
-    assert time.monotonic() - began >= 0.45, "a tenth before its end, and not earlier"
+    assert run_until_stopped(block, budget=0.5).reason == "the end of the time budget"
+    assert time.monotonic() - began >= 0.45, "a tenth of the budget before its end, and not earlier"
 
 
 def test_a_block_within_its_budget_is_not_stopped():
@@ -234,7 +234,7 @@ def test_a_command_that_is_still_starting_ends_at_once():
 
 
 def caught(pid: int, number: int) -> bool:
-    """Whether a process has a handler for a signal."""
+    """Return whether a process has a handler for a signal."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         mask = next(line for line in status if line.startswith("SigCgt"))
     return bool(int(mask.split()[1], 16) >> number - 1 & 1)

@@ -1,4 +1,4 @@
-"""What a job tells about itself while it runs, and how others learn that it has ended."""
+"""Progress records of jobs, and how other processes detect that a job has ended."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def recorded_progress():
     return read(progress_path(JOB))
 
 
-def test_it_runs_as_this_process_and_is_done_at_the_end():
+def test_a_job_is_recorded_as_running_in_this_process_and_then_as_done():
     with recorded(JOB):
         running = recorded_progress()
         assert state_of(running, time.time()) == "running"
@@ -71,7 +71,7 @@ def test_a_job_whose_process_is_gone_has_failed():
     assert state_of(recorded_progress(), time.time()) == "failed"
 
 
-def test_another_process_with_the_same_number_is_recognized():
+def test_another_process_with_the_same_id_is_recognized():
     with recorded(JOB):
         assert state_of({**recorded_progress(), "started": 1000.0}, time.time()) == "failed"
 
@@ -88,7 +88,7 @@ def test_a_job_on_another_machine_is_judged_by_its_heartbeat(monkeypatch):
 
 
 @pytest.mark.parametrize("value", [{}, {"state": "odd"}, {"state": "running"}, {"state": 3}])
-def test_malformed_progress_is_refused(value):
+def test_malformed_progress_is_rejected(value):
     with pytest.raises((KeyError, TypeError, ValueError)):
         state_of(value, 0.0)
 
@@ -106,7 +106,7 @@ def test_only_rank_0_records_progress(monkeypatch, folder):
         assert not (folder / "results").exists()
 
 
-def test_the_command_line_records_a_stage_and_nothing_of_a_mistyped_dataset(folder, capsys):
+def test_the_command_line_records_a_stage_unless_the_dataset_is_unknown(folder, capsys):
     (folder / "own.yaml").write_text(CONFIG)
     arguments = ["evaluate", "--config", "own.yaml", "--network", "erfnet"]
     assert main([*arguments, "--dataset", "../../twon"]) == 2

@@ -18,7 +18,7 @@ from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.settings import paths
 
 NOW = time.time()
-OWN = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": NOW, "updated": NOW}
+RUNNING = {"state": "running", "pid": os.getpid(), "host": socket.gethostname(), "started": NOW, "updated": NOW}
 TRAINING = {
     "iteration": 30,
     "iterations": 120,
@@ -47,7 +47,7 @@ def write(path, text="{}"):
 
 
 def record(job, **facts):
-    write(progress_path(job), json.dumps({**OWN, **facts}))
+    write(progress_path(job), json.dumps({**RUNNING, **facts}))
 
 
 def states(config):
@@ -55,8 +55,8 @@ def states(config):
 
 
 def state_of(config, job):
-    found = states(config)[job]
-    return found.state, found.message
+    job_status = states(config)[job]
+    return job_status.state, job_status.message
 
 
 def shown(config):
@@ -81,7 +81,7 @@ def test_a_running_training_shows_its_progress(config):
 
 
 def test_a_job_whose_process_is_gone_has_failed(config):
-    record(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that number now
+    record(SHRINK, **TRAINING, started=1000.0)  # long before this process, which has that id now
     write(paths.LOG.format(job=SHRINK), "Killed\n\n")
     state, message = state_of(config, SHRINK)
     assert state == "failed"
@@ -110,7 +110,7 @@ def test_a_job_that_failed_before_its_first_record_shows_its_log(config):
     assert state_of(config, "table") == ("failed", "ssr-mmseg: no such row")
 
 
-def test_a_result_counts_unless_its_job_runs_again(config):
+def test_a_job_with_a_result_is_done_unless_it_runs_again(config):
     write(paths.stage_metrics_path("town", 0, 1))
     assert state_of(config, SHRINK) == ("done", "")
     record(SHRINK, state="failed", message="an earlier attempt")
@@ -122,13 +122,13 @@ def test_a_result_counts_unless_its_job_runs_again(config):
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}', json.dumps({**OWN, "iteration": "x"})])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}', json.dumps({**RUNNING, "iteration": "x"})])
 def test_a_damaged_progress_file_is_ignored(config, text):
     write(progress_path(SHRINK), text)
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
-def test_the_work_left_is_estimated_from_the_jobs_that_are_done():
+def test_the_work_left_is_estimated_from_finished_jobs():
     def one(stage, state, **times):
         return status.JobStatus(Job(stage), state, **times)
 
@@ -160,7 +160,7 @@ def test_the_ablation_is_shown_once_it_has_begun(config):
     assert len(list(ablation_jobs(retrained))) == 2 * 2 * (2 + 1 + 2) + 1
 
 
-def test_without_a_search_none_is_listed(config):
+def test_no_search_is_listed_without_searched_networks(config):
     stages = {job.stage for job in jobs({**config, "networks": ["erfnet"]})}
     assert stages == {"prepare", "retrain", "evaluate", "profile", "table", "summary", "report"}
 
@@ -184,7 +184,7 @@ def test_the_command_prints_it_and_watching_ends_when_all_jobs_are_done(config, 
     assert "\033" not in out  # no terminal, no control sequences
 
 
-def test_it_imports_neither_torch_nor_pandas():
+def test_status_imports_neither_torch_nor_pandas():
     code = "import sys, ssr_mmseg.jobs.status; print({'torch', 'mmengine', 'altair', 'pandas'} & set(sys.modules))"
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.PROJECT)
