@@ -1,4 +1,4 @@
-"""A copy of the workflow whose command line only pretends to compute: every rule runs, in no time."""
+"""A copy of the workflow whose command line only pretends to compute, so that every rule runs within seconds."""
 
 import os
 import re
@@ -25,14 +25,14 @@ search: {shrink_stages: 1}
 
 @dataclass(frozen=True)
 class Call:
-    """What a call of Snakemake came to."""
+    """Exit status and output of a call of Snakemake."""
 
     status: int
     output: str
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of planned jobs by rule, as the table of a dry run tells."""
+        """Number of planned jobs by rule, from the table of a dry run."""
         table = re.search(r"^-+ +-+\n(.*?)^total", self.output, re.MULTILINE | re.DOTALL)
         return {
             rule: int(number) for rule, number in re.findall(r"^(\w+) +(\d+)$", table[1] if table else "", re.MULTILINE)
@@ -41,17 +41,17 @@ class Call:
     @property
     def jobs(self) -> list[dict[str, str]]:
         """Wildcards of the planned jobs, and each job's `rule`, `threads` and `resources`."""
-        found = []
+        jobs = []
         for block in re.findall(r"^(?:local)?rule \w+:\n(?:    .*\n)+", self.output, re.MULTILINE):
             fields = dict(re.findall(r"^    (\w+): (.*)$", block, re.MULTILINE))
             wildcards = dict(re.findall(r"(\w+)=([\w/-]+)", fields.get("wildcards", "")))
-            kept = {key: fields.get(key, "") for key in ("threads", "resources")}
-            found.append({"rule": block.split(":")[0].split()[-1], **kept, **wildcards})
-        return found
+            settings = {key: fields.get(key, "") for key in ("threads", "resources")}
+            jobs.append({"rule": block.split(":")[0].split()[-1], **settings, **wildcards})
+        return jobs
 
 
 class Checkout:
-    """A folder with the workflow in it, and calls of Snakemake there."""
+    """A folder with a copy of the workflow, and calls of Snakemake in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -64,7 +64,7 @@ class Checkout:
         return Call(result.returncode, result.stdout + result.stderr)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
-        """Begin a call, as the leader of a process group of its own; its output goes to `output.txt`."""
+        """Start a call in a process group of its own; its output is written to `output.txt`."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", "--nocolor", *arguments]
         with open(self.folder / "output.txt", "w") as output:
             return subprocess.Popen(
@@ -77,14 +77,14 @@ class Checkout:
             )
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace the one occurrence of a text in a file."""
+        """Replace the only occurrence of a text in a file."""
         path = self.folder / name
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1
         path.write_text(text.replace(old, new), encoding="utf-8")
 
     def files(self) -> list[str]:
-        """All results there are."""
+        """Return the paths of all results, relative to `results`."""
         results = self.folder / "results"
         return sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file())
 
@@ -103,13 +103,13 @@ def make_checkout(folder: Path) -> Checkout:
 
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
-    """A fresh copy, nothing computed."""
+    """A fresh copy without results."""
     return make_checkout(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Checkout:
-    """A copy in which `config/two.yaml` has run to its end; tests may plan there, but must change nothing."""
+    """A copy with all results of `config/two.yaml`; tests may make dry runs in it but must not change it."""
     checkout = make_checkout(tmp_path_factory.mktemp("finished") / "checkout")
     call = checkout.snakemake("--configfile", "config/two.yaml")
     assert call.status == 0, call.output
@@ -118,6 +118,6 @@ def finished(tmp_path_factory) -> Checkout:
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Checkout:
-    """A copy of the finished one, to change and to run."""
+    """A copy of the finished one that tests may change and run."""
     shutil.copytree(finished.folder, tmp_path / "checkout")
     return Checkout(tmp_path / "checkout")

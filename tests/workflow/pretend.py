@@ -11,11 +11,11 @@ if __name__ == "__main__":
     command, *rest = sys.argv[1:]
     options = {name.removeprefix("--"): value for name, value in zip(rest[::2], rest[1::2], strict=True)}
     if os.environ.get("PRETEND_FAILURE") == command:
-        print("a framework's chatter")
-        sys.exit("ssr-mmseg: a user's mistake; fix it")
+        print("output of a framework")
+        sys.exit("ssr-mmseg: a setting is wrong; change it")
     if os.environ.get("PRETEND_CRASH") == command:
-        print("a framework's chatter")
-        raise RuntimeError("a mistake of ours")
+        print("output of a framework")
+        raise RuntimeError("an internal error")
     if os.environ.get("PRETEND_WAIT") == command:
         while not Path("go").exists():
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The ablation in the workflow: what its searches share, and what a changed value runs again."""
+"""The ablation in the workflow: shared jobs, and jobs that a changed value reruns."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_retraining_is_an_option(small):
     assert counts == {"prepare": 1, "ablation": 1, **searched}
 
 
-def test_it_runs_once_and_a_changed_value_runs_its_cells_alone(ablated):
+def test_the_ablation_runs_once_and_a_changed_value_reruns_only_its_cells(ablated):
     assert {"ablation.csv", "ablation.md"} <= set(ablated.files())
     assert "ablation/ssr-keep-depth/seed2/search/metrics.json" in ablated.files()
     assert "town/prepare/dataset.json" in ablated.files()
@@ -69,7 +69,7 @@ def test_it_runs_once_and_a_changed_value_runs_its_cells_alone(ablated):
     assert plan(ablated, *SMALL, "--config", "retrain={epochs: 3}", "threads={search: 2}").counts == {}
 
 
-def test_a_cells_gap_report_can_be_asked_for(small):
+def test_the_gap_report_of_a_cell_is_made_on_request(small):
     target = "results/ablation/ssr-keep-depth/seed2/gap.json"
     counts = small.snakemake("--dry-run", target, *SMALL).counts
     stages = ("prepare", "search", "discretize", "retrain", "evaluate", "gap")

@@ -1,4 +1,4 @@
-"""What Snakemake plans, and that it plans again only what a change reaches."""
+"""Jobs that Snakemake plans for a fresh checkout, and after changes of settings, files and code."""
 
 import os
 import re
@@ -12,7 +12,7 @@ TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
 WITH_GPU = {"search", "shrink", "retrain", "evaluate", "profile"}
 TRAININGS = ("search", "shrink", "retrain")
-JOINED = {("table", ""), ("summary", ""), ("report", "")}  # what every result ends in
+JOINED = {("table", ""), ("summary", ""), ("report", "")}  # jobs that depend on every result
 
 
 def plan(checkout, *arguments, **environment):
@@ -22,7 +22,7 @@ def plan(checkout, *arguments, **environment):
 
 
 def planned(call):
-    """Pairs of rule and dataset that a dry run plans, without the target rule."""
+    """Return the pairs of rule and dataset that a dry run plans, without the target rule."""
     return {(job["rule"], job.get("dataset", "")) for job in call.jobs if job["rule"] != "all"}
 
 
@@ -82,14 +82,14 @@ def test_comments_order_and_layout_rerun_nothing(copied):
     assert NOTHING in plan(copied, *TWO).output
 
 
-def test_a_changed_setting_of_one_dataset_reruns_its_stage_and_what_follows_for_that_one(copied):
+def test_a_changed_setting_of_one_dataset_reruns_its_stage_and_later_ones_for_that_dataset(copied):
     copied.edit("config/two.yaml", "town: {type: streets,", "town: {type: streets, retrain: {epochs: 1},")
     copied.edit("config/two.yaml", "village: {type: streets,", "village: {type: streets, profile: {runs: 3},")
     changed = {("retrain", "town"), ("evaluate", "town"), ("gap", "town"), ("profile", "village")}
     assert planned(plan(copied, *TWO)) == changed | JOINED
 
 
-def test_a_changed_setting_of_all_reruns_its_stage_for_all(finished):
+def test_a_changed_setting_of_all_datasets_reruns_its_stage_for_all(finished):
     call = plan(finished, *TWO, "--config", "evaluate={frames: 0}", "threads={search: 1}", "device=cpu")
     both = {(rule, dataset) for rule in ("evaluate", "gap", "profile") for dataset in ("town", "village")}
     assert planned(call) == both | JOINED
@@ -102,7 +102,7 @@ def test_a_changed_search_retrains_the_searched_network_and_no_baseline(finished
     assert not [job for job in jobs if job["rule"] == "prepare"]
 
 
-def test_one_more_seed_keeps_what_is_there(finished):
+def test_one_more_seed_keeps_the_results_of_the_others(finished):
     jobs = plan(finished, *TWO, "--config", "seeds=[0,1]").jobs
     assert {job["seed"] for job in jobs if "seed" in job} == {"1"}
 
@@ -112,34 +112,34 @@ def test_changed_values_and_versions_rerun_their_stage_and_changed_commands_do_n
     path.write_text(f"{path.read_text()}\nextra = 1\n")
     copied.edit("ssr_mmseg/settings/stage_table.py", '"profile",\n            2,', '"profile",\n            3,')
     copied.edit("workflow/rules/search.smk", 'command("search")', '"true; " + command("search")')
-    remade = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
-    assert {rule for rule, _ in planned(plan(copied, *TWO))} == remade
+    rerun = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
+    assert {rule for rule, _ in planned(plan(copied, *TWO))} == rerun
 
 
-def test_profiling_takes_all_cores_and_training_a_gpu(checkout):
+def test_profiling_requests_all_cores_and_training_a_gpu(checkout):
     jobs = plan(checkout, "--cores", "4", "--config", "device=cuda").jobs
     assert {job["threads"] for job in jobs if job["rule"] == "profile"} == {"4"}
     with_gpu = {job["rule"] for job in jobs if "gpu=1" in job["resources"]}
     assert with_gpu == WITH_GPU
 
 
-def test_figures_are_made_on_request_from_what_is_there(copied):
+def test_figures_are_made_on_request_from_existing_results(copied):
     assert planned(plan(copied, "results/figures", *TWO)) == {("figures", "")}
     assert copied.snakemake("results/figures", *TWO).status == 0
     assert NOTHING in plan(copied, "results/figures", *TWO).output
     assert "figures/index.json" in copied.files()
 
 
-def test_the_slurm_profile_asks_for_gpus_and_gives_a_timing_its_own_node(checkout):
-    """Also where the submitting node has no GPU; the shipped profile as it is, without a Slurm."""
+def test_the_slurm_profile_requests_gpus_and_an_exclusive_node_for_timing(checkout):
+    """Tests the shipped profile without Slurm, on a submitting node without a GPU."""
     jobs = plan(checkout, "--workflow-profile", "profiles/slurm", PATH=os.defpath).jobs
     assert {job["rule"] for job in jobs if "gpu=1" in job["resources"]} == WITH_GPU
-    alone = {job["rule"] for job in jobs if "slurm_extra=--exclusive" in job["resources"]}
+    exclusive = {job["rule"] for job in jobs if "slurm_extra=--exclusive" in job["resources"]}
     warned = {job["rule"] for job in jobs if "slurm_extra=--signal=TERM@120" in job["resources"]}
-    assert alone == {"profile"}
+    assert exclusive == {"profile"}
     assert warned == {job["rule"] for job in jobs} - {"profile"}
-    timed = plan(checkout, "--workflow-profile", "profiles/slurm", "--config", "device=cpu").jobs
-    assert not [job for job in timed if "gpu=1" in job["resources"]]
+    on_cpu = plan(checkout, "--workflow-profile", "profiles/slurm", "--config", "device=cpu").jobs
+    assert not [job for job in on_cpu if "gpu=1" in job["resources"]]
 
 
 def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
@@ -154,14 +154,14 @@ def test_a_training_with_several_gpus_starts_a_process_on_each(checkout):
         assert shell.stdout.strip() == "python"
 
 
-def test_a_training_starts_with_settings_for_memory_unless_the_user_has_some(checkout):
+def test_a_training_starts_with_settings_for_malloc_unless_the_user_sets_them(checkout):
     call = plan(checkout, "--printshellcmds")
     assignment = re.search(rf'{glibc_malloc.VARIABLE}="[^"]*"', call.output)[0]
-    for own, expected in (
+    for variables, expected in (
         ({}, glibc_malloc.TUNABLES),
         ({glibc_malloc.VARIABLE: "glibc.malloc.check=0"}, "glibc.malloc.check=0"),
     ):
-        environment = {"PATH": os.environ["PATH"], **own}
+        environment = {"PATH": os.environ["PATH"], **variables}
         shell = subprocess.run(
             ["sh", "-euc", f"{assignment} printenv {glibc_malloc.VARIABLE}"],
             env=environment,

@@ -1,4 +1,4 @@
-"""A family of networks, its latency table and the peers in the workflow."""
+"""Cost targets, their latency table and the table of peers in the workflow."""
 
 import pytest
 
@@ -16,7 +16,7 @@ PEERS = "results/peers.csv"
 
 
 @pytest.fixture
-def related(checkout):
+def with_targets(checkout):
     (checkout.folder / "config/family.yaml").write_text(CONFIG)
     return checkout
 
@@ -27,22 +27,22 @@ def counts(checkout, *arguments):
     return call.counts
 
 
-def test_all_targets_share_one_table_and_a_changed_target_is_one_search(related):
+def test_all_targets_share_one_latency_table_and_a_changed_target_is_one_search(with_targets):
     searches = dict.fromkeys(("search", "discretize", "gap"), 2)
     networks = dict.fromkeys(("retrain", "evaluate", "profile"), 3)
     joined = dict.fromkeys(("table", "summary", "report", "all"), 1)
-    assert counts(related) == {"prepare": 1, "latency_table": 1, **searches, **networks, **joined}
-    call = related.snakemake("results/table.csv", *FAMILY)
+    assert counts(with_targets) == {"prepare": 1, "latency_table": 1, **searches, **networks, **joined}
+    call = with_targets.snakemake("results/table.csv", *FAMILY)
     assert call.status == 0, call.output
-    assert {"town/latency/table.json", "town@8.5ms/seed0/profile/searched/profile.json"} <= set(related.files())
-    assert NOTHING in related.snakemake("--dry-run", "results/table.csv", *FAMILY).output
-    related.edit("config/family.yaml", "[4, 8.5]", "[4, 9]")
-    assert counts(related, "results/table.csv") == {
+    assert {"town/latency/table.json", "town@8.5ms/seed0/profile/searched/profile.json"} <= set(with_targets.files())
+    assert NOTHING in with_targets.snakemake("--dry-run", "results/table.csv", *FAMILY).output
+    with_targets.edit("config/family.yaml", "[4, 8.5]", "[4, 9]")
+    assert counts(with_targets, "results/table.csv") == {
         **dict.fromkeys(("search", "discretize", "gap", "retrain", "evaluate", "profile", "table"), 1)
     }
-    related.edit("config/family.yaml", "[4, 9]", "[4, 8.5]")
-    (related.folder / "results/town/latency/table.json").write_text("measured again\n")
-    again = counts(related, "results/table.csv")
+    with_targets.edit("config/family.yaml", "[4, 9]", "[4, 8.5]")
+    (with_targets.folder / "results/town/latency/table.json").write_text("measured again\n")
+    again = counts(with_targets, "results/table.csv")
     assert (again["search"], again["retrain"], again.get("latency_table", 0)) == (2, 2, 0)
 
 

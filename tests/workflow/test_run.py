@@ -1,4 +1,4 @@
-"""How a run of the workflow meets mistakes and other folders."""
+"""Runs of the workflow with errors of the user, failing stages and other working directories."""
 
 import pytest
 
@@ -18,7 +18,7 @@ TWO = ("--configfile", "config/two.yaml")
         ),
     ],
 )
-def test_a_bad_configuration_ends_in_one_line(checkout, arguments, message):
+def test_an_invalid_configuration_ends_in_one_line(checkout, arguments, message):
     (checkout.folder / "config/own.yaml").write_text("datasets: {mars: {type: streets, size: [64, 64], sise: 1}}\n")
     call = checkout.snakemake("--dry-run", *arguments)
     assert call.status != 0
@@ -28,7 +28,7 @@ def test_a_bad_configuration_ends_in_one_line(checkout, arguments, message):
 
 def test_results_that_cannot_be_written_end_in_one_line(checkout):
     (checkout.folder / "results").mkdir()
-    (checkout.folder / "results/config").write_text("in the way\n")
+    (checkout.folder / "results/config").write_text("a file, not a folder\n")
     call = checkout.snakemake()
     assert call.status != 0
     assert "ssr-mmseg: could not write results/config/" in call.output
@@ -36,22 +36,22 @@ def test_results_that_cannot_be_written_end_in_one_line(checkout):
     assert checkout.files() == ["config"]
 
 
-def test_a_failing_stage_shows_its_message_and_a_later_call_goes_on(copied):
+def test_a_failing_stage_shows_its_message_and_a_later_call_continues(copied):
     changed = (*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]")
     call = copied.snakemake(*changed, PRETEND_FAILURE="evaluate")
     assert call.status != 0
     log = "results/logs/evaluate/town-seed0-erfnet.log"
     end = call.output[call.output.index("ssr-mmseg: ") :]
     assert end.startswith("ssr-mmseg: ")
-    assert f"ssr-mmseg: evaluate failed: a user's mistake; fix it\n    log: {log}\n" in end, "in any order"
-    assert "chatter" not in call.output
+    assert f"ssr-mmseg: evaluate failed: a setting is wrong; change it\n    log: {log}\n" in end, "in any order"
+    assert "output of a framework" not in call.output
     assert not (copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json").exists()
     call = copied.snakemake(*changed)
     assert call.status == 0, call.output
     assert {job["rule"] for job in call.jobs} == {"evaluate", "table", "summary", "report", "all"}
 
 
-def test_results_can_lie_in_another_folder(checkout):
+def test_results_can_be_written_to_another_folder(checkout):
     call = checkout.snakemake("--directory", "elsewhere", "--config", "networks=[erfnet]")
     assert call.status == 0, call.output
     assert (checkout.folder / "elsewhere/results/table.csv").is_file()
@@ -64,9 +64,9 @@ def test_jobs_get_the_configured_threads(finished):
     assert (town / "seed0/retrain/erfnet/weights.pth").read_text() == "retrain, 1 threads\n"
 
 
-def test_a_crash_shows_the_end_of_its_log_and_where_it_is(copied):
+def test_a_crash_shows_the_end_and_the_path_of_its_log(copied):
     call = copied.snakemake(*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]", PRETEND_CRASH="evaluate")
     assert call.status != 0
     log = "results/logs/evaluate/town-seed0-erfnet.log"
     _, _, end = call.output.partition(f"ssr-mmseg: evaluate failed; the end of its log {log}:\n")
-    assert "    RuntimeError: a mistake of ours\n" in end
+    assert "    RuntimeError: an internal error\n" in end

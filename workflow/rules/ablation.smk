@@ -1,5 +1,5 @@
-# Discretization gap of one search, and the ablation over many. The cells of the ablation are searched by the same rules
-# as a dataset.
+# Discretization gap of one search, and the ablation over many. The same rules run the searches of its cells as those of
+# a dataset.
 
 
 rule gap:

@@ -1,4 +1,4 @@
-# The configuration in force, and helper functions of the rules. Nothing here may import torch or mmengine: every job of
+# The configuration, and helper functions of the rules. Nothing here may import torch or mmengine, because every job of
 # a cluster parses this file again.
 
 import itertools
@@ -41,8 +41,8 @@ try:
 except UserError as error:
     sys.exit(f"ssr-mmseg: {error}")
 
-# The jobs read the configuration from a file named by its content. They get the name through the environment and not
-# as a parameter, because a setting that a rule does not depend on must not rerun it.
+# The jobs read the configuration from a file named by a digest of its content. They get the path from the environment
+# and not as a parameter, because a setting that a rule does not depend on must not rerun it.
 CONFIG_FILE = Path(f"results/config/{identity(CONFIG)}.json")
 os.environ.update(
     SSR_MMSEG_CONFIG=str(CONFIG_FILE),
@@ -91,10 +91,10 @@ wildcard_constraints:
 
 
 def command(name: str, threads: bool = False) -> str:
-    """Return the shell command of a stage.
+    """Return the shell command that runs a stage.
 
     Args:
-        threads: Limit the CPU threads to those of the rule; a stage that trains always does.
+        threads: Limit the CPU threads to those of the rule, as always for a stage that trains.
     """
     stage = STAGES[name]
     limit = "OMP_NUM_THREADS={threads} " if threads or stage.trains else ""
@@ -114,55 +114,55 @@ def cfg(stage: str):
 
 
 def manifest(wildcards) -> str:
-    """Manifest of the data that a scenario reads."""
+    """Return the manifest of the data that a scenario reads."""
     return str(settings.manifest_path(CONFIG, wildcards.dataset))
 
 
 def shrink_stages(dataset: str) -> int:
-    """Number K of shrinking stages of a scenario's search."""
+    """Return the number K of shrinking stages of a scenario's search."""
     return settings.for_dataset(CONFIG, dataset)["search"]["shrink_stages"]
 
 
 def previous_state(wildcards) -> str:
-    """State that a shrinking stage starts from."""
+    """Return the state that a shrinking stage starts from."""
     return str(paths.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
 
 
 def latency_table(wildcards) -> list[str]:
-    """Latency table that a search reads, if its cost is latency."""
+    """Return the latency table that a search reads, if its cost is latency."""
     path = settings.latency_table_path(CONFIG, wildcards.dataset)
     return [] if path is None else [str(path)]
 
 
 def last_state(wildcards) -> str:
-    """State at the end of a search."""
+    """Return the state at the end of a search."""
     return str(paths.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
 
 
 def genotype(wildcards) -> list[str]:
-    """Genotype of a network, if the workflow makes it; other networks are defined by project files."""
+    """Return the genotype of a network, if the workflow makes it; other networks are defined by project files."""
     genotypes = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
     return [genotypes[wildcards.network]] if wildcards.network in genotypes else []
 
 
 def profiled_weights(wildcards) -> list[str]:
-    """Weights that a profile waits for, if it is configured to use trained ones."""
+    """Return the weights of a profiled network, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
     return [paths.WEIGHTS] if trained else []
 
 
 def stage_metrics(dataset: str, seed: int) -> list[str]:
-    """Metrics of all stages of a search, in order."""
+    """Return the metrics of all stages of a search, in order."""
     return [str(paths.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
 def searched_scenarios() -> list[str]:
-    """Every scenario of the table that is searched."""
+    """Return the scenarios of all searches of the table."""
     return [scenario for dataset in settings.dataset_names(CONFIG) for scenario in searches(CONFIG, dataset)]
 
 
 def table_inputs(_) -> list[str]:
-    """Every result that the table joins."""
+    """Return all results that the table joins."""
     datasets, seeds = settings.dataset_names(CONFIG), CONFIG["seeds"]
     inputs = expand(paths.MANIFEST, dataset=datasets)
     for pattern in (paths.TRAINING, paths.EVALUATION, paths.PROFILE):
@@ -177,7 +177,7 @@ def table_inputs(_) -> list[str]:
 
 
 def report_inputs(_) -> list[str]:
-    """Every result that the page and the figures show."""
+    """Return all results that the page and the figures show."""
     seeds, networks = CONFIG["seeds"], CONFIG["networks"]
     inputs = table_inputs(_)
     if {"searched", "random"} & set(networks):
@@ -189,7 +189,7 @@ def report_inputs(_) -> list[str]:
 
 
 def peer_inputs(_) -> list[str]:
-    """Every profile that the table of peers joins, and the accuracy of the networks that have been trained."""
+    """Return all profiles that the table of peers joins, and the evaluations of the networks that have been trained."""
     inputs = []
     for dataset in settings.dataset_names(CONFIG):
         for network in all_networks(CONFIG, dataset):
@@ -200,7 +200,7 @@ def peer_inputs(_) -> list[str]:
 
 
 def ablation_inputs(_) -> list[str]:
-    """Every result that the ablation joins."""
+    """Return all results that the ablation joins."""
     try:
         cells = itertools.product(ablation_cells(CONFIG), CONFIG["ablation"]["seeds"])
     except UserError as error:

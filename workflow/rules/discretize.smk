@@ -1,4 +1,4 @@
-# Genotypes: the one that survived the search, and a random one of about the same cost.
+# Genotypes: that of the options that survived the search, and a random one of about the same cost.
 
 
 rule discretize:
@@ -9,7 +9,7 @@ rule discretize:
         **STAGES["discretize"].outputs,
     log:
         STAGES["discretize"].log,
-    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
+    priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     resources:
@@ -30,7 +30,7 @@ rule sample:
         **STAGES["sample"].outputs,
     log:
         STAGES["sample"].log,
-    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
+    priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     resources:

@@ -1,5 +1,5 @@
-# Accuracy on val and test. The pictures of predictions next to evaluation.json are not declared, because Snakemake would
-# have to own the whole folder and empty it.
+# Accuracy on val and test. The pictures of predictions next to evaluation.json are not declared as outputs, because
+# Snakemake could only declare their folder, and would empty it before the job.
 
 
 rule evaluate:

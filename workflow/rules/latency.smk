@@ -9,7 +9,7 @@ rule latency_table:
         **STAGES["latency_table"].outputs,
     log:
         STAGES["latency_table"].log,
-    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
+    priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: workflow.cores

@@ -1,5 +1,5 @@
-# All networks by one timing protocol: profiles need no training. Trained networks also have their accuracy. The figures
-# next to the table are not declared, because there are none without a trained network.
+# Latency of all networks by one timing protocol, which needs no training, and the accuracy of trained ones. The figures
+# next to the table are not declared as outputs, because there are none without a trained network.
 
 
 rule peers:

@@ -1,5 +1,5 @@
-# The report as a page, and its figures as files. Both only read results. `ssr-mmseg report` also makes the page of an
-# unfinished experiment; the rule waits for all results.
+# The report as a page, and its figures as files, both made from results only. The command `ssr-mmseg report` also works
+# for an unfinished experiment, whereas the rule waits for all results.
 
 
 rule report:
@@ -26,7 +26,7 @@ rule figures:
     input:
         report_inputs,
     output:
-        directory(paths.FIGURES),  # the stage writes it elsewhere and then moves it here
+        directory(paths.FIGURES),  # the stage writes a temporary folder and then moves it here
     log:
         STAGES["figures"].log,
     conda:

@@ -11,7 +11,7 @@ rule search:
         STAGES["search"].log,
     benchmark:
         STAGES["search"].benchmark
-    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
+    priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
@@ -36,7 +36,7 @@ rule shrink:
         STAGES["shrink"].log,
     benchmark:
         STAGES["shrink"].benchmark
-    priority: 1  # the longest chain of the graph: independent trainings fill the gaps
+    priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
