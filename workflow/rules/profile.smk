@@ -1,6 +1,6 @@
-# Cost and latency. Both depend on the architecture and not on its weights, so the rule does not wait for training unless
-# the configuration asks for trained weights. It takes every core, because a job that ran at the same time would disturb
-# the timing.
+# Cost and latency. Both depend on the architecture and not on its weights, so the rule waits for training only if the
+# configuration asks for trained weights. It takes every core, because a job that ran at the same time would disturb the
+# timing.
 
 
 rule profile:
