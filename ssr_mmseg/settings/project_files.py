@@ -1,4 +1,4 @@
-"""Locate the files behind the network, dataset-type and schedule names of a configuration.
+"""Locate the files of the networks, dataset types and schedules that a configuration names.
 
 Each name is looked for in the working directory first, then in the project.
 """

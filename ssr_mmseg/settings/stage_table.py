@@ -11,7 +11,7 @@ from typing import Any
 
 from ssr_mmseg.settings import paths
 
-# Wildcards of results, in the order in which they appear in the name of a job, and the prefix of each.
+# Wildcards of results, in the order in which they appear in a job's name, with the prefix of each.
 WILDCARDS = {"dataset": "", "seed": "seed", "network": "", "stage": ""}
 
 
@@ -25,7 +25,7 @@ class Stage:
         function: The function that does the work, as `module:name`. It is called with the configuration and the values
             of the wildcards.
         summary: What the stage does, for the command line's help.
-        outputs: Patterns of the result files. The last one is written last: its existence says that the job is done.
+        outputs: Patterns of the result files. The last one is written last, so the job is done when it exists.
         trains: Whether the stage trains, so that it takes a time budget and can run one process per GPU.
     """
 
