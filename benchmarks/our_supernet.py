@@ -46,7 +46,7 @@ class OurStep:
         }
         model["decode_head"] |= {"in_channels": SPACE["stages"][-1]["channels"], "num_classes": CLASSES}
         model["decode_head"]["loss_decode"]["class_weight"] = [1.0] * CLASSES
-        model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalisation"], "size": size}
+        model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalization"], "size": size}
         self.model = MODELS.build(model).to(device).train()
         optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
             {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}

@@ -32,7 +32,7 @@ def variants(recipe: Config) -> dict[str, str]:
     return {
         "full": "",
         "no_scale_crop": f"augmentation = {without(augmentation, 'RandomScaleCrop')!r}",
-        "no_colour": f"augmentation = {without(augmentation, 'ColourJitter')!r}",
+        "no_color": f"augmentation = {without(augmentation, 'ColorJitter')!r}",
         "no_cutmix": f"augmentation = {without(augmentation, 'CutMix')!r}",
         "no_hard_pixels": "loss = dict(keep=1.0)",
         "no_smoothing": "loss = dict(label_smoothing=0.0)",

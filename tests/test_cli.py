@@ -149,4 +149,4 @@ def test_space_and_cost_print_json(capfd):
     assert main(["space", "--config", str(PROJECT / "config/cityscapes.yaml"), "--dataset", "cityscapes"]) == 0
     printed = yaml.safe_load(capfd.readouterr().out)
     assert printed["log10_width_choices"] == 324.44
-    assert printed["cheapest"]["macs"] < printed["dearest"]["macs"]
+    assert printed["cheapest"]["macs"] < printed["most_expensive"]["macs"]

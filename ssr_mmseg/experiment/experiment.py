@@ -130,7 +130,7 @@ class Experiment:
         schedule_config = _read(schedule)
         model["data_preprocessor"] = {
             "type": "BatchPreProcessor",
-            **schedule_config["normalisation"],
+            **schedule_config["normalization"],
             "bgr_to_rgb": True,
             "pad_val": 0,
             "seg_pad_val": IGNORED,

@@ -30,6 +30,6 @@ def describe_space(space: SearchSpace, classes: int, size: tuple[int, int]) -> d
     networks = extremes(space, lambda genotype: genotype_macs(genotype, classes, size))
     described = {
         name: {**network_cost(genotype, classes, size), "genotype": genotype.to_dict()}
-        for name, genotype in zip(("cheapest", "dearest"), networks, strict=True)
+        for name, genotype in zip(("cheapest", "most_expensive"), networks, strict=True)
     }
     return {**space.describe(), **described}

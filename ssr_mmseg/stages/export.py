@@ -99,5 +99,5 @@ def build_segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDe
     model["backbone"]["genotype"] = genotype.to_dict()
     model["decode_head"] |= {"in_channels": list(genotype.widths), "num_classes": classes}
     schedule = Config.fromfile(paths.project_file(config["retrain"]["schedule"]))
-    model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalisation"], "bgr_to_rgb": True}
+    model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalization"], "bgr_to_rgb": True}
     return MODELS.build(model)

@@ -124,7 +124,7 @@ def test_cost_has_gradients_for_every_gate():
 
 def test_the_cheapest_and_most_expensive_network_bound_random_ones():
     described = describe_space(SPACE, 11, (64, 128))
-    low, high = described["cheapest"]["macs"], described["dearest"]["macs"]
+    low, high = described["cheapest"]["macs"], described["most_expensive"]["macs"]
     costs = [genotype_macs(random_genotype(seed), 11, (64, 128)) for seed in range(200)]
     assert low <= min(costs) < max(costs) <= high
 

@@ -4,7 +4,7 @@ _base_ = ['./resident.py']
 augmentation = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomScaleCrop', low=0.5, high=2.0),
-    dict(type='ColourJitter', brightness=32, contrast=0.5, saturation=0.5, hue=18, prob=0.5),
+    dict(type='ColorJitter', brightness=32, contrast=0.5, saturation=0.5, hue=18, prob=0.5),
     dict(type='CutMix', prob=0.5)]
 # Cross-entropy with measured class weights, label smoothing and the hardest pixels (OHEM), for every head.
 loss = dict(type='HardPixelCrossEntropy', label_smoothing=0.05, keep=0.25, threshold=0.7)

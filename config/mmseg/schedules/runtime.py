@@ -7,4 +7,4 @@ env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv
 default_hooks = dict(logger=dict(type='LoggerHook', interval=20), checkpoint=None, sampler_seed=None)
 custom_hooks = [dict(type='HistoryHook')]
 loader = dict(num_workers=0)  # number of loader processes, which does not affect the batches
-normalisation = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # RGB, values from 0 to 255
+normalization = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # RGB, values from 0 to 255

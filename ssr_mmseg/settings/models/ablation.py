@@ -33,6 +33,6 @@ class Ablation(Section):
     blocks: list[AblationBlock] = Field(
         min_length=1,
         max_length=100,
-        description="Each block stands for all combinations of its values. A combination in several blocks is searched "
+        description="Each block means all combinations of its values. A combination in several blocks is searched "
         "once.",
     )

@@ -134,7 +134,7 @@ def resident_config(
         "dataset": dataset,
         "augmentation": schedule["augmentation"],
         "indices": indices,
-        "fill": schedule["normalisation"]["mean"][::-1],
+        "fill": schedule["normalization"]["mean"][::-1],
     }
 
 

@@ -189,7 +189,7 @@ def test_cutmix_with_probability_0_changes_nothing():
 
 
 def test_a_transform_of_single_images_is_refused():
-    expected = "augmentation RandomRotate transforms single images only; use ColourJitter.*, or set resident=False in"
+    expected = "augmentation RandomRotate transforms single images only; use ColorJitter.*, or set resident=False in"
     with pytest.raises(UserError, match=expected):
         build_transforms([{"type": "RandomRotate", "prob": 0.5}])
 

@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 FULL = [
     {"type": "RandomFlip", "prob": 0.5},
     {"type": "RandomScaleCrop", "low": 0.5, "high": 2.0},
-    {"type": "ColourJitter"},
+    {"type": "ColorJitter"},
     {"type": "CutMix", "prob": 1.0},
 ]
 

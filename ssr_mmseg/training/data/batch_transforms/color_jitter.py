@@ -9,7 +9,7 @@ from ssr_mmseg.training.data.batch_transforms.base import BATCH_TRANSFORMS, Batc
 GRAY = np.array([0.114, 0.587, 0.299])  # luma of blue, green, red (ITU-R BT.601)
 
 
-@BATCH_TRANSFORMS.register_module(name="ColourJitter")
+@BATCH_TRANSFORMS.register_module()
 class ColorJitter(BatchTransform):
     """x → M·x + b, clipped to 0 … 255, with each of four changes applied to an image with probability `prob`.
 
