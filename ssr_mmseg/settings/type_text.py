@@ -9,7 +9,7 @@ NAME = " of 1 to 100 letters, digits or underscores"
 
 @dataclass(frozen=True)
 class Style:
-    """How to write a type.
+    """The style in which a type is written.
 
     Attributes:
         sentence: For a sentence: with articles, and with limits that a table leaves out (lengths of lists, whether

@@ -1,1 +1,1 @@
-"""What each rule of the workflow does, one file per stage: read inputs, compute, write outputs whole."""
+"""Stages of the workflow and further commands, one file each: read inputs, compute, write outputs atomically."""

@@ -25,7 +25,7 @@ class Threads(Section):
 
 
 class Monitor(Section):
-    """What a training shows while it runs. Nothing here changes a result or reruns anything."""
+    """The monitoring of trainings while they run. Nothing here changes a result or reruns anything."""
 
     validation: float = Field(
         ge=0,
@@ -41,7 +41,7 @@ class Monitor(Section):
 
 
 class Experiment(Section):
-    """What to run, on which data and for how long. Keys that are left out have the values of config/config.yaml."""
+    """An experiment: networks, data and lengths of training. Omitted keys have the values of config/config.yaml."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Where to train and time networks. `auto`: CUDA if there is a usable GPU, else the CPU. `cuda` "

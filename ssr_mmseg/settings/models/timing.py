@@ -8,7 +8,7 @@ from ssr_mmseg.settings.models.base import FilePath, Label, Section, Size, Uniqu
 
 
 class Latency(Section):
-    """How to make the latency table that the cost `latency` needs; ignored by other costs."""
+    """Measurement of the latency table that the cost `latency` needs; ignored by other costs."""
 
     backend: Label = Field(description="What runs the networks: a backend of `ssr_mmseg/profiling/backends/`.")
     precision: Label = Field(description="Arithmetic; must be one that the backend offers.")
