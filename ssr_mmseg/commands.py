@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import pkgutil
+import warnings
 from typing import Any
 
 from ssr_mmseg import settings
@@ -18,8 +19,10 @@ from ssr_mmseg.utils.errors import UserError
 def load(name: str) -> Any:
     """Import a function or class by its name, `module:name`.
 
-    mmseg prints debug messages to the standard output while it is imported. They are dropped: some commands print JSON.
+    mmcv and mmseg print debug messages to the standard output while they are imported, and warn about parts that are
+    not used here. Both are dropped: some commands print JSON, and an error is one line.
     """
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(cv|seg)\.")
     with contextlib.redirect_stdout(io.StringIO()):
         return pkgutil.resolve_name(name)
 

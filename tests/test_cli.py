@@ -1,6 +1,7 @@
 """The command line: exit status, one-line errors, and the printed JSON."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -150,3 +151,21 @@ def test_space_and_cost_print_json(capfd):
     printed = yaml.safe_load(capfd.readouterr().out)
     assert printed["log10_width_choices"] == 324.44
     assert printed["cheapest"]["macs"] < printed["most_expensive"]["macs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("cost", "--genotype", PAPER, "--classes", "20", "--size", "60x64"), 2),
+        (("retrain", "--dataset", "streets", "--network", "erfnet"), 2),
+        (("cost", "--genotype", PAPER, "--classes", "20", "--size", "64x64"), 0),
+    ],
+)
+def test_a_process_of_its_own_prints_an_error_or_json_and_nothing_else(tmp_path, arguments, status):
+    """Neither the warnings of mmcv and mmseg nor what they print while they are imported."""
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-m", "ssr_mmseg", *arguments]
+    call = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert call.returncode == status
+    assert len(call.stderr.splitlines()) == (status > 0), call.stderr
+    assert call.stdout == "" if status else json.loads(call.stdout)
