@@ -26,14 +26,13 @@ import psutil
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from ssr_mmseg.jobs.provenance import provenance  # noqa: E402
+from ssr_mmseg.jobs.provenance import VOLATILE, provenance  # noqa: E402
 from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
 from ssr_mmseg.settings import paths  # noqa: E402
 from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 
 WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
 CLOCK_COLUMNS = ["fps", "latency_ms_p50", "latency_ms_p95", "search_hours", "search_peak_gb", "train_hours"]
-VOLATILE = {"hours", "peak_gb", "data_wait_share", "provenance", "commit"}  # may differ between equal runs
 COMPARED = ("metrics.json", "training.json", "gap.json", "discretization.json")
 POLL = 0.05  # seconds
 ATTEMPTS = 5  # successive failures without a kill before giving up

@@ -6,6 +6,8 @@ from importlib import metadata
 
 from ssr_mmseg.settings.paths import PROJECT
 
+# Keys of results that differ between equal runs: they depend on the machine and its load.
+VOLATILE = frozenset({"hours", "peak_gb", "data_wait_share", "provenance", "commit"})
 PACKAGES = ("torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "numpy")
 
 

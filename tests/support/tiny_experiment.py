@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.provenance import VOLATILE
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.evaluate import evaluate
 from ssr_mmseg.stages.retrain import retrain
@@ -14,7 +15,6 @@ from ssr_mmseg.utils.files import read_json
 
 DATASET = "town"
 NETWORK = "searched"
-VOLATILE = ("hours", "peak_gb", "data_wait_share", "provenance")  # depend on the machine, not on the result
 EXPERIMENT = {
     "device": "cpu",
     "networks": ["searched"],
