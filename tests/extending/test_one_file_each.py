@@ -16,6 +16,7 @@ from ssr_mmseg.architecture.genotype import build_genotype, random_choice
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.search.regularizers import REGULARIZERS
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.scenario import searches
 from ssr_mmseg.stages.profile import profile
@@ -69,7 +70,8 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
     assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
 
 
-def test_a_regularizer_may_be_in_a_module_that_the_schedule_imports(prepared, monkeypatch):
+def test_a_regularizer_may_be_in_a_module_that_the_schedule_imports(prepared, monkeypatch, request):
+    request.addfinalizer(lambda: REGULARIZERS.module_dict.pop("Spread", None))
     source = FILES[REGULARIZER]
     Path("my_module.py").write_text(source.replace("Variance", "Spread"))
     monkeypatch.syspath_prepend(prepared)
