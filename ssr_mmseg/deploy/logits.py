@@ -5,6 +5,7 @@ from typing import Any
 from mmseg.models import EncoderDecoder
 from torch import Tensor, nn
 
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
 from ssr_mmseg.models.decode_heads import AggregationHead
@@ -23,6 +24,13 @@ class LogitsNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         logits = self.head(self.neck(self.backbone(images)))
         return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
+
+
+def build_network(genotype: Genotype, classes: int) -> LogitsNetwork:
+    """Build the network of a genotype, as it is profiled."""
+    backbone = SSRNet(genotype.to_dict())
+    head = AggregationHead(list(genotype.widths), num_classes=classes, align_corners=False)
+    return LogitsNetwork(backbone, head)
 
 
 def logits_network(segmentor: EncoderDecoder) -> LogitsNetwork:

@@ -13,11 +13,11 @@ import yaml
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.config_schema import branches, experiment_schema, mapping_node
+from ssr_mmseg.settings.experiment_config import DEFAULTS
 from ssr_mmseg.settings.type_text import type_text
 
 SCHEMA = "workflow/schemas/config.schema.yaml"
 README = "config/README.md"
-DEFAULTS = "config/config.yaml"
 NEVER_FILLED = ("datasets", "ablation")  # sections whose keys do not get default values
 TABLE = re.compile(r"(<!-- keys: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 LONGEST = 90  # characters of a default value in a table

@@ -4,8 +4,7 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import extremes
 from ssr_mmseg.costs.macs_formulas import genotype_macs
-from ssr_mmseg.models.decode_heads import AggregationHead
-from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.deploy.logits import build_network
 from ssr_mmseg.profiling import count_parameters
 
 
@@ -15,10 +14,8 @@ def network_cost(genotype: Genotype, classes: int, size: tuple[int, int]) -> dic
     Raises:
         UserError: The height or the width is not a multiple of 8.
     """
-    backbone = SSRNet(genotype.to_dict())
-    head = AggregationHead(list(backbone.widths), num_classes=classes, align_corners=False)
     return {
-        "params": count_parameters(backbone) + count_parameters(head),
+        "params": count_parameters(build_network(genotype, classes)),
         "macs": genotype_macs(genotype, classes, size),
         "classes": classes,
         "size": list(size),

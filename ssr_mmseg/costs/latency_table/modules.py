@@ -3,22 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.costs.latency_table.parts import BlockPart, Part, feature_size
 from ssr_mmseg.deploy.conv_rewrites import round_up
 from ssr_mmseg.deploy.deployed_network import DeployedBlock, DeployedNetwork
-from ssr_mmseg.deploy.logits import LogitsNetwork
-from ssr_mmseg.models.decode_heads import AggregationHead
-from ssr_mmseg.models.derived_network import DerivedBlock, SSRNet
+from ssr_mmseg.deploy.logits import build_network
+from ssr_mmseg.models.derived_network import DerivedBlock
 
 REPEATS = 2  # pairs of blocks in a chain, so that entering and leaving it counts less than for a single block
-
-
-def build_network(genotype: Genotype, classes: int) -> LogitsNetwork:
-    """Build the network of a genotype, as it is profiled."""
-    backbone = SSRNet(genotype.to_dict())
-    head = AggregationHead(list(genotype.widths), num_classes=classes, align_corners=False)
-    return LogitsNetwork(backbone, head)
 
 
 def build_chain(part: BlockPart) -> nn.Sequential:
