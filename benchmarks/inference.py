@@ -129,8 +129,8 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
             with arithmetic(backend.precision):
                 backend.prepare(images)
                 agreement = check_logits(backend.run(), expected, backend.precision, label)
-        except UserError as error:
-            missing[label] = str(error)
+        except Exception as error:  # a backend's library may raise anything: the others are still worth their figures
+            missing[label] = f"{error}" if isinstance(error, UserError) else f"{type(error).__name__}: {error}"[:500]
             continue
         steps[label] = (_within(backend.precision, backend.run), backend.synchronize)
         facts[label] = {"precision": backend.precision, "graph": graph, **agreement}

@@ -119,35 +119,52 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--dataset", default="camvid", help="one of its datasets (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10, help="seconds per variant after its warm-up (%(default)s)")
     parser.add_argument("--network", default="paper_cityscapes", help="network to retrain (%(default)s)")
+    parser.add_argument("--variants", nargs="+", metavar="NAME", help="of those of both parts (all)")
     parser.add_argument("--out", type=Path, help="JSON file to write, updated after each variant")
     return parser.parse_args()
+
+
+def measured(config: dict, arguments: argparse.Namespace, part: str, lines: str) -> dict[str, Any]:
+    """Return the figures of one variant; of one that crashes, in a compiler, say, the error: the others still count."""
+    batch = settings.for_dataset(config, arguments.dataset)[part]["batch_size"]
+    try:
+        epochs, steps, device = times(config, arguments.dataset, part, lines, arguments.network)
+    except UserError:
+        raise
+    except Exception as error:
+        return {"error": f"{type(error).__name__}: {error}"[:500]}
+    raw = [round(1000 * seconds, 3) for seconds in epochs]
+    return {
+        "batch": batch,
+        "steps_per_epoch": steps,
+        "first_epoch_s": round(epochs[0] * steps, 2),
+        "ms_per_step": statistics.median(raw[WARM:]),
+        "epochs_ms_per_step": raw,
+        "environment": environment(torch.device(device)),
+    }
 
 
 def main() -> int:
     arguments = parse()
     logging.disable(logging.INFO)  # mmengine's messages would mix with the output
     Stopwatch.seconds = arguments.seconds
-    rows = []
+    record: dict[str, Any] = {
+        "setting": {"config": arguments.config, "dataset": arguments.dataset, "network": arguments.network},
+        "rows": [],
+        "provenance": provenance(),
+    }
+    variants = [("retrain", *variant) for variant in RETRAIN.items()] + [("search", *v) for v in SEARCH.items()]
     try:
         config = settings.read_config(arguments.config)
-        dataset_settings = settings.for_dataset(config, arguments.dataset)
-        setting = {"config": arguments.config, "dataset": arguments.dataset, "network": arguments.network}
-        for part, variants in (("retrain", RETRAIN), ("search", SEARCH)):
-            for name, lines in variants.items():
-                epochs, steps, device = times(config, arguments.dataset, part, lines, arguments.network)
-                raw = [round(1000 * seconds, 3) for seconds in epochs]
-                row = {
-                    "step": part,
-                    "variant": name,
-                    "batch": dataset_settings[part]["batch_size"],
-                    "steps_per_epoch": steps,
-                }
-                row |= {"first_epoch_s": round(epochs[0] * steps, 2), "ms_per_step": statistics.median(raw[WARM:])}
-                print(json.dumps(row), flush=True)
-                rows.append(row | {"epochs_ms_per_step": raw})
-                if arguments.out:
-                    circumstances = {"environment": environment(torch.device(device)), "provenance": provenance()}
-                    write_json(arguments.out, {"setting": setting, "rows": rows, **circumstances})
+        for part, name, lines in variants:
+            if arguments.variants and name not in arguments.variants:
+                continue
+            row = {"step": part, "variant": name, **measured(config, arguments, part, lines)}
+            record |= {"environment": row.pop("environment", record.get("environment"))}
+            record["rows"].append(row)
+            print(json.dumps({key: value for key, value in row.items() if key != "epochs_ms_per_step"}), flush=True)
+            if arguments.out:
+                write_json(arguments.out, record)
     except UserError as error:
         print(f"training_step: {error}", file=sys.stderr)
         return 2

@@ -48,9 +48,9 @@ def resizing_matrix(side: int, grids: Sequence[int], like: Tensor) -> Tensor:
 
 def _cells(grids: Sequence[int], like: Tensor) -> tuple[Tensor, Tensor]:
     """Return each cell's index within its grid and the number of cells of that grid, (Σ grids,) each."""
-    cell = [number for grid in grids for number in range(grid)]
-    grid = [grid for grid in grids for _ in range(grid)]
-    return torch.tensor(cell, device=like.device), torch.tensor(grid, device=like.device)
+    # made on the device: a CUDA graph cannot record a copy of a list from the host
+    cell = [torch.arange(grid, device=like.device) for grid in grids]
+    return torch.cat(cell), torch.cat([torch.full_like(numbers, len(numbers)) for numbers in cell])
 
 
 def _exact(like: Tensor) -> torch.dtype:

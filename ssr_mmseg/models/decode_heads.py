@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ssr_mmseg.models.losses import mean_over_processes
-from ssr_mmseg.models.operators import PyramidPooling, conv_bn_relu, upsample
+from ssr_mmseg.models.operators import PyramidPooling, conv_bn_relu, upsample, upsample_feature
 
 
 @MODELS.register_module()
@@ -70,7 +70,7 @@ class AggregationHead(BaseDecodeHead):
 
     def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
         half, quarter, eighth = inputs
-        context = upsample(self.context(eighth), quarter.shape[2:])
+        context = upsample_feature(self.context(eighth), quarter.shape[2:])
         detail = self.skip(torch.cat([quarter, F.avg_pool2d(half, 2)], dim=1))
         return self.cls_seg(self.fuse(torch.cat([context, detail], dim=1)))
 

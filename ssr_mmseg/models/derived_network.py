@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ssr_mmseg.architecture.genotype import Block, Genotype
 from ssr_mmseg.architecture.search_space import STEM_CHANNELS
-from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
+from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample_feature
 
 
 class DerivedBlock(nn.Module):
@@ -25,7 +25,7 @@ class DerivedBlock(nn.Module):
         if self.resolution == 1:
             y = self.operator(x)
         else:
-            y = upsample(self.operator(F.max_pool2d(x, self.resolution)), x.shape[2:])
+            y = upsample_feature(self.operator(F.max_pool2d(x, self.resolution)), x.shape[2:])
         return F.relu(y + fit_channels(x, y.shape[1]))
 
 

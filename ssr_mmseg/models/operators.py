@@ -74,8 +74,16 @@ class CandidateOperator(nn.Module):
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:
-    """Resize (B, C, h, w) bilinearly to (B, C, *size)."""
+    """Resize (B, C, h, w) bilinearly to (B, C, *size); autocast computes it in float32."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def upsample_feature(x: Tensor, size: torch.Size) -> Tensor:
+    """Resize like `upsample`, in the precision of x: autocast would turn all that is added to it into float32."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return upsample(x, size)
+    with torch.autocast(x.device.type, enabled=False):
+        return upsample(x, size)
 
 
 def fit_channels(x: Tensor, channels: int) -> Tensor:
@@ -105,7 +113,7 @@ class PyramidPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         size = x.shape[2:]
-        return self.fuse(torch.cat([*(upsample(branch(x), size) for branch in self.branches), x], dim=1))
+        return self.fuse(torch.cat([*(upsample_feature(branch(x), size) for branch in self.branches), x], dim=1))
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int, dropout: float = 0.0) -> nn.Sequential:

@@ -14,7 +14,7 @@ from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
 from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, surviving_structure
 from ssr_mmseg.models.batch_norm import per_channel
 from ssr_mmseg.models.mixed_operator import add_mixture
-from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample
+from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample_feature
 
 
 class SuperBlock(nn.Module):
@@ -71,7 +71,7 @@ class SuperBlock(nn.Module):
                 pooled = F.max_pool2d(x, resolution)
                 zeros = torch.zeros_like(fit_channels(pooled, self.outputs))
                 coarse = add_mixture(zeros, pooled, operators, *weights)
-                total = total + upsample(coarse, x.shape[2:])
+                total = total + upsample_feature(coarse, x.shape[2:])
         return F.relu_(total)
 
     def _operator(self, option: int) -> CandidateOperator:

@@ -1,5 +1,6 @@
 """The search loop, which alternates weight steps and architecture steps, and its optimizers (method §6)."""
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -43,6 +44,11 @@ class SearchLoop(ResumableTrainLoop):
         cost = build_cost(space=architecture.space, **objective["cost"])
         self.objective = ArchitectureObjective(architecture, objective["weights"], objective["regularizer"], cost)
 
+    @cached_property
+    def step(self) -> TwoPhaseStep:
+        """The step on one batch for each phase; the runner builds its optimizers after its loop."""
+        return TwoPhaseStep(self.runner.model, self.runner.optim_wrapper, self.objective)
+
     @property
     def noise_key(self) -> tuple[int, ...]:
         """Nothing: the operators draw the noise of all processes alike, and each takes its images' part."""
@@ -63,8 +69,7 @@ class SearchLoop(ResumableTrainLoop):
         """Run one weight step and, while a gate is undecided, one architecture step."""
         weight_batch, architecture_batch = data_batch
         self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=weight_batch)
-        step = TwoPhaseStep(self.runner.model, self.runner.optim_wrapper, self.objective)
-        outputs = step(weight_batch, architecture_batch)
+        outputs = self.step(weight_batch, architecture_batch)
         self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=weight_batch, outputs=outputs)
         self._iter += 1
 
