@@ -57,6 +57,7 @@ class Backend(ABC):
     def prepare(self, images: Tensor) -> None:
         """Take the batch (N, 3, H, W), float32, that every run maps; compile or export the network if necessary."""
 
+    @torch.inference_mode()
     def load(self, images: Tensor) -> None:
         """Replace the prepared batch by another one of the same shape, which is on the host."""
         self.images.copy_(images)

@@ -67,6 +67,16 @@ def test_a_backend_computes_the_network_on_every_batch(network, name, precision)
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("name", ["eager", "channels_last"])
+def test_a_batch_prepared_in_inference_mode_can_be_replaced(network, name):
+    """Some backends prepare in inference mode, whose tensors torch refuses to change outside of it."""
+    backend = create_backend(name, network, CPU)
+    with torch.inference_mode():
+        backend.prepare(frames(1))
+    backend.load(frames(2))
+    assert torch.equal(backend.images.contiguous(), frames(2))
+
+
 def test_int8_is_int8_and_needs_calibration(network):
     for name in ("onnxruntime", "openvino"):
         backend = create_backend(name, network, CPU, "int8")
