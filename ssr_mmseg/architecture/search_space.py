@@ -5,7 +5,7 @@ mid and an out width; each stage chooses its depth.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,16 +145,16 @@ class SearchSpace:
             )
 
     @classmethod
-    def from_settings(cls, search: dict) -> "SearchSpace":
+    def from_settings(cls, search: Mapping[str, Any]) -> "SearchSpace":
         """Build the space from the `search` section of an experiment configuration."""
-        space = search["space"]
-        return cls(
-            stages=tuple(StageSpace(**stage) for stage in space["stages"]),
-            dilations=tuple(space["dilations"]),
-            resolutions=tuple(space["resolutions"]),
-            width_options=space["width_options"],
-            searched=tuple(search["dimensions"]),
-        )
+        return cls.from_dict(search["space"], search["dimensions"])
+
+    @classmethod
+    def from_dict(cls, space: Mapping[str, Any], dimensions: Sequence[str] = DIMENSIONS) -> "SearchSpace":
+        """Build the space from plain values: `stages`, and optionally `dilations`, `resolutions`, `width_options`."""
+        values = {**space, "stages": tuple(StageSpace(**stage) for stage in space["stages"])}
+        values |= {key: tuple(values[key]) for key in ("dilations", "resolutions") if key in values}
+        return cls(**values, searched=tuple(dimensions))
 
     @property
     def operators(self) -> tuple[tuple[int, int], ...]:

@@ -1,15 +1,15 @@
 """Datasets, and how to add a type of dataset.
 
-**A dataset that mmseg can read** needs one file, `config/mmseg/datasets/<type>.py`, in the working directory or in the
-project. It defines one mmseg dataset config per split:
+**A dataset that mmseg can read** needs one file, `config/mmseg/_base_/datasets/<type>.py`, in the working directory or
+in the project: a dataset file as mmseg has them, such as this one, which takes mmseg's own as its base:
 
-    train = dict(type="ADE20KDataset", data_prefix=dict(img_path="images/train", seg_map_path="labels/train"))
-    val = dict(type="ADE20KDataset", data_prefix=dict(img_path="images/val", seg_map_path="labels/val"))
-    test = None
+    _base_ = ["mmseg::_base_/datasets/potsdam.py"]
 
-`test = None` means that the test split has no labels; results are then measured on `val`. The paths are relative to
-the data's root, the folder that contains both folders of `train`: the dataset's `source`, or a folder up to three
-levels below it. A split may set any argument of its class except `data_root` and `pipeline`, which the project sets.
+The project reads the dataset of its `train_dataloader`, `val_dataloader` and `test_dataloader`: the class, its
+arguments, and the folders in `data_prefix`, relative to the data's root, which is the folder that contains both folders
+of `train`: the dataset's `source`, or a folder up to three levels below it. Without a `test_dataloader`, or with val's
+folders in it, the test split has no labels; results are then measured on `val`. Pipelines and batch sizes count where
+the file is a base of a config that `search.config` or `retrain.config` names.
 
 **A dataset class of your own** is registered with mmseg's `DATASETS`, most easily as a subclass of `PairedDataset`
 (`base.py`). If it is in an importable module outside the project, the config file imports it:

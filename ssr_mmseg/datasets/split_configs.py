@@ -11,7 +11,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 
 SPLITS = ("train", "val", "test")
-FOLDER = "config/mmseg/datasets"
+FOLDER = "config/mmseg/_base_/datasets"
 
 
 def available_types() -> list[str]:
@@ -34,10 +34,13 @@ def type_module(dataset_type: str) -> ModuleType | None:
 
 
 def read_splits(dataset_type: str) -> dict[str, dict | None]:
-    """Read `config/mmseg/datasets/<type>.py`: a dataset config for train and val, and one or None for test.
+    """Return the dataset config of each split from `config/mmseg/_base_/datasets/<type>.py`, without its pipeline.
+
+    The file is a dataset file as mmseg has them, with `train_dataloader`, `val_dataloader` and `test_dataloader`. If
+    there is no test loader, or it reads val's folders, the test split has no labels: None.
 
     Raises:
-        UserError: There is no such type, or its file does not define these configs.
+        UserError: There is no such type, or its file does not define the loaders.
     """
     names = available_types()
     if dataset_type not in names:
@@ -50,18 +53,22 @@ def read_splits(dataset_type: str) -> dict[str, dict | None]:
         config = Config.fromfile(file).to_dict()
     except Exception as error:  # the file is Python and may raise anything
         raise UserError(f"{file} is not a valid mmengine config: {error}; correct it") from error
+    splits: dict[str, dict | None] = {}
     for split in SPLITS:
-        if split not in config:
-            raise UserError(f"{file} does not define {split}; expected dataset configs train, val and test")
-        value = config[split]
-        if value is None and split == "test":
+        loader = config.get(f"{split}_dataloader")
+        value = loader.get("dataset") if isinstance(loader, dict) else None
+        if loader is None and split == "test":
+            splits[split] = None
             continue
         if not isinstance(value, dict) or "type" not in value or "data_prefix" not in value:
-            raise UserError(f"{file}: {split} must be a dict with type and data_prefix, found {value!r}")
-        set_elsewhere = sorted({"data_root", "pipeline"} & set(value))
-        if set_elsewhere:
-            raise UserError(f"{file}: remove {', '.join(set_elsewhere)} from {split}, because the project sets it")
-    return {split: config[split] for split in SPLITS}
+            raise UserError(
+                f"{file}: {split}_dataloader.dataset must be a dict with type and data_prefix, found {value!r}; "
+                "see ssr_mmseg/datasets/__init__.py"
+            )
+        splits[split] = {key: item for key, item in value.items() if key not in ("data_root", "pipeline")}
+    if splits["test"] == splits["val"]:
+        splits["test"] = None
+    return splits
 
 
 def split_configs(settings: dict, root: Path) -> dict[str, dict | None]:

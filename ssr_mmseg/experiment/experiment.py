@@ -1,17 +1,16 @@
 """Translate a job of the workflow into an mmengine config.
 
-Sizes, lengths, seeds and the network to train come from the YAML configuration, models, optimizers, losses and
-augmentations from `config/mmseg/`, and the data and their class weights from the manifest.
+The YAML configuration names complete mmengine configs (`config/mmseg/`), which also run as they stand. Laid over them
+is what the data and the scenario decide: data, classes and their weights, sizes, lengths, seeds, the network and the
+search space, folders, and the hooks that save, resume and report.
 """
 
 import inspect
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine import dist
 from mmengine.config import Config
@@ -26,19 +25,21 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
-from ssr_mmseg.datasets.transforms import IGNORED
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.cost import cost_arguments
-from ssr_mmseg.experiment.dataloaders import Dataloaders
+from ssr_mmseg.experiment.data import PreparedData
+from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.utils import hashing
+from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
+
+NEVER = 10**9  # epochs between the validations of mmengine's loop: ValidationHook decides when to validate
 
 
 class Experiment:
@@ -65,7 +66,7 @@ class Experiment:
         check_input_size(self.size)
         self.classes = len(self.manifest["classes"])
         self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
-        self.dataloaders = Dataloaders(dataset, self.splits, self.manifest, self.size, seed)
+        self.data = PreparedData(dataset, self.splits, self.manifest, self.size)
 
     def work_folder(self, stage: str, identity: str) -> Path:
         """Return the folder for the state of an unfinished training, named by everything that its result depends on."""
@@ -87,30 +88,29 @@ class Experiment:
         threads = self.settings["threads"][part]
         torch.set_num_threads(min(threads, int(allowed)) if allowed.isdecimal() else threads)
 
-    def halves(self) -> tuple[list[int], list[int]]:
-        """Draw two disjoint halves of the training split with the seed, and return their indices."""
-        order = np.random.default_rng(self.seed).permutation(self.dataloaders.image_count(["train"]))
-        middle = len(order) // 2
-        return sorted(order[:middle].tolist()), sorted(order[middle:].tolist())
-
     def supernet(self, structure: list | None) -> dict:
         """Return the model config of the supernet that has the blocks, operators and widths of `structure`."""
         search = self.settings["search"]
-        model = _read(settings.SUPERNET)["model"]
-        model["backbone"] |= {"search": search, "structure": structure}
+        model = self._read("search", "SSRSupernet")["model"]
+        model["backbone"] |= {key: search[key] for key in ("space", "dimensions", "gate")} | {"structure": structure}
         model["decode_head"]["in_channels"] = search["space"]["stages"][-1]["channels"]
-        return self._complete(model, class_weights(self.manifest, "eighth", ["train"]), search["schedule"])
+        set_data(model, self.size, self.classes, class_weights(self.manifest, "eighth", ["train"]))
+        return model
 
     def network(self, network: str, genotype: Genotype | None) -> dict:
-        """Return the model config of a network to train from scratch: the genotype's, or without one the baseline's."""
+        """Return the model config of a network to train from scratch: the genotype's, or without one the baseline's.
+
+        The cross-entropy of the config that `retrain.config` names applies to all networks.
+        """
         if genotype is None:
-            model = _read(project_files.defining_file(network))["model"]
+            model = read_mmseg_config(project_files.defining_file(network))["model"]
+            share_loss(model, self._read("retrain")["model"])
         else:
-            model = _read(settings.DERIVED)["model"]
+            model = self._read("retrain", "SSRNet")["model"]
             model["backbone"]["genotype"] = genotype.to_dict()
             model["decode_head"]["in_channels"] = list(genotype.widths)
-        weights = class_weights(self.manifest, "full", self.train_splits)
-        return self._complete(model, weights, self.settings["retrain"]["schedule"])
+        set_data(model, self.size, self.classes, class_weights(self.manifest, "full", self.train_splits))
+        return model
 
     @property
     def space(self) -> SearchSpace:
@@ -122,32 +122,15 @@ class Experiment:
         """The splits that networks are retrained on."""
         return self.settings["dataset"]["train_split"].split("+")
 
-    def _complete(self, model: dict, weights: list[float], schedule: str) -> dict:
-        """Fill in the settings that depend on the data: input size, and classes and class weights of every head.
+    def evaluation_loader(self, split: str, part: str = "retrain") -> DataLoader:
+        """Build the loader of a split's images, one by one and in order, at the network's input size.
 
-        The keys of the schedule's `loss` override those of every head's cross-entropy.
+        Args:
+            part: Whose mmengine config has the pipeline, in `val_dataloader`: `retrain` or `search`.
         """
-        schedule_config = _read(schedule)
-        model["data_preprocessor"] = {
-            "type": "BatchPreProcessor",
-            **schedule_config["normalization"],
-            "bgr_to_rgb": True,
-            "pad_val": 0,
-            "seg_pad_val": IGNORED,
-            "size": self.size,
-        }
-        auxiliary = model.get("auxiliary_head") or []
-        for head in [model["decode_head"], *(auxiliary if isinstance(auxiliary, list) else [auxiliary])]:
-            head["num_classes"] = self.classes
-            for loss in head["loss_decode"] if isinstance(head["loss_decode"], list) else [head["loss_decode"]]:
-                if loss["type"] == "CrossEntropyLoss":
-                    loss |= schedule_config.get("loss", {})
-                    loss.setdefault("class_weight", weights)
-        return model
-
-    def evaluation_loader(self, split: str) -> DataLoader:
-        """Build the loader of a split's images, one by one and in order, at the network's input size."""
-        return Runner.build_dataloader(self.dataloaders.evaluation(split))
+        dataset = self.data.split(split, self._read(part), "val_dataloader")
+        loader = {"batch_size": 1, "num_workers": 0, "sampler": {"type": "OrderedSampler"}, "dataset": dataset}
+        return Runner.build_dataloader(loader)
 
     def search_runner(
         self, structure: list | None, last: int, total: int, work: Path, progress: Path | None = None
@@ -162,79 +145,103 @@ class Experiment:
             progress: The job's progress file; by default one in the work folder.
         """
         search = self.settings["search"]
-        config = _read(search["schedule"])
-        halves = self.halves() if search["split"] == "halves" else (None, None)
-        loaders = [
-            self.dataloaders.training(["train"], config, search["batch_size"], indices, stream=stream)
-            for stream, indices in enumerate(halves)
-        ]
-        objective = {
-            "weights": config.pop("objective"),
-            "regularizer": search["regularizer"],
-            "cost": cost_arguments(self.config, self.dataset),
-        }
-        loop = {"type": "SearchLoop", "architecture_dataloader": loaders[1], "max_epochs": last, "objective": objective}
-        hooks = [*config["custom_hooks"]]
-        for hook in hooks:
-            if hook["type"] == "RegularizerRampHook":
-                hook.setdefault("epochs", total)
+        config = self._read("search", "SSRSupernet")
+        hooks = Hooks(config["custom_hooks"])
+        if hooks.find("RegularizerRampHook"):
+            hooks.set("RegularizerRampHook", epochs=total)
+        hooks.drop("ValidationHook")
         if search["shrink"]:
-            hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
-        hooks.append({"type": "GateHistoryHook"})
+            hooks.set("ShrinkingHook", threshold=search["threshold"])
+        else:
+            hooks.drop("ShrinkingHook")
+        hooks.set("GateHistoryHook")
         if self.settings["monitor"]["tensorboard"] and dist.is_main_process():
             hooks.append({"type": "GateBoardHook"})
-        hooks += self._monitors(progress or work / "progress.json", {})
-        return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
+        cost = cost_arguments(self.config, self.dataset)
+        changes = {
+            "model": self.supernet(structure),
+            "train_cfg.max_epochs": last,
+            "train_cfg.regularizer": search["regularizer"],
+            "train_cfg.split": search["split"],
+            "train_cfg.cost": cost["cost"],
+            "train_cfg.size": cost["size"],
+            "train_cfg.table": cost["table"],
+        }
+        images = self.data.image_count(["train"]) // (2 if search["split"] == "halves" else 1)
+        fit_schedulers(config, total, max(images // search["batch_size"], 1))
+        return self._runner(config, changes, ["train"], search["batch_size"], hooks, work, progress)
 
     def retrain_runner(
         self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
     ) -> Runner:
         """Build the runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
-        config = _read(retrain["schedule"])
-        baseline = _read(project_files.defining_file(network)) if genotype is None else {}
-        transforms = baseline.get("train_transforms", [])
-        loader = self.dataloaders.training(self.train_splits, config, retrain["batch_size"], transforms=transforms)
-        loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
-        model = self.network(network, genotype)
-        curve = config.get("validation", {}) if "val" not in self.train_splits else {}
-        hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json", curve)]
-        return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
+        config = self._read("retrain")
+        hooks = Hooks(config["custom_hooks"])
+        if "val" in self.train_splits:
+            hooks.drop("ValidationHook")
+        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
+        steps = max(self.data.image_count(self.train_splits) // retrain["batch_size"], 1)
+        fit_schedulers(config, retrain["epochs"], steps)
+        return self._runner(config, changes, self.train_splits, retrain["batch_size"], hooks, work, progress)
 
-    def _monitors(self, progress: Path, curve: dict) -> list[dict]:
-        if not dist.is_main_process():
-            return []  # the main process monitors the training
-        loader = self.dataloaders.evaluation("val")
-        return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
+    def _read(self, part: str, backbone: str | None = None) -> Config:
+        """Read the mmengine config of `search` or `retrain`.
+
+        Raises:
+            UserError: Its backbone is not of the type that is needed.
+        """
+        name = self.settings[part]["config"]
+        config = read_mmseg_config(name)
+        found = config.get("model", {}).get("backbone", {}).get("type")
+        if backbone and found != backbone:
+            raise UserError(f"{part}.config: {name} has the backbone {found}, expected {backbone}; name another config")
+        return config
 
     def _runner(
-        self, config: Config, model: dict, loader: dict, loop: dict, hooks: list, epochs: int, work: Path
+        self,
+        config: Config,
+        changes: dict[str, Any],
+        splits: list[str],
+        batch_size: int,
+        hooks: Hooks,
+        work: Path,
+        progress: Path | None,
     ) -> Runner:
-        for scheduler in _schedulers(config["param_scheduler"]):
-            # mmengine's polynomial reaches its minimum one step before `end`; the last epoch should still learn
-            scheduler.setdefault("end", epochs if scheduler.get("convert_to_iter_based") else epochs + 1)
-            begin = scheduler.get("begin", 0)
-            if begin >= scheduler["end"]:
-                raise UserError(
-                    f"{epochs} epochs end within the schedule's warm-up: {scheduler['type']} begins at "
-                    f"{begin}; train longer, or change param_scheduler in the schedule"
-                )
-        hooks.append({"type": "StateHook", "path": str(work / "state.pth"), **config.get("state", {})})
-        complete = config.to_dict() | {
-            "model": model,
-            "train_dataloader": loader,
-            "train_cfg": loop,
-            "custom_hooks": hooks,
-            "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
-            "work_dir": str(work / "log"),
-            "randomness": {"seed": self.seed, "deterministic": False},
-            "experiment_name": work.name,
-        }
+        """Build a runner of an mmengine config with the changes of a stage and those of all stages."""
+        monitor = self.settings["monitor"]
+        if not hooks.find("HistoryHook"):
+            hooks.insert(0, {"type": "HistoryHook"})
+        curve = hooks.find("ValidationHook")
+        for hook in monitors(monitor, self.manifest["palette"], progress or work / "progress.json"):
+            if not (curve and hook["type"] == "ValidationHook"):
+                hooks.append(hook)
+        hooks.set("StateHook", path=str(work / "state.pth"))
+        config["default_hooks"].pop("visualization", None)
+        lay_over(
+            config,
+            {
+                **changes,
+                **self.data.configs(config, splits),
+                "train_dataloader.batch_size": distributed.images_per_process(batch_size),
+                "train_cfg.val_interval": NEVER,
+                "test_dataloader": None,
+                "test_cfg": None,
+                "test_evaluator": None,
+                "default_hooks.checkpoint": None,  # StateHook saves
+                "default_hooks.sampler_seed": None,
+                "custom_hooks": list(hooks),
+                "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
+                "work_dir": str(work / "log"),
+                "randomness": {"seed": self.seed, "deterministic": False},
+                "experiment_name": work.name,
+            },
+        )
         if dist.is_main_process():
-            write_json(work / "log" / "config.json", complete)
+            write_json(work / "log" / "config.json", config.to_dict())
         # not `from_cfg`, which takes seconds to format the whole config as Python three times
         parameters = inspect.signature(Runner).parameters
-        return Runner(**{key: value for key, value in complete.items() if key in parameters})
+        return Runner(**{key: value for key, value in config.items() if key in parameters})
 
     def _backends(self) -> list[str]:
         """Return the types of mmengine's visualization backends: JSON lines, and TensorBoard if it is enabled."""
@@ -244,18 +251,3 @@ class Experiment:
         """Build a segmentor from its config, on the CPU."""
         torch.manual_seed(self.seed)
         return MODELS.build(model)
-
-
-def _read(path: str | Path) -> Config:
-    """Read an mmengine config from the working directory or the project."""
-    file = paths.project_file(path)
-    try:
-        return Config.fromfile(file)
-    except Exception as error:  # the file is Python and may raise anything
-        raise UserError(f"{file} is not a valid mmengine config: {error}") from error
-
-
-def _schedulers(value: Any) -> Iterator[dict]:
-    """Yield the configs in `param_scheduler`: one, a list, or a mapping of those by optimizer."""
-    for entry in value.values() if isinstance(value, dict) and "type" not in value else [value]:
-        yield from entry if isinstance(entry, list) else [entry]

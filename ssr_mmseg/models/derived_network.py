@@ -37,10 +37,11 @@ class SSRNet(BaseModule):
 
     Args:
         genotype: Content of a genotype file (`Genotype.to_dict`), or its path.
+        init_cfg: mmengine's initialization, such as `dict(type="Pretrained", checkpoint=PATH)`.
     """
 
-    def __init__(self, genotype: dict | str) -> None:
-        super().__init__()
+    def __init__(self, genotype: dict | str, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
         self.genotype = Genotype.read(genotype) if isinstance(genotype, str) else Genotype.from_dict(genotype)
         self.stem = ReductionBlock(3, STEM_CHANNELS)
         self.reductions, self.stages = nn.ModuleList(), nn.ModuleList()

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.search_space import STEM_CHANNELS, SearchSpace
+from ssr_mmseg.architecture.search_space import DIMENSIONS, STEM_CHANNELS, SearchSpace
 from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, surviving_structure
 from ssr_mmseg.models.batch_norm import per_channel
 from ssr_mmseg.models.mixed_operator import add_mixture
@@ -86,15 +86,24 @@ class SSRSupernet(BaseModule):
     zeros beyond the chosen width. H and W must be multiples of 8.
 
     Args:
-        search: The section `search` of an experiment configuration: space, dimensions, gate.
+        space: The search space, as `SearchSpace.from_dict` takes it.
+        dimensions: What is searched; all dimensions by default.
+        gate: How architecture parameters become probabilities: sigmoid or softmax.
         structure: The materialized structure, as written by `structure_to_json`; the whole space by default.
+        init_cfg: mmengine's initialization, such as `dict(type="Pretrained", checkpoint=PATH)`.
     """
 
-    def __init__(self, search: dict, structure: list | None = None) -> None:
-        super().__init__()
-        space = SearchSpace.from_settings(search)
-        self.space = space
-        self.architecture = ArchitectureParameters(space, search["gate"])
+    def __init__(
+        self,
+        space: dict,
+        dimensions: Sequence[str] = DIMENSIONS,
+        gate: str = "sigmoid",
+        structure: list | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.space = space = SearchSpace.from_dict(space, dimensions)
+        self.architecture = ArchitectureParameters(space, gate)
         if structure is None:
             alive = {gate: value.numpy() for gate, value in self.architecture.alive.items()}
             self.structure: Structure = surviving_structure(space, alive)

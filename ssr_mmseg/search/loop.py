@@ -1,8 +1,10 @@
 """The search loop, which alternates weight steps and architecture steps, and its optimizers (method §6)."""
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapperDict
 from mmengine.registry import build_from_cfg
@@ -12,8 +14,9 @@ from torch import nn
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, get_architecture, is_architecture
-from ssr_mmseg.training.data.device_loader import build_loader
-from ssr_mmseg.training.loop import ResumableTrainLoop, model_device
+from ssr_mmseg.training.data.loaders import build_loaders
+from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.utils.errors import UserError
 
 
 @LOOPS.register_module()
@@ -22,27 +25,39 @@ class SearchLoop(ResumableTrainLoop):
 
     Args:
         runner: The runner; its `optim_wrapper` has the parts `weights` and `architecture`.
-        dataloader: Batches of the weight steps.
-        architecture_dataloader: Batches of the architecture steps.
+        dataloader: Batches of images, from which the loader of each step is made: see `build_loaders`.
         max_epochs: The epoch at which this stage ends.
-        objective: `weights` and `regularizer` of `ArchitectureObjective`, and in `cost` the arguments of `build_cost`
-            except the space.
+        objective: Weights of the terms of the architecture loss: `cross_entropy`, `cost`, and one for each gate.
+        cost: The cost to end with, as `build_cost` takes it, such as `dict(type="macs", target=0.6)`.
+        size: Height and width of the network's input, for the cost.
+        regularizer: Name of a regularizer, or a dict of its `type` and arguments.
+        split: `halves`: the two steps learn on disjoint halves of the images. `whole`: both learn on all of them.
+        table: Path of the latency table, for a cost that needs one.
+        options: Arguments of mmengine's `EpochBasedTrainLoop`.
     """
 
     def __init__(
         self,
         runner: Any,
         dataloader: Any,
-        architecture_dataloader: Any,
         max_epochs: int,
-        objective: dict,
+        objective: dict[str, float],
+        cost: dict,
+        size: Sequence[int],
+        regularizer: str | dict = "ssr",
+        split: str = "halves",
+        table: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(runner, dataloader, max_epochs, **options)
-        self.architecture_dataloader = build_loader(architecture_dataloader, runner.seed, model_device(runner.model))
+        if split not in ("halves", "whole"):
+            raise UserError(f"the split of a search is halves or whole, found {split!r}; correct it")
+        parts = partial(halves, seed=runner.seed) if split == "halves" else _twice
+        weight_loader, self.architecture_dataloader = build_loaders(dataloader, runner, parts)
+        super().__init__(runner, weight_loader, max_epochs, **options)
         architecture = get_architecture(runner.model)
-        cost = build_cost(space=architecture.space, **objective["cost"])
-        self.objective = ArchitectureObjective(architecture, objective["weights"], objective["regularizer"], cost)
+        classes = runner.model.decode_head.num_classes
+        built = build_cost(cost, architecture.space, classes, size, table)
+        self.objective = ArchitectureObjective(architecture, objective, regularizer, built)
 
     @cached_property
     def step(self) -> TwoPhaseStep:
@@ -79,6 +94,17 @@ class SearchLoop(ResumableTrainLoop):
         architecture = get_architecture(self.runner.model)
         ratio = float(self.objective.cost_ratio(architecture.probabilities()))
         return {"options_alive": sum(architecture.options_alive().values()), "cost_ratio": ratio}
+
+
+def halves(images: int, seed: int) -> tuple[list[int], list[int]]:
+    """Draw two disjoint halves of `images` images with the seed, and return their indices."""
+    order = np.random.default_rng(seed).permutation(images)
+    middle = images // 2
+    return sorted(order[:middle].tolist()), sorted(order[middle:].tolist())
+
+
+def _twice(images: int) -> tuple[None, None]:
+    return None, None
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()

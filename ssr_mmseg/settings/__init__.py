@@ -5,8 +5,6 @@ Must not import torch or mmengine: the Snakefile imports this package, in every 
 
 from ssr_mmseg.settings.experiment_config import (
     DEFAULTS,
-    DERIVED,
-    SUPERNET,
     complete,
     dataset_names,
     for_dataset,
@@ -20,9 +18,7 @@ from ssr_mmseg.settings.stage_table import STAGES
 
 __all__ = [
     "DEFAULTS",
-    "DERIVED",
     "STAGES",
-    "SUPERNET",
     "complete",
     "dataset_names",
     "for_dataset",

@@ -20,8 +20,6 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_bytes, read_json
 
 DEFAULTS = "config/config.yaml"
-SUPERNET = "config/mmseg/models/supernet.py"
-DERIVED = "config/mmseg/models/ssr_net.py"
 
 
 def read_config(path: str | Path, changes: dict | None = None) -> dict:
@@ -68,8 +66,6 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         config.pop("ablation", None)
     config |= replaced
     validate(config, origin)
-    for model in (SUPERNET, DERIVED):
-        project_files.mmengine_digest(paths.project_file(model))
     for name in config["datasets"]:
         _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")
     for scenario in scenarios(config).values():
@@ -85,10 +81,10 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
     validate(settings, origin)
     _check_plugin_names(settings, origin)
     project_files.mmengine_digest(project_files.dataset_file(one["datasets"][scenario.dataset]["type"]))
-    project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
+    project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))
     latency_table_path(config, scenario.name)
     if scenario.name == scenario.dataset:
-        project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
+        project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         for network in config["networks"]:
             _check_network(network)
 

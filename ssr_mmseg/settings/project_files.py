@@ -1,4 +1,4 @@
-"""Locate the files of the networks, dataset types and schedules that a configuration names.
+"""Locate the files of the networks, dataset types and mmengine configs that a configuration names.
 
 Each name is looked for in the working directory first, then in the project.
 """
@@ -12,8 +12,9 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.utils.errors import UserError
 
-DATASET_TYPES = "config/mmseg/datasets"
-NETWORK_FOLDERS = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/baselines", ".py")}
+DATASET_TYPES = "config/mmseg/_base_/datasets"
+NETWORK_FOLDERS = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/_base_/models", ".py")}
+NOT_BASELINES = ("supernet", "ssrnet")  # models of that folder that are no networks of their own
 SEARCHED_NETWORKS = ("searched", "random")  # made by a search, not defined by a file
 
 
@@ -26,14 +27,15 @@ def network_kind(network: str) -> str:
     if network in SEARCHED_NETWORKS:
         return network
     for kind, (folder, suffix) in NETWORK_FOLDERS.items():
-        if any((root / folder / f"{network}{suffix}").is_file() for root in (Path(), paths.PROJECT)):
+        if network in _names(folder, suffix) - set(NOT_BASELINES):
             return kind
     raise _unknown("network", network, [*SEARCHED_NETWORKS, *network_names()])
 
 
 def network_names() -> list[str]:
     """Return the names of all genotypes and baselines that have a file."""
-    return sorted({name for folder, suffix in NETWORK_FOLDERS.values() for name in _names(folder, suffix)})
+    names = {name for folder, suffix in NETWORK_FOLDERS.values() for name in _names(folder, suffix)}
+    return sorted(names - set(NOT_BASELINES))
 
 
 @cached

@@ -5,7 +5,7 @@ from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
-from ssr_mmseg.settings.experiment_config import DERIVED, SUPERNET, for_dataset
+from ssr_mmseg.settings.experiment_config import for_dataset
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.files import read_json, sha256
 from ssr_mmseg.utils.hashing import identity
@@ -43,8 +43,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts |= {"seed": seed, "search": settings["search"], "prepare": input_identity("prepare")}
         if settings["search"]["cost"]["type"] == "latency":
             parts["latency"] = input_identity("latency_table")
-        parts["model"] = project_files.mmengine_digest(paths.project_file(SUPERNET))
-        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["search"]["schedule"]))
+        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))
     elif stage == "discretize":
         parts |= {"search": input_identity("search"), "discretize": settings["discretize"]}
     elif stage == "sample":
@@ -52,7 +51,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "retrain":
         parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
         parts["prepare"] = input_identity("prepare")
-        parts["schedule"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["schedule"]))
+        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         parts["network"] = _network_identity(network, input_identity)
     elif stage == "evaluate":
         parts |= {"retrain": input_identity("retrain"), "evaluate": settings["evaluate"]}
@@ -63,6 +62,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
         if settings["profile"]["weights"] == "trained":
             parts["retrain"] = input_identity("retrain")
+        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         parts["network"] = _network_identity(network, input_identity)
     return identity(parts)
 
@@ -75,9 +75,8 @@ def joined_identity(config: dict, stage: str) -> str:
     return identity(parts)
 
 
-def _network_identity(network: str, input_identity: Callable[[str], str]) -> str:
+def _network_identity(network: str, input_identity: Callable[[str], str]) -> Any:
     file = project_files.network_file(network)
     if file is not None and file.suffix == ".py":
         return project_files.mmengine_digest(file)
-    genotype = cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "sample")
-    return identity([genotype, project_files.mmengine_digest(paths.project_file(DERIVED))])
+    return cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "sample")

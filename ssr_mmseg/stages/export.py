@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 
-from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.deploy.export import ExportOptions, check_options, distinct_colors, make_metadata, write_onnx
 from ssr_mmseg.deploy.logits import logits_network
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
+from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.state_file import load_state
@@ -93,11 +92,9 @@ def export_pair(
 
 
 def build_segmentor(config: dict, genotype: Genotype, classes: int) -> EncoderDecoder:
-    """Build a derived network without its dataset, with the image normalization of the retraining schedule."""
+    """Build a derived network without its dataset, from the model of the config that `retrain.config` names."""
     init_default_scope("mmseg")
-    model = Config.fromfile(paths.project_file(settings.DERIVED))["model"].to_dict()
+    model = read_mmseg_config(config["retrain"]["config"])["model"]
     model["backbone"]["genotype"] = genotype.to_dict()
     model["decode_head"] |= {"in_channels": list(genotype.widths), "num_classes": classes}
-    schedule = Config.fromfile(paths.project_file(config["retrain"]["schedule"]))
-    model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalization"], "bgr_to_rgb": True}
     return MODELS.build(model)

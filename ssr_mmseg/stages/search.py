@@ -93,7 +93,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     final["structure"] = structure_to_json(runner.model.backbone.structure)
 
     peak_gb = peak_memory_gb()
-    loader = experiment.evaluation_loader("val")
+    loader = experiment.evaluation_loader("val", "search")
     classes = experiment.manifest["classes"]
     relaxed = evaluate_model(runner.model, loader, classes)
     with architecture.one_hot():

@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
@@ -14,7 +14,7 @@ from mmseg.registry import LOOPS
 from torch import Tensor
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.training.data.device_loader import build_loader
+from ssr_mmseg.training.data.loaders import build_loaders
 from ssr_mmseg.training.data.seeded_dataset import seed_everything
 from ssr_mmseg.training.step import train_step
 from ssr_mmseg.utils.errors import UserError
@@ -31,8 +31,9 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     """
 
     def __init__(self, runner: Any, dataloader: Any, max_epochs: int, **options: Any) -> None:
-        loader = build_loader(dataloader, runner.seed, model_device(runner.model))
-        super().__init__(runner, loader, max_epochs, **options)
+        if isinstance(dataloader, Mapping):
+            (dataloader,) = build_loaders(dataloader, runner)
+        super().__init__(runner, dataloader, max_epochs, **options)
         self.history: list[dict] = []
         self.seconds = 0.0  # training time including data loading, summed over all resumed runs
         self.waited = 0.0  # part of `seconds` spent waiting for data

@@ -23,7 +23,7 @@ class DatasetEntry(Section):
 
     type: Name = Field(
         description="`streets`, `camvid`, `cityscapes`, `bdd100k`, `folder`, or the name of a file of your own in "
-        "`config/mmseg/datasets/`."
+        "`config/mmseg/_base_/datasets/`."
     )
     source: Annotated[str, Field(json_schema_extra={"format": "path or URL"})] | None = Field(
         default=None,

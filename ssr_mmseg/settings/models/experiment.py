@@ -54,7 +54,7 @@ class Experiment(Section):
         max_length=1000,
         description="Rows of the table, all trained by the same recipe. `searched`: what the search finds. `random`: a "
         "random network of the space with about its cost. Any other name is a genotype `config/genotypes/<name>.json` "
-        "or a baseline `config/mmseg/baselines/<name>.py`.",
+        "or a baseline `config/mmseg/_base_/models/<name>.py`.",
     )
     datasets: dict[Name, DatasetEntry] = Field(
         min_length=1,

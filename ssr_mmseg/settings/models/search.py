@@ -68,9 +68,9 @@ class Search(Section):
         description="What is searched. A dimension left out is fixed at full depth, full width, the first dilation, or "
         "resolution 1."
     )
-    schedule: FilePath = Field(
-        description="mmengine file of optimizers, learning rates, augmentation and loss weights. `search.py` in the "
-        "same folder is the paper's."
+    config: FilePath = Field(
+        description="mmengine config of the search: supernet, optimizers, learning rates, pipelines, loss weights and "
+        "hooks. `config/mmseg/supernet_cityscapes.py` is the paper's."
     )
     regularizer: Regularizer = Field(
         description="The loss that drives gate groups to one survivor: a class of `ssr_mmseg/search/regularizers/`, by "

@@ -8,9 +8,9 @@ from ssr_mmseg.settings.models.base import FilePath, Section
 class Retrain(Section):
     """Training from scratch, the same for all networks."""
 
-    schedule: FilePath = Field(
-        description="mmengine file of optimizer, learning rate and augmentation. `retrain.py` in the same folder is "
-        "the paper's."
+    config: FilePath = Field(
+        description="mmengine config of the training: optimizer, learning rate, pipelines, loss and hooks; its model "
+        "is the derived network. `config/mmseg/ssrnet_cityscapes.py` is the paper's."
     )
     epochs: int = Field(ge=1, le=1_000_000, description="Length of the training, in epochs.")
     batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.runner import Runner
+from mmengine.registry import Registry
 from mmengine.structures import PixelData
 from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
@@ -19,48 +19,51 @@ from torch import Tensor
 from ssr_mmseg.training.data.batch_transforms import build_transforms
 from ssr_mmseg.training.data.batch_transforms.geometry import GeometricTransform, compose, resample
 from ssr_mmseg.training.data.seeded_dataset import PositionSampler
-from ssr_mmseg.utils.errors import UserError
+
+LOADERS = Registry("data loader")
 
 DECODERS = 8  # threads that decode the files once, at the start
 
 
+@LOADERS.register_module()
 class ResidentLoader:
     """Batches of a dataset whose images and labels are all on `device`, as uint8.
 
-    Replaces a `torch.utils.data.DataLoader`: it has `sampler`, `batch_size`, a length, and can be iterated over. A
-    batch has `inputs` (B, 3, H, W), float, 0 to 255, in BGR order, and `data_samples`, a list of `SegDataSample` with
-    int64 labels (1, H, W).
+    In an mmengine config, for the loops of this project, it replaces a `torch.utils.data.DataLoader`:
+    `train_dataloader = dict(type="ResidentLoader", batch_size=16, augmentation=[…], dataset=…)`. It has `sampler`,
+    `batch_size`, a length, and can be iterated over. A batch has `inputs` (B, 3, H, W), float, 0 to 255, in BGR order,
+    and `data_samples`, a list of `SegDataSample` with int64 labels (1, H, W).
 
     Args:
-        dataset: Config of an mmseg dataset whose pipeline resizes every image to one size.
+        dataset: An mmseg dataset, or its config, whose pipeline resizes every image to one size.
         batch_size: Images of this process's batch; an incomplete last one is dropped.
-        seed: Seed of order and augmentation.
-        device: Device that holds the data.
-        augmentation: Configs of batch transforms.
+        augmentation: Configs of batch transforms (`ssr_mmseg/training/data/batch_transforms/`).
+        seed: Seed of order and augmentation; set by the loop.
+        device: Device that holds the data; set by the loop.
         indices: The samples to use; all of them by default.
-        fill: Color of pixels outside the images, in BGR order.
+        fill: Color of pixels outside the images, in BGR order; the loop sets the mean that the network subtracts.
     """
 
     def __init__(
         self,
-        dataset: dict,
+        dataset: Any,
         batch_size: int,
-        seed: int,
-        device: torch.device,
         augmentation: Sequence[dict] = (),
+        seed: int = 0,
+        device: torch.device | str = "cpu",
         indices: Sequence[int] | None = None,
         fill: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
-        self.source = DATASETS.build(dataset)
+        self.source = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.indices = list(range(len(self.source))) if indices is None else list(indices)
-        self.batch_size, self.seed, self.device = batch_size, seed, device
+        self.batch_size, self.seed, self.device = batch_size, seed, torch.device(device)
         self.transforms = build_transforms(augmentation)
         with ThreadPoolExecutor(DECODERS) as pool:  # decoding releases the GIL
             samples = list(pool.map(self.source.__getitem__, self.indices))
-        self.images = torch.stack([sample["inputs"] for sample in samples]).to(device)  # (N, 3, H, W), uint8
+        self.images = torch.stack([sample["inputs"] for sample in samples]).to(self.device)  # (N, 3, H, W), uint8
         labels = torch.cat([sample["data_samples"].gt_sem_seg.data for sample in samples])
-        self.labels = labels.to(torch.uint8).to(device)  # (N, H, W)
-        self.fill = torch.tensor(fill, device=device)
+        self.labels = labels.to(torch.uint8).to(self.device)  # (N, H, W)
+        self.fill = torch.tensor(fill, device=self.device)
         self.dataset = self.source
         self.sampler = PositionSampler(self.indices, seed, batch_size)  # type: ignore[arg-type]
 
@@ -109,44 +112,3 @@ class ResidentLoader:
         if self.device.type == "cuda":  # a copy from pageable memory would synchronize
             tensor = tensor.pin_memory()
         return tensor.to(self.device, non_blocking=True)
-
-
-def resident_config(
-    dataset: dict, batch_size: int, schedule: Any, indices: Sequence[int] | None, transforms: Sequence[dict] = ()
-) -> dict:
-    """Return the config of a `ResidentLoader`, for `build_loader`.
-
-    Args:
-        transforms: Configs of the transforms that the network itself requires.
-
-    Raises:
-        UserError: The schedule's augmentation or the network has a transform of single images only.
-    """
-    if transforms:
-        raise UserError(
-            f"the network's own transform {transforms[0]['type']} transforms single images only; set resident=False in "
-            "the schedule's loader, or leave the network out"
-        )
-    build_transforms(schedule["augmentation"])
-    return {
-        "resident": True,
-        "batch_size": batch_size,
-        "dataset": dataset,
-        "augmentation": schedule["augmentation"],
-        "indices": indices,
-        "fill": schedule["normalization"]["mean"][::-1],
-    }
-
-
-def build_loader(config: Any, seed: int, device: torch.device) -> Any:
-    """Build a `ResidentLoader` if the config has `resident=True`, otherwise mmengine's dataloader.
-
-    Args:
-        config: Config of the loader; a seed in it takes precedence over `seed`.
-    """
-    if isinstance(config, dict) and config.get("resident"):
-        options = {key: value for key, value in config.items() if key != "resident"}
-        return ResidentLoader(**{"seed": seed, **options}, device=device)
-    if isinstance(config, dict):
-        config = {key: value for key, value in config.items() if key != "resident"}
-    return Runner.build_dataloader(config, seed=seed)

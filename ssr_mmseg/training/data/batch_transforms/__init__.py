@@ -1,8 +1,8 @@
-"""Augmentations of whole batches on the device, for schedules with `loader = dict(resident=True)`; one file each.
+"""Augmentations of whole batches on the device, for `train_dataloader = dict(type="ResidentLoader", …)`; one file each.
 
-To add one, put a file here with a `BatchTransform` under `@BATCH_TRANSFORMS.register_module()`; a schedule's
+To add one, put a file here with a `BatchTransform` under `@BATCH_TRANSFORMS.register_module()`; the loader's
 `augmentation` then names it as `type`. An augmentation that exists for single images too, among mmseg's `TRANSFORMS`,
-has the same name in both registries: the schedule's `resident` alone decides which form is used.
+has the same name in both registries: in a pipeline it transforms single images, in `augmentation` batches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ import_modules(__path__, __name__)
 
 
 def build_transforms(configs: Sequence[Mapping[str, Any]]) -> list[BatchTransform]:
-    """Build the transforms of a schedule's `augmentation`, in its order.
+    """Build the transforms of a loader's `augmentation`, in its order.
 
     Raises:
         UserError: A name or an argument is unknown, or a transform exists for single images only.
@@ -29,22 +29,24 @@ def build_transforms(configs: Sequence[Mapping[str, Any]]) -> list[BatchTransfor
     for name in (config.get("type") for config in configs):
         if isinstance(name, str) and name not in names and TRANSFORMS.get(name):
             raise UserError(
-                f"augmentation {name} transforms single images only; use {', '.join(sorted(names))}, or set "
-                "resident=False in the schedule's loader"
+                f"augmentation {name} transforms single images only; use {', '.join(sorted(names))}, or put it into "
+                "the pipeline of a train_dataloader without the type ResidentLoader"
             )
     return [build(BATCH_TRANSFORMS, config, "augmentation") for config in configs]
 
 
-def check_image_transforms(configs: Sequence[Mapping[str, Any]]) -> None:
-    """Check that the transforms of a schedule's `augmentation` can transform single images.
+def check_image_transforms(pipeline: Sequence[Mapping[str, Any]]) -> None:
+    """Check that the steps of a pipeline are transforms of single images.
 
     Raises:
         UserError: A transform exists for whole batches only, or not at all.
     """
-    for config in configs:
-        name = str(config.get("type"))
+    for step in pipeline:
+        name = str(step.get("type"))
         if TRANSFORMS.get(name) is None:
-            remedy = "set resident=True in the schedule's loader, or " if name in BATCH_TRANSFORMS.module_dict else ""
-            raise UserError(
-                f"augmentation {name} is not a transform of single images; {remedy}use one of mmseg's transforms"
+            remedy = (
+                "put it into the augmentation of a train_dataloader of the type ResidentLoader, or "
+                if name in BATCH_TRANSFORMS.module_dict
+                else ""
             )
+            raise UserError(f"{name} is not a transform of single images; {remedy}use one of mmseg's transforms")

@@ -1,0 +1,14 @@
+# The search of config/camvid_short.yaml, at full size; the workflow halves the sides.
+_base_ = [
+    './_base_/models/supernet.py', './_base_/datasets/camvid.py', './_base_/schedules/search_camvid_short.py',
+    './_base_/gpu_runtime.py']
+model = dict(
+    backbone=dict(
+        space=dict(
+            stages=[dict(blocks=3, channels=32, width_step=2), dict(blocks=4, channels=64, width_step=4)],
+            dilations=[1, 2, 4, 8],
+            resolutions=[1, 2],
+            width_options=9)),
+    decode_head=dict(in_channels=64, loss_decode=dict(type='HardPixelCrossEntropy')))
+train_dataloader = dict(batch_size=8)
+train_cfg = dict(size={{_base_.size}})

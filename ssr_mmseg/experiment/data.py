@@ -1,0 +1,77 @@
+"""The splits of a prepared dataset, as mmseg dataset configs with a pipeline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmseg.registry import DATASETS
+
+from ssr_mmseg.experiment.mmseg_config import resized
+from ssr_mmseg.training.data.batch_transforms import check_image_transforms
+from ssr_mmseg.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """The splits of a prepared dataset.
+
+    Attributes:
+        dataset: Name of the dataset, for messages.
+        splits: Dataset config without pipeline of each split, or None for a split without labels.
+        manifest: Its manifest.
+        size: Height and width of the network's input.
+    """
+
+    dataset: str
+    splits: Mapping[str, dict | None]
+    manifest: Mapping[str, Any]
+    size: tuple[int, int]
+
+    def image_count(self, splits: Sequence[str]) -> int:
+        """Return the number of images in the given splits."""
+        return sum(self.manifest["splits"][split]["images"] for split in splits)
+
+    def configs(self, config: Mapping[str, Any], splits: Sequence[str]) -> dict[str, Any]:
+        """Return what the data decide about the loaders of an mmengine config, by dotted key.
+
+        Args:
+            config: The mmengine config.
+            splits: The splits to train on.
+
+        Raises:
+            UserError: A split has no labels or other images than were prepared, or a loader has no pipeline.
+        """
+        parts = [self.split(split, config, "train_dataloader") for split in splits]
+        data = parts[0] if len(parts) == 1 else {"type": "ConcatDataset", "datasets": parts}
+        return {
+            "train_dataloader.dataset": data,
+            "val_dataloader.dataset": self.split("val", config, "val_dataloader"),
+        }
+
+    def split(self, split: str, config: Mapping[str, Any], loader: str) -> dict:
+        """Return the dataset config of a split, with the pipeline of a loader of `config`.
+
+        Raises:
+            UserError: See `configs`.
+        """
+        try:
+            pipeline = config[loader]["dataset"]["pipeline"]
+        except (KeyError, TypeError):
+            raise UserError(
+                f"the mmengine config {getattr(config, 'filename', '')} has no {loader}.dataset.pipeline; add it"
+            ) from None
+        check_image_transforms(pipeline)
+        return {**self._prepared(split), "pipeline": resized(pipeline, self.size)}
+
+    def _prepared(self, split: str) -> dict:
+        """Return the dataset config of a split, after checking that its images are those that were prepared."""
+        config = self.splits[split]
+        if config is None:
+            raise UserError(f"dataset {self.dataset} has no labels for {split}; use train and val")
+        count, prepared = len(DATASETS.build({**config, "pipeline": []})), self.image_count([split])
+        if count != prepared:  # mmseg lists the folder: it would continue with the remaining images
+            raise UserError(
+                f"dataset {self.dataset}: {split} has {count} images, expected the {prepared} that were prepared; "
+                "restore them, or prepare the dataset again"
+            )
+        return config
