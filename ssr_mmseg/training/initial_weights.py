@@ -118,7 +118,9 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
         UserError: The file is missing, damaged or contains more than data, or the weights are of another network.
     """
     tensors, own = checkpoint_tensors(load_state(path), path), model.state_dict()
-    fitting = {name: tensors[name] for name, value in own.items() if name in tensors and tensors[name].shape == value.shape}
+    fitting = {
+        name: tensors[name] for name, value in own.items() if name in tensors and tensors[name].shape == value.shape
+    }
     backbone = [name for name in weight_names(own) if name.startswith("backbone.")]
     if genotype is not None:
         _check_genotype(path, genotype)

@@ -188,9 +188,7 @@ def test_a_backbone_that_ignores_the_checkpoint_is_refused(workplace):
 def test_a_checkpoint_that_fits_nothing_is_refused(workplace):
     write_start("other.")
     (workplace / "retrain.py").write_text(f"{CONFIG}model = dict(backbone=dict(init_cfg={INIT.format(more='')}))\n")
-    assert message(complete()).startswith(
-        "start.pth fits no tensor of the part backbone: expected names like stem."
-    )
+    assert message(complete()).startswith("start.pth fits no tensor of the part backbone: expected names like stem.")
     assert "found names like other.stem." in message(complete())
 
 
