@@ -102,25 +102,25 @@ class SSRSupernet(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.space = space = SearchSpace.from_dict(space, dimensions)
-        self.architecture = ArchitectureParameters(space, gate)
+        self.space = SearchSpace.from_dict(space, dimensions)
+        self.architecture = ArchitectureParameters(self.space, gate)
         if structure is None:
             alive = {gate: value.numpy() for gate, value in self.architecture.alive.items()}
-            self.structure: Structure = surviving_structure(space, alive)
+            self.structure: Structure = surviving_structure(self.space, alive)
         else:
             self.structure = structure_from_json(structure)
-        channels = [stage.channels for stage in space.stages]
+        channels = [stage.channels for stage in self.space.stages]
         self.stem = ReductionBlock(3, STEM_CHANNELS)
         self.reductions = nn.ModuleList(
             ReductionBlock(a, b) for a, b in zip([STEM_CHANNELS, *channels[:-1]], channels, strict=True)
         )
         self.stages = nn.ModuleList(
-            nn.ModuleList(SuperBlock(space, block, DROPOUT[index]) for block in blocks)
+            nn.ModuleList(SuperBlock(self.space, block, DROPOUT[index]) for block in blocks)
             for index, blocks in enumerate(self.structure)
         )
-        for index, stage in enumerate(space.stages):
+        for index, stage in enumerate(self.space.stages):
             # (options, C): row k is the 0/1 prefix mask of the k-th width
-            widths = torch.tensor(space.widths(index)).unsqueeze(-1)
+            widths = torch.tensor(self.space.widths(index)).unsqueeze(-1)
             masks = (torch.arange(stage.channels) < widths).float()
             self.register_buffer(f"masks_{index}", masks, persistent=False)
         self.to(memory_format=torch.channels_last)  # 20 % faster on CPUs, and the fastest layout for tensor cores
