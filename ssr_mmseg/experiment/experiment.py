@@ -181,9 +181,9 @@ class Experiment:
         if search["shrink"]:
             hooks.append({"type": "ShrinkingHook", "threshold": search["threshold"]})
         hooks.append({"type": "GateHistoryHook"})
-        if self.settings["monitor"]["tensorboard"] and dist.is_main_process():
+        if self.settings["monitor"]["tensorboard"]:
             hooks.append({"type": "GateBoardHook"})
-        hooks += self._monitors(progress or work / "progress.json", {})
+        hooks += self._monitors(progress or work / "progress.json", None)
         return self._runner(config, self.supernet(structure), loaders[0], loop, hooks, total, work)
 
     def retrain_runner(
@@ -197,15 +197,16 @@ class Experiment:
         loader = self.dataloaders.training(self.train_splits, config, retrain["batch_size"], transforms=transforms)
         loop = {"type": "ResumableTrainLoop", "max_epochs": retrain["epochs"]}
         model = self.network(network, genotype)
-        curve = config.get("validation", {}) if "val" not in self.train_splits else {}
+        curve = config.get("validation") if "val" not in self.train_splits else None
         hooks = [*config["custom_hooks"], *self._monitors(progress or work / "progress.json", curve)]
         return self._runner(config, model, loader, loop, hooks, retrain["epochs"], work)
 
-    def _monitors(self, progress: Path, curve: dict) -> list[dict]:
-        if not dist.is_main_process():
-            return []  # the main process monitors the training
-        loader = self.dataloaders.evaluation("val")
-        return monitors(self.settings["monitor"], self.manifest, loader, progress, curve)
+    def _monitors(self, progress: Path, curve: dict | None) -> list[dict]:
+        hooks = monitors(self.settings["monitor"], self.manifest["palette"], progress)
+        if curve:
+            hooks = [hook for hook in hooks if hook["type"] != "ValidationHook"]
+            hooks.append({"type": "ValidationHook", **curve})
+        return hooks
 
     def _runner(
         self, config: Config, model: dict, loader: dict, loop: dict, hooks: list, epochs: int, work: Path
@@ -224,6 +225,13 @@ class Experiment:
             "model": model,
             "train_dataloader": loader,
             "train_cfg": loop,
+            "val_dataloader": {
+                **self.dataloaders.evaluation("val"),
+                "sampler": {"type": "DefaultSampler", "shuffle": False},  # each process validates its part
+            },
+            "val_cfg": {"type": "ValLoop"},
+            # results are collected without files, which `collect_device="cpu"` would write to the working directory
+            "val_evaluator": {"type": "IoUMetric", "iou_metrics": ["mIoU"], "collect_device": "gpu"},
             "custom_hooks": hooks,
             "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
             "work_dir": str(work / "log"),

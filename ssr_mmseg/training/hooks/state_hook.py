@@ -11,7 +11,9 @@ from mmseg.registry import HOOKS
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.checkpoint.rotation import Checkpoints
 from ssr_mmseg.training.checkpoint.runner_state import capture, not_finite, restore
+from ssr_mmseg.training.history import diverged
 from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.errors import UserError
 
 
 @HOOKS.register_module()
@@ -21,10 +23,15 @@ class StateHook(Hook):
     A stop takes effect after the current iteration; see `ssr_mmseg.jobs.preemption` for what stops a process. A state
     with a NaN or an infinity is never saved.
 
+    Only the loops of this project can start at any iteration; other trainings use mmengine's `CheckpointHook`.
+
     Args:
         path: The state file; the previous state is kept in the same folder.
         interval: Seconds between saves within an epoch.
         rest: Seconds after a save during which the end of an epoch does not save, for epochs of about a second.
+
+    Raises:
+        UserError: At the start of a training by another loop.
     """
 
     priority = (
@@ -37,6 +44,11 @@ class StateHook(Hook):
         self.saved = -1  # number of iterations at the last save
 
     def before_train(self, runner: Any) -> None:
+        if not hasattr(runner.train_loop, "start_at"):
+            raise UserError(
+                f"StateHook cannot resume a {type(runner.train_loop).__name__}, only a ResumableTrainLoop: use mmengine's "
+                "CheckpointHook and resume=True with this loop"
+            )
         with distributed.main_process_first():  # because loading removes damaged files
             state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
@@ -73,7 +85,8 @@ class StateHook(Hook):
         state = capture(runner, iteration)
         bad = next(not_finite({part: state[part] for part in ("model", "optimizers")}), None)
         if bad:
-            raise runner.train_loop.diverged(f"{bad} is not finite", iteration)
+            epoch = (iteration - 1) // runner.train_loop.steps_per_epoch + 1
+            raise diverged(f"{bad} is not finite", iteration, epoch)
         self.checkpoints.save(state)
 
 
