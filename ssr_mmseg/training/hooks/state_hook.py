@@ -45,9 +45,10 @@ class StateHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         if not hasattr(runner.train_loop, "start_at"):
+            loop = type(runner.train_loop).__name__
             raise UserError(
-                f"StateHook cannot resume a {type(runner.train_loop).__name__}, only a ResumableTrainLoop: use mmengine's "
-                "CheckpointHook and resume=True with this loop"
+                f"StateHook can resume a ResumableTrainLoop but no {loop}; "
+                "leave it out, and use mmengine's CheckpointHook and resume=True"
             )
         with distributed.main_process_first():  # because loading removes damaged files
             state = self.checkpoints.load(runner.logger.warning)

@@ -16,7 +16,7 @@ GATES = {"options_alive": 23, "cost_ratio": 0.5}
 
 
 def runner_at(iteration, steps=4, max_epochs=6, earlier=0):
-    """Return a runner with `steps` iterations per epoch at `iteration`, after `earlier` epochs of the previous stage."""
+    """Return a runner with `steps` iterations per epoch at `iteration`, after `earlier` epochs of other stages."""
     epoch = iteration // steps
     records = [{"epoch": number + 1, "loss": 2.0, "hours": 1.0} for number in range(earlier, epoch)]
     history, hub = HistoryHook(), MessageHub("progress")
