@@ -90,10 +90,10 @@ def records(runner: Any) -> list[dict[str, Any]]:
     Raises:
         UserError: The training has no `HistoryHook`.
     """
-    found = runner.message_hub.get_info(HISTORY)
-    if found is None:
+    history = runner.message_hub.get_info(HISTORY)
+    if history is None:
         raise UserError("a hook adds to the history, which HistoryHook keeps; add it to the schedule's custom_hooks")
-    return found
+    return history
 
 
 def mean_terms(terms: dict[str, Any]) -> dict[str, Any]:
