@@ -62,7 +62,7 @@ class Witness(Hook):
         self.validated: list[dict[str, bool]] = []
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        self.losses.append(float(outputs["loss"]))
+        self.losses.append(float(outputs["loss"].detach()))
         self.alive.append(sum(runner.model.backbone.architecture.options_alive().values()))
         self.live = runner.model.decode_head.conv_seg.weight.detach().clone()
         if self.average:
