@@ -128,6 +128,14 @@ class SSRSupernet(BaseModule):
             first += stage.blocks
         return tuple(features)
 
+    def computed(self) -> tuple[list, list]:
+        """Return the surviving depths and operators, which decide what the forward pass computes.
+
+        The surviving widths do not: they only change values on the device.
+        """
+        alive = self.architecture.survivors()
+        return alive["depth"], alive["operator"]
+
     def _run_stage(self, index: int, first: int, x: Tensor, gates: Mapping[str, Tensor], alive: dict) -> Tensor:
         """Compute Σₖ pₖ·hₖ over the surviving depths k of a stage, padded to the stage's channels."""
         channels = self.space.stages[index].channels

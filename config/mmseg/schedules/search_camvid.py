@@ -20,4 +20,5 @@ objective = dict(cross_entropy=100, operator=30, out_width=15, mid_width=15, dep
 custom_hooks = [
     dict(type='HistoryHook'),
     dict(type='ChannelsLastHook'),
-    dict(type='RegularizerRampHook', begin=0.6, factor=100)]
+    dict(type='RegularizerRampHook', begin=0.6, factor=100),
+    dict(type='GraphHook')]  # records the steps as CUDA graphs; does nothing on a CPU

@@ -1,0 +1,52 @@
+"""Hook that records the steps of a search as CUDA graphs, for speed alone."""
+
+from typing import Any
+
+import torch
+from mmengine import dist
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS
+from torch import nn
+
+from ssr_mmseg.training.loop import model_device
+from ssr_mmseg.training.recorded_step import CudaRecorder, RecordedTrainStep, Recorder
+
+
+@HOOKS.register_module()
+class GraphHook(Hook):
+    """Record forward and backward pass of both phases of a search as CUDA graphs and replay them.
+
+    Values and saved states are those of a search without this hook. Passes are recorded at the start of the training
+    and after the removal of an operator or a depth. On a CPU and with several processes the hook does nothing.
+    """
+
+    priority = "LOW"  # after the hooks that change the layout of the weights or restore them
+
+    def before_train(self, runner: Any) -> None:
+        recorder = recorder_for(model_device(runner.model))
+        if recorder is None:
+            runner.logger.info("GraphHook does nothing: CUDA graphs need one process and a GPU")
+            return
+        step = runner.train_loop.step
+        step.train = RecordedTrainStep(recorder, BakedValues(runner.model), runner.logger)
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """Return what records steps on a device, or None if they cannot be recorded."""
+    return CudaRecorder(device) if device.type == "cuda" and dist.get_world_size() == 1 else None
+
+
+class BakedValues:
+    """What a recorded pass of a search depends on besides the shape of its batches, for `RecordedTrainStep`.
+
+    That is which blocks and operators are computed, the mode of the model, and where its parameters are. The surviving
+    widths, the loss weights and all other values are read from tensors.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.parameters: list[nn.Parameter] = list(model.parameters())
+
+    def __call__(self) -> tuple:
+        places = [parameter.data_ptr() for parameter in self.parameters]
+        return self.model.training, self.model.backbone.computed(), places
