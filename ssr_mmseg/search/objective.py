@@ -20,7 +20,7 @@ class ArchitectureObjective:
 
     With `hold` set, the last term is w_hold · (E[cost]/target − 1)².
 
-    The weights are also kept in a tensor next to the gates, so that recorded passes (`GraphHook`) read the current ones.
+    The weights are also kept in a tensor next to the gates, so that recorded passes (`GraphHook`) read new ones.
 
     Args:
         architecture: The gates.
