@@ -1,5 +1,6 @@
 """Hook that records the steps of a search as CUDA graphs, for speed alone."""
 
+from logging import Logger
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 from torch import nn
 
+from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.training.loop import model_device
 from ssr_mmseg.training.recorded_step import CudaRecorder, RecordedTrainStep, Recorder
 
@@ -16,19 +18,23 @@ from ssr_mmseg.training.recorded_step import CudaRecorder, RecordedTrainStep, Re
 class GraphHook(Hook):
     """Record forward and backward pass of both phases of a search as CUDA graphs and replay them.
 
-    Values and saved states are those of a search without this hook. Passes are recorded at the start of the training
-    and after the removal of an operator or a depth. On a CPU and with several processes the hook does nothing.
+    The same kernels run in the same order as without this hook, so values and saved states are the same. Each phase is
+    recorded in the second step of a run, and anew when an operator or a depth has been removed. If that fails, the
+    steps are eager, after one warning. On a CPU and with several processes the hook does nothing.
     """
 
     priority = "LOW"  # after the hooks that change the layout of the weights or restore them
 
     def before_train(self, runner: Any) -> None:
-        recorder = recorder_for(model_device(runner.model))
+        self.apply(runner.train_loop.step, runner.logger)
+
+    def apply(self, step: TwoPhaseStep, logger: Logger) -> None:
+        """Make a step record its passes, or log why it does not."""
+        recorder = recorder_for(model_device(step.model))
         if recorder is None:
-            runner.logger.info("GraphHook does nothing: CUDA graphs need one process and a GPU")
+            logger.info("GraphHook does nothing: CUDA graphs need one process and a GPU")
             return
-        step = runner.train_loop.step
-        step.train = RecordedTrainStep(recorder, BakedValues(runner.model), runner.logger)
+        step.train = RecordedTrainStep(recorder, BakedValues(step.model), logger)
 
 
 def recorder_for(device: torch.device) -> Recorder | None:

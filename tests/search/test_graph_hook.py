@@ -42,13 +42,13 @@ def run(workplace, monkeypatch):
 def recorders(monkeypatch) -> list[PretendRecorder]:
     """The recorders of all trainings, which are pretended."""
     made: list[PretendRecorder] = []
-    before_train = graph_hook.GraphHook.before_train
+    apply = graph_hook.GraphHook.apply
 
-    def begin(self, runner) -> None:
-        made.append(PretendRecorder(runner.model.buffers()))
-        before_train(self, runner)
+    def begin(self, step, logger) -> None:
+        made.append(PretendRecorder(step.model.buffers()))
+        apply(self, step, logger)
 
-    monkeypatch.setattr(graph_hook.GraphHook, "before_train", begin)
+    monkeypatch.setattr(graph_hook.GraphHook, "apply", begin)
     monkeypatch.setattr(graph_hook, "recorder_for", lambda device: made[-1])
     return made
 
