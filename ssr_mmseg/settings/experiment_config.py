@@ -13,7 +13,7 @@ from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import check_plugin_name
-from ssr_mmseg.settings.scenario import SECTIONS, Scenario, for_dataset, scenario_named, scenarios
+from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
 from ssr_mmseg.settings.start_weights import check_start_weights
 from ssr_mmseg.settings.validation import validate
 from ssr_mmseg.utils import safe_parsing

@@ -152,10 +152,10 @@ def _resumes(runner: Any) -> bool:
     """Return whether there is a state that the training resumes from."""
     hook = next((hook for hook in runner.hooks if isinstance(hook, StateHook)), None)
     if hook is None:
-        return False
+        return runner.iter > 0  # mmengine has resumed
     with distributed.main_process_first():  # because loading removes damaged files
         return hook.checkpoints.load(runner.logger.warning) is not None
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
+def _unwrapped(model: Any) -> nn.Module:
     return model.module if is_model_wrapper(model) else model

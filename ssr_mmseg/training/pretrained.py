@@ -90,7 +90,7 @@ def check_checkpoint(file: str, prefix: str = "") -> None:
 
 
 def weight_names(tensors: Iterable[str]) -> list[str]:
-    """Return the names without those of the counters of batch normalization, which torch adds where they are missing."""
+    """Return the names but those of batch normalization's counters, which torch adds where they are missing."""
     return [name for name in tensors if not name.endswith("num_batches_tracked")]
 
 
@@ -109,10 +109,10 @@ def pretrained_records(
     """
     files = dict(parts)
     taken: dict[str, set[str]] = defaultdict(set)
-    for root, names in calls:
+    for root, fitting in calls:
         owner = next((name for name in _with_ancestors(root) if name in files), None)
         if owner is not None:
-            taken[files[owner]] |= names
+            taken[files[owner]] |= fitting
     records = []
     for file in dict.fromkeys(files.values()):
         own = {name for name, other in files.items() if other == file}
@@ -167,6 +167,6 @@ def pretrained_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _with_ancestors(name: str) -> list[str]:
-    """Return the name of a module, of the module that contains it, and so on, up to that of the model, which is empty."""
+    """Return the name of a module, of the one that contains it, and so on, up to the model's, which is empty."""
     parts = name.split(".") if name else []
     return [".".join(parts[:count]) for count in range(len(parts), -1, -1)]

@@ -11,6 +11,7 @@ from ssr_mmseg.utils.errors import UserError
 
 STREETS = {"type": "streets", "size": [64, 64]}
 LEAF = f"_base_ = ['{paths.PROJECT}/config/mmseg/ssrnet_streets.py']\n"
+REMOTE = "is not a file; download it, compare its SHA-256, and give its path"
 RESULT = "results/{dataset}/seed{seed}/retrain/{network}/weights.pth"
 
 
@@ -78,14 +79,8 @@ def test_a_checkpoint_of_a_base_or_a_baseline_counts_too(folder):
     ("name", "problem"),
     [
         ("gone.pth", "the checkpoint gone.pth does not exist; download it (docs/pretrained.md), or correct its path"),
-        (
-            "https://example.org/a.pth",
-            "the checkpoint https://example.org/a.pth is not a file; download it, compare its SHA-256, and give its path",
-        ),
-        (
-            "open-mmlab://resnet18_v1c",
-            "the checkpoint open-mmlab://resnet18_v1c is not a file; download it, compare its SHA-256, and give its path",
-        ),
+        ("https://example.org/a.pth", f"the checkpoint https://example.org/a.pth {REMOTE}"),
+        ("open-mmlab://resnet18_v1c", f"the checkpoint open-mmlab://resnet18_v1c {REMOTE}"),
     ],
 )
 def test_a_missing_or_remote_checkpoint_is_found_while_planning(name, problem):
