@@ -117,7 +117,7 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
     Raises:
         UserError: The file is missing, damaged or contains more than data, or the weights are of another network.
     """
-    tensors, own = checkpoint_tensors(load_state(path), path), model.state_dict()
+    tensors, own = checkpoint_tensors(load_state(path), path, ("state_dict", "model")), model.state_dict()
     fitting = {
         name: tensors[name] for name, value in own.items() if name in tensors and tensors[name].shape == value.shape
     }

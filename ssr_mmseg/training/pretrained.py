@@ -64,17 +64,22 @@ def named_checkpoints(model: Any) -> Iterator[str]:
             yield from named_checkpoints(value)
 
 
-def checkpoint_tensors(checkpoint: Any, file: str | Path) -> dict[str, Tensor]:
-    """Return the tensors of a loaded checkpoint by name: those in `state_dict` or `model`, or else its own.
+def checkpoint_tensors(checkpoint: Any, file: str | Path, keys: Sequence[str] = ("state_dict",)) -> dict[str, Tensor]:
+    """Return the tensors of a loaded checkpoint by name.
+
+    Args:
+        checkpoint: The content of the file.
+        file: Its path, for the message.
+        keys: Where they may be, other than at the top level; mmengine looks into `state_dict` alone.
 
     Raises:
         UserError: It has none.
     """
-    inner = next((checkpoint[key] for key in ("state_dict", "model") if key in checkpoint), checkpoint)
+    inner = next((checkpoint[key] for key in keys if key in checkpoint), checkpoint)
     pairs = inner.items() if isinstance(inner, dict) else ()
     tensors = {name: value for name, value in pairs if isinstance(value, Tensor)}
     if not tensors or not all(isinstance(name, str) for name, _ in pairs):
-        raise UserError(f"{file} has no weights by name, expected tensors in state_dict, in model or at the top level")
+        raise UserError(f"{file} has no weights by name, expected tensors in {' or '.join(keys)} or at the top level")
     return tensors
 
 
