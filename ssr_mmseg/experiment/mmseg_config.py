@@ -8,22 +8,19 @@ from mmengine.config import Config
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 RESIZES = ("AlignedResize", "Resize")
 CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
 
 
 def read_mmseg_config(path: str | Path) -> Config:
-    """Read an mmengine config from the working directory or the project.
+    """Read an mmengine config from the working directory or the project, and import the modules that it names.
 
     Raises:
-        UserError: It is missing, or not a valid config.
+        UserError: It is missing, not a valid config, or a module cannot be imported.
     """
-    file = paths.project_file(path)
-    try:
-        return Config.fromfile(file)
-    except Exception as error:  # the file is Python and may raise anything
-        raise UserError(f"{file} is not a valid mmengine config: {error}") from error
+    return read_mmengine_config(paths.project_file(path), str(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
