@@ -24,8 +24,9 @@ MISTAKES = {
                   "optim_wrapper.optimizer.type", "unknown optimizer Adamm; did you mean Adam?"),
     "optimizer's case": (RETRAIN, "optim_wrapper = dict(optimizer=dict(type='SDG'))",
                          "optim_wrapper.optimizer.type", "unknown optimizer SDG; did you mean SGD?"),
-    "optimizer of the search": (SEARCH, "optim_wrapper = dict(architecture=dict(optimizer=dict(type='adam')))",
-                                "optim_wrapper.architecture.optimizer.type", "unknown optimizer adam; did you mean Adam?"),
+    "optimizer of the search": (
+        SEARCH, "optim_wrapper = dict(architecture=dict(optimizer=dict(type='adam')))",
+        "optim_wrapper.architecture.optimizer.type", "unknown optimizer adam; did you mean Adam?"),
     "optimizer's argument": (RETRAIN, "optim_wrapper = dict(optimizer=dict(weigth_decay=1))",
                              "optim_wrapper.optimizer.weigth_decay",
                              "Adam has no argument weigth_decay; did you mean weight_decay?"),
