@@ -6,7 +6,13 @@ import torch
 from mmseg.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
-from ssr_mmseg.experiment.config_check.components import build, check_arguments, component
+from ssr_mmseg.experiment.config_check.components import (
+    build,
+    check_arguments,
+    component,
+    lookup,
+    registered_names,
+)
 from ssr_mmseg.experiment.config_check.place import Place
 
 CLIPPERS = {"norm": nn.utils.clip_grad_norm_, "value": nn.utils.clip_grad_value_}
@@ -25,8 +31,10 @@ def check_optimizers(config: Place, part: str) -> None:
     """
     wrapper = config.require("optim_wrapper").mapping()
     if "constructor" in wrapper:
-        constructor = Place({"type": wrapper.value["constructor"]}, wrapper.key, wrapper.name, wrapper.text)
-        component(constructor, OPTIM_WRAPPER_CONSTRUCTORS, "constructor")
+        constructor = wrapper.at("constructor")
+        name = constructor.value
+        if lookup(OPTIM_WRAPPER_CONSTRUCTORS, str(name)) is None and not callable(name):
+            raise constructor.unknown("unknown constructor", str(name), registered_names(OPTIM_WRAPPER_CONSTRUCTORS))
     optimizers: dict[str, Any] = {}
     if part == "search":
         remedy = "a search has one optimizer for the weights and one for the architecture"
