@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = add("status", commands.status, "show which jobs are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
-    add("doctor", commands.doctor, "check environment, devices, data and disk, and say what to fix", "config")
+    add("doctor", commands.doctor, "check environment, devices, data, configs and disk, and say what to fix", "config")
     one_search = ("config", "dataset", "seed")
     forecast = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
     forecast.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")

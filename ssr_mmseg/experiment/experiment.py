@@ -26,17 +26,18 @@ from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
 from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
-from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
 NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
@@ -57,6 +58,7 @@ class Experiment:
     def __init__(self, config: dict, dataset: str, seed: int) -> None:
         init_default_scope("mmseg")
         self.config = config
+        self._passed: set[NamedConfig] = set()
         self.settings = settings.for_dataset(config, dataset)
         self.dataset = dataset
         self.seed = seed
@@ -91,7 +93,7 @@ class Experiment:
     def supernet(self, structure: list | None) -> dict:
         """Return the model config of the supernet that has the blocks, operators and widths of `structure`."""
         search = self.settings["search"]
-        model = self._read("search", "SSRSupernet")["model"]
+        model = self._read("search", SUPERNET)["model"]
         model["backbone"] |= {key: search[key] for key in ("space", "dimensions", "gate")} | {"structure": structure}
         model["decode_head"]["in_channels"] = search["space"]["stages"][-1]["channels"]
         set_data(model, self.size, self.classes, class_weights(self.manifest, "eighth", ["train"]))
@@ -103,10 +105,11 @@ class Experiment:
         The cross-entropy of the config that `retrain.config` names applies to all networks.
         """
         if genotype is None:
-            model = read_mmseg_config(project_files.defining_file(network))["model"]
+            project_files.defining_file(network)  # a network that a search makes has none
+            model = self._checked(baseline_config(network))["model"]
             share_loss(model, self._read("retrain")["model"])
         else:
-            model = self._read("retrain", "SSRNet")["model"]
+            model = self._read("retrain", DERIVED)["model"]
             model["backbone"]["genotype"] = genotype.to_dict()
             model["decode_head"]["in_channels"] = list(genotype.widths)
         set_data(model, self.size, self.classes, class_weights(self.manifest, "full", self.train_splits))
@@ -145,7 +148,7 @@ class Experiment:
             progress: The job's progress file; by default one in the work folder.
         """
         search = self.settings["search"]
-        config = self._read("search", "SSRSupernet")
+        config = self._read("search", SUPERNET)
         hooks = Hooks(config["custom_hooks"])
         if hooks.find("RegularizerRampHook"):
             hooks.set("RegularizerRampHook", epochs=total)
@@ -186,17 +189,19 @@ class Experiment:
         return self._runner(config, changes, self.train_splits, retrain["batch_size"], hooks, work, progress)
 
     def _read(self, part: str, backbone: str | None = None) -> Config:
-        """Read the mmengine config of `search` or `retrain`.
+        """Read the mmengine config of `search` or `retrain`, whose model must have the given backbone.
 
         Raises:
-            UserError: Its backbone is not of the type that is needed.
+            UserError: See `check_config`.
         """
-        name = self.settings[part]["config"]
-        config = read_mmseg_config(name)
-        found = config.get("model", {}).get("backbone", {}).get("type")
-        if backbone and found != backbone:
-            raise UserError(f"{part}.config: {name} has the backbone {found}, expected {backbone}; name another config")
-        return config
+        return self._checked(NamedConfig(part, self.settings[part]["config"], backbone))
+
+    def _checked(self, named: NamedConfig) -> Config:
+        """Read an mmengine config, and check it the first time."""
+        if named not in self._passed:
+            check_config(named)
+            self._passed.add(named)
+        return read_mmseg_config(named.name)
 
     def _runner(
         self,

@@ -15,12 +15,12 @@ CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
 
 
 def read_mmseg_config(path: str | Path) -> Config:
-    """Read an mmengine config from the working directory or the project.
+    """Read an mmengine config from the working directory or the project, and import the modules that it names.
 
     Raises:
-        UserError: It is missing, or not a valid config.
+        UserError: It is missing, not a valid config, or a module cannot be imported.
     """
-    return read_mmengine_config(paths.project_file(path))
+    return read_mmengine_config(paths.project_file(path), str(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:

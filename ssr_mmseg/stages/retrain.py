@@ -28,6 +28,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
     """
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
+    experiment.network(network, genotype)  # a mistake in the mmengine config is reported before anything is written
     experiment.limit_threads("retrain")
     with distributed.process_group(experiment.device):
         _retrain(experiment, config, network, genotype)
