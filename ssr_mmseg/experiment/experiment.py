@@ -29,6 +29,7 @@ from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
+from ssr_mmseg.experiment.genotypes import genotype_file
 from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
@@ -36,6 +37,7 @@ from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, bas
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
+from ssr_mmseg.training.pretrained import named_checkpoints
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.files import write_json
@@ -177,13 +179,23 @@ class Experiment:
     def retrain_runner(
         self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
     ) -> Runner:
-        """Build the runner that trains a network from scratch."""
+        """Build the runner that trains a network, from scratch or from the weights that the settings name."""
         retrain = self.settings["retrain"]
         config = self._read("retrain")
         hooks = Hooks(config["custom_hooks"])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
-        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
+        model = self.network(network, genotype)
+        weights = settings.start_weights(self.config, self.dataset, self.seed, network)
+        defined_by = genotype_file(network, self.dataset, self.seed) if weights else None
+        hooks.set(
+            "InitialWeightsHook",
+            weights=str(weights) if weights else None,
+            genotype=str(defined_by) if defined_by else None,
+            named=sorted(set(named_checkpoints(model))),
+            load_from=config.get("load_from"),
+        )
+        changes = {"model": model, "train_cfg.max_epochs": retrain["epochs"]}
         steps = max(self.data.image_count(self.train_splits) // retrain["batch_size"], 1)
         fit_schedulers(config, retrain["epochs"], steps)
         return self._runner(config, changes, self.train_splits, retrain["batch_size"], hooks, work, progress)
@@ -236,6 +248,7 @@ class Experiment:
                 "test_dataloader": None,
                 "test_cfg": None,
                 "test_evaluator": None,
+                "resume": False,  # StateHook resumes
                 "default_hooks.checkpoint": None,  # StateHook saves
                 "default_hooks.sampler_seed": None,
                 "custom_hooks": list(hooks),

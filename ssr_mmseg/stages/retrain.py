@@ -1,4 +1,4 @@
-"""Stage `retrain`: train a network from scratch, by the schedule that all networks of the table share."""
+"""Stage `retrain`: train a network by the schedule that all networks of the table share."""
 
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
+from ssr_mmseg.training.initial_weights import initial_weights
+from ssr_mmseg.training.pretrained import pretrained_text
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.files import write_json
@@ -51,7 +53,8 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "kind": project_files.network_kind(network),
         "seed": seed,
         "train_split": experiment.settings["dataset"]["train_split"],
-        "pretrained": "no",
+        "pretrained": pretrained_text(initial_weights(runner)),
+        "initial_weights": initial_weights(runner),
         "epochs": loop.epoch,
         "iterations": loop.iter,
         "hours": loop.seconds / 3600,

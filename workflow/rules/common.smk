@@ -148,6 +148,12 @@ def genotype(wildcards) -> list[str]:
     return [genotypes[wildcards.network]] if wildcards.network in genotypes else []
 
 
+def start_weights(wildcards) -> list[str]:
+    """Return the weights that a network's training starts from, if it is fine-tuned."""
+    path = settings.start_weights(CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.network)
+    return [] if path is None else [str(path)]
+
+
 def profiled_weights(wildcards) -> list[str]:
     """Return the weights of a profiled network, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
