@@ -16,7 +16,7 @@ from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -35,7 +35,7 @@ def export_network(
     genotype = genotype_for(network, dataset, seed)
     segmentor = experiment.build(experiment.network(network, genotype)).eval()
     weights = paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network)
-    segmentor.load_state_dict(load_state(Path(weights))["model"])
+    segmentor.load_state_dict(load_weights(Path(weights)))
     size = options.size or experiment.size
     check_options(size, options)
     images = resize_images(sample_images(experiment, segmentor, "val", options.batch), size)
@@ -65,7 +65,7 @@ def export_pair(
         UserError: The weights are not those of the genotype, or the size or the number of names does not fit.
     """
     architecture = Genotype.read(genotype)
-    state = load_state(weights)["model"]
+    state = load_weights(weights)
     key = "decode_head.conv_seg.weight"
     if key not in state:
         raise UserError(

@@ -20,7 +20,7 @@ from ssr_mmseg.profiling.backend_segmentor import BackendSegmentor
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -57,7 +57,7 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
     if trained:
-        segmentor.load_state_dict(load_state(Path(paths.WEIGHTS.format(**names)))["model"])
+        segmentor.load_state_dict(load_weights(Path(paths.WEIGHTS.format(**names))))
     else:
         draw_statistics(segmentor, seed)
     sizes = list(
