@@ -88,6 +88,6 @@ def _plain(value: Any, place: str) -> Any:
     if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and abs(value) < float("inf")):
         return value
     raise UserError(
-        f"the mmengine config has {value!r} as {place.partition('.')[2]}, expected text, numbers, lists and dicts only; "
-        "name classes by their registered names"
+        f"the mmengine config has {value!r} as {place.partition('.')[2]}, expected text, numbers, lists and dicts "
+        "only; name classes by their registered names"
     )
