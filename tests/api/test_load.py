@@ -86,7 +86,7 @@ def test_the_network_describes_itself(here, searched):
 
 def test_a_profile_is_a_record_of_latency_and_size(searched):
     record = searched.profile(**BRIEF)
-    assert record["params"], record["macs"] == (searched.parameters, searched.macs)
+    assert (record["params"], record["macs"]) == (searched.parameters, searched.macs)
     assert record["fps"] == pytest.approx(1000 / record["latency_ms_p50"])
     assert (record["size"], record["batch"], record["backend"], record["device_type"]) == ([32, 64], 1, "eager", "cpu")
     larger = searched.profile((64, 64), "onnxruntime", batch=2, **BRIEF)

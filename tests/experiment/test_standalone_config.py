@@ -8,7 +8,7 @@ from ssr_mmseg.utils.errors import UserError
 
 VALUES = {
     "model": {"type": "A", "size": (2, 3), "parts": [{"type": "B", "none": None}, (1.5, True)], "empty": {}},
-    "text": "quotes ' \" and \\ and \n and ümlaut, " + 50 * "long ",
+    "words": "quotes ' \" and \\ and \n and ümlaut, " + 50 * "long ",
     "numbers": [1e-7, -3, *range(200)],
 }
 
