@@ -38,7 +38,7 @@ from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 
-NEVER = 10**9  # epochs between the validations of mmengine's loop: ValidationHook decides when to validate
+NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
 
 
 class WorkflowRunner(Runner):
@@ -161,7 +161,7 @@ class Experiment:
         else:
             hooks.drop("ShrinkingHook")
         hooks.set("GateHistoryHook")
-        if self.settings["monitor"]["tensorboard"] and dist.is_main_process():
+        if self.settings["monitor"]["tensorboard"]:
             hooks.append({"type": "GateBoardHook"})
         cost = cost_arguments(self.config, self.dataset)
         changes = {
@@ -248,7 +248,10 @@ class Experiment:
             config,
             {
                 "train_dataloader.batch_size": batch_size,
-                "train_cfg.val_interval": NEVER,
+                "train_cfg.val_begin": NEVER,
+                "val_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},
+                # mmengine's other way to collect results pickles them into files
+                "val_evaluator.collect_device": "gpu",
                 "test_dataloader": None,
                 "test_cfg": None,
                 "test_evaluator": None,

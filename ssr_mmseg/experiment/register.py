@@ -7,6 +7,7 @@ import ssr_mmseg.models.decode_heads
 import ssr_mmseg.models.derived_network
 import ssr_mmseg.models.losses
 import ssr_mmseg.models.supernet
+import ssr_mmseg.search.graph_hook
 import ssr_mmseg.search.hooks
 import ssr_mmseg.search.loop
 import ssr_mmseg.training.bfloat16

@@ -45,7 +45,7 @@ class Results:
 @pytest.fixture(scope="session")
 def results(tmp_path_factory) -> Results:
     folder = tmp_path_factory.mktemp("results")
-    changes = {"networks": list(NETWORKS), "monitor": {"validation": 0}, "retrain": {"epochs": 6, "batch_size": 2}}
+    changes = {"networks": list(NETWORKS), "retrain": {"epochs": 6, "batch_size": 2}}
     config = settings.complete(settings.merge(EXPERIMENT, changes))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
