@@ -5,7 +5,6 @@ is what the data and the scenario decide: data, classes and their weights, sizes
 search space, folders, and the hooks that save, resume and report.
 """
 
-import inspect
 import os
 import shutil
 from pathlib import Path
@@ -31,6 +30,7 @@ from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
 from ssr_mmseg.experiment.genotypes import genotype_file
 from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
+from ssr_mmseg.experiment.standalone_config import runner_arguments, standalone, write_config
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
@@ -40,9 +40,15 @@ from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
 from ssr_mmseg.training.pretrained import named_checkpoints
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
-from ssr_mmseg.utils.files import write_json
 
 NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
+
+
+class WorkflowRunner(Runner):
+    """mmengine's runner, which gets no config to dump: the workflow itself writes the complete one."""
+
+    def dump_config(self) -> None:
+        """Write nothing."""
 
 
 class Experiment:
@@ -174,31 +180,45 @@ class Experiment:
         }
         images = self.data.image_count(["train"]) // (2 if search["split"] == "halves" else 1)
         fit_schedulers(config, total, max(images // search["batch_size"], 1))
-        return self._runner(config, changes, ["train"], search["batch_size"], hooks, work, progress)
+        self._lay_over(config, changes, ["train"], search["batch_size"], hooks)
+        if dist.is_main_process():
+            write_config(work / "log" / "config.py", config)
+        return self._runner(config, work, progress)
 
-    def retrain_runner(
-        self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
-    ) -> Runner:
-        """Build the runner that trains a network, from scratch or from the weights that the settings name."""
+    def retrain_config(self, network: str, genotype: Genotype | None) -> Config:
+        """Build the complete config of a network's training and of its test, for mmseg's tools.
+
+        The test is that of the stage `evaluate`: on the test split if it has labels, otherwise on val. The batch size
+        is that of all processes together.
+        """
         retrain = self.settings["retrain"]
         config = self._read("retrain")
         hooks = Hooks(config["custom_hooks"])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
-        model = self.network(network, genotype)
-        weights = settings.start_weights(self.config, self.dataset, self.seed, network)
-        defined_by = genotype_file(network, self.dataset, self.seed) if weights else None
-        hooks.set(
-            "InitialWeightsHook",
-            weights=str(weights) if weights else None,
-            genotype=str(defined_by) if defined_by else None,
-            named=sorted(set(named_checkpoints(model))),
-            load_from=config.get("load_from"),
-        )
-        changes = {"model": model, "train_cfg.max_epochs": retrain["epochs"]}
+        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
         steps = max(self.data.image_count(self.train_splits) // retrain["batch_size"], 1)
         fit_schedulers(config, retrain["epochs"], steps)
-        return self._runner(config, changes, self.train_splits, retrain["batch_size"], hooks, work, progress)
+        self._lay_over(config, changes, self.train_splits, retrain["batch_size"], hooks)
+        tested = "val" if self.splits["test"] is None else "test"
+        return standalone(config, self.data.split(tested, config, "val_dataloader"))
+
+    def retrain_runner(
+        self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
+    ) -> Runner:
+        """Build the runner that trains a network, from scratch or from the weights that the settings name."""
+        config = self.retrain_config(network, genotype)
+        weights = settings.start_weights(self.config, self.dataset, self.seed, network)
+        defined_by = genotype_file(network, self.dataset, self.seed) if weights else None
+        initial = {
+            "type": "InitialWeightsHook",
+            "weights": str(weights) if weights else None,
+            "genotype": str(defined_by) if defined_by else None,
+            "named": sorted(set(named_checkpoints(config["model"]))),
+            "load_from": config.get("load_from"),
+        }
+        config["custom_hooks"] = [*config["custom_hooks"], initial]
+        return self._runner(config, work, progress)
 
     def _read(self, part: str, backbone: str | None = None) -> Config:
         """Read the mmengine config of `search` or `retrain`, whose model must have the given backbone.
@@ -215,18 +235,24 @@ class Experiment:
             self._passed.add(named)
         return read_mmseg_config(named.name)
 
-    def _runner(
-        self,
-        config: Config,
-        changes: dict[str, Any],
-        splits: list[str],
-        batch_size: int,
-        hooks: Hooks,
-        work: Path,
-        progress: Path | None,
-    ) -> Runner:
-        """Build a runner of an mmengine config with the changes of a stage and those of all stages."""
-        monitor = self.settings["monitor"]
+    def _lay_over(
+        self, config: Config, changes: dict[str, Any], splits: list[str], batch_size: int, hooks: Hooks
+    ) -> None:
+        """Lay over a config what the data and the scenario decide, besides the changes of a stage."""
+        lay_over(
+            config,
+            {
+                **changes,
+                **self.data.configs(config, splits),
+                "train_dataloader.batch_size": batch_size,
+                "custom_hooks": list(hooks),
+                "randomness": {"seed": self.seed, "deterministic": False},
+            },
+        )
+
+    def _runner(self, config: Config, work: Path, progress: Path | None) -> Runner:
+        """Build a runner of a complete config, with the hooks and folders of the workflow laid over it."""
+        monitor, hooks = self.settings["monitor"], Hooks(config["custom_hooks"])
         if not hooks.find("HistoryHook"):
             hooks.insert(0, {"type": "HistoryHook"})
         curve = hooks.find("ValidationHook")
@@ -235,12 +261,11 @@ class Experiment:
                 hooks.append(hook)
         hooks.set("StateHook", path=str(work / "state.pth"))
         config["default_hooks"].pop("visualization", None)
+        batch_size = distributed.images_per_process(config["train_dataloader"]["batch_size"])
         lay_over(
             config,
             {
-                **changes,
-                **self.data.configs(config, splits),
-                "train_dataloader.batch_size": distributed.images_per_process(batch_size),
+                "train_dataloader.batch_size": batch_size,
                 "train_cfg.val_begin": NEVER,
                 "val_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},
                 # mmengine's other way to collect results pickles them into files
@@ -254,15 +279,11 @@ class Experiment:
                 "custom_hooks": list(hooks),
                 "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
                 "work_dir": str(work / "log"),
-                "randomness": {"seed": self.seed, "deterministic": False},
                 "experiment_name": work.name,
             },
         )
-        if dist.is_main_process():
-            write_json(work / "log" / "config.json", config.to_dict())
         # not `from_cfg`, which takes seconds to format the whole config as Python three times
-        parameters = inspect.signature(Runner).parameters
-        return Runner(**{key: value for key, value in config.items() if key in parameters})
+        return WorkflowRunner(**runner_arguments(config))
 
     def _backends(self) -> list[str]:
         """Return the types of mmengine's visualization backends: JSON lines, and TensorBoard if it is enabled."""
