@@ -30,8 +30,8 @@ REGULARIZER = "ssr_mmseg/search/regularizers/variance.py"
 COST = "ssr_mmseg/costs/weights.py"
 BACKEND = "ssr_mmseg/profiling/backends/exported.py"
 TRANSFORM = "ssr_mmseg/training/data/batch_transforms/gray.py"
-BASELINE = "config/mmseg/baselines/small_unet.py"
-DATASET_TYPE = "config/mmseg/datasets/potsdam.py"
+BASELINE = "config/mmseg/_base_/models/small_unet.py"
+DATASET_TYPE = "config/mmseg/_base_/datasets/potsdam.py"
 
 
 @pytest.fixture
