@@ -5,10 +5,9 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-from mmengine.config import Config
-
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.mmengine_files import read_mmengine_file
 
 SPLITS = ("train", "val", "test")
 FOLDER = "config/mmseg/_base_/datasets"
@@ -49,10 +48,7 @@ def read_splits(dataset_type: str) -> dict[str, dict | None]:
             f"add it or choose one of: {', '.join(names)}"
         )
     file = paths.project_file(f"{FOLDER}/{dataset_type}.py")
-    try:
-        config = Config.fromfile(file).to_dict()
-    except Exception as error:  # the file is Python and may raise anything
-        raise UserError(f"{file} is not a valid mmengine config: {error}; correct it") from error
+    config = read_mmengine_file(file).to_dict()
     splits: dict[str, dict | None] = {}
     for split in SPLITS:
         loader = config.get(f"{split}_dataloader")

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.mmengine_files import read_mmengine_file
 
 RESIZES = ("AlignedResize", "Resize")
 CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
@@ -19,11 +20,7 @@ def read_mmseg_config(path: str | Path) -> Config:
     Raises:
         UserError: It is missing, or not a valid config.
     """
-    file = paths.project_file(path)
-    try:
-        return Config.fromfile(file)
-    except Exception as error:  # the file is Python and may raise anything
-        raise UserError(f"{file} is not a valid mmengine config: {error}") from error
+    return read_mmengine_file(paths.project_file(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:

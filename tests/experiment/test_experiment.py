@@ -90,8 +90,9 @@ def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
 
 
 def test_a_batch_larger_than_the_training_set_is_one_line(make, tmp_path):
+    runner = make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
     with pytest.raises(UserError, match="batch_size is 16 but there are only 9 images to train on; lower it"):
-        make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
+        runner.train()
 
 
 def test_a_work_folder_is_named_by_settings_and_data(make):

@@ -125,7 +125,8 @@ def published_network() -> nn.ModuleDict:
     backbone = SSRNet(str(paths.PROJECT / "config/genotypes/paper_cityscapes.json"))
     settings = Config.fromfile(paths.PROJECT / "config/mmseg/_base_/models/ssrnet.py")["model"]["decode_head"]
     options = {key: value for key, value in settings.items() if key not in ("type", "loss_decode")}
-    head = AggregationHead(list(backbone.widths), num_classes=20, **options)
+    assert options["in_channels"] == list(backbone.widths)
+    head = AggregationHead(**options | {"num_classes": 20})
     return nn.ModuleDict({"backbone": backbone, "head": head})
 
 

@@ -14,15 +14,14 @@ from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.search.step import get_architecture
 
 __all__ = ["fake_gpu"]
-SCHEDULES = "config/mmseg/schedules/{}_camvid.py"
 TERMS = {"loss_weights", "acc_seg", "loss_architecture", "loss_cross_entropy", "loss_cost", "loss_operator"}
 
 
 def gpu_experiment(**search) -> Experiment:
-    """Return the tiny experiment with the schedules for GPUs."""
+    """Return the tiny experiment with the mmengine configs for GPUs."""
     changes = {
-        "search": {"schedule": SCHEDULES.format("search"), **search},
-        "retrain": {"schedule": SCHEDULES.format("retrain"), "epochs": 20},
+        "search": {"config": "config/mmseg/supernet_camvid.py", **search},
+        "retrain": {"config": "config/mmseg/ssrnet_camvid.py", "epochs": 20},
     }
     return Experiment(settings.complete(settings.merge(EXPERIMENT, changes)), DATASET, 0)
 
