@@ -7,7 +7,7 @@ from types import ModuleType
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.mmengine_files import read_mmengine_file
+from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 SPLITS = ("train", "val", "test")
 FOLDER = "config/mmseg/_base_/datasets"
@@ -48,7 +48,7 @@ def read_splits(dataset_type: str) -> dict[str, dict | None]:
             f"add it or choose one of: {', '.join(names)}"
         )
     file = paths.project_file(f"{FOLDER}/{dataset_type}.py")
-    config = read_mmengine_file(file).to_dict()
+    config = read_mmengine_config(file).to_dict()
     splits: dict[str, dict | None] = {}
     for split in SPLITS:
         loader = config.get(f"{split}_dataloader")

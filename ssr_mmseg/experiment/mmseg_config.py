@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.mmengine_files import read_mmengine_file
+from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 RESIZES = ("AlignedResize", "Resize")
 CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
@@ -20,7 +20,7 @@ def read_mmseg_config(path: str | Path) -> Config:
     Raises:
         UserError: It is missing, or not a valid config.
     """
-    return read_mmengine_file(paths.project_file(path))
+    return read_mmengine_config(paths.project_file(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
