@@ -18,7 +18,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ssr_mmseg.experiment import experiment
-from ssr_mmseg.training.data import loaders
 from ssr_mmseg.training.hooks.progress_hook import ProgressHook
 
 DEVICE = torch.device("meta")
@@ -72,12 +71,12 @@ def fake_gpu(monkeypatch) -> None:
     """Make experiments use the device, without bfloat16 and without progress records, which may synchronize."""
     monkeypatch.setattr(experiment, "resolve_device", lambda name: DEVICE)
     monkeypatch.setattr("mmengine.runner.runner.get_device", lambda: DEVICE)
+    # read from the network once, before the first step
+    monkeypatch.setattr("ssr_mmseg.training.data.loaders.mean_color", lambda preprocessor: (0.0, 0.0, 0.0))
     monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     optimizers = sys.modules[torch.optim.Optimizer.__module__]
     monkeypatch.setattr(optimizers, "_get_fused_kernels_supported_devices", lambda: [DEVICE.type])
-    # the loader reads the color that becomes 0 from the network once, before the first step
-    monkeypatch.setattr(loaders, "mean_color", lambda preprocessor: (0.0, 0.0, 0.0))
     monkeypatch.setattr(ProgressHook, "_report", lambda *arguments, **options: None)
 
 
