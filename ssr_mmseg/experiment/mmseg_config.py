@@ -24,7 +24,7 @@ def read_mmseg_config(path: str | Path) -> Config:
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
-    """Merge `changes` into a config as `--cfg-options` of mmseg's tools does, except that a dict replaces another.
+    """Merge `changes` into a config as `--cfg-options` of mmseg's tools does, except that a dict replaces any value.
 
     Args:
         config: Changed in place.
@@ -35,7 +35,7 @@ def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
         place = config
         for parent in parents:
             place = place.get(parent, {})
-        replaces = isinstance(value, dict) and isinstance(place.get(last), dict)
+        replaces = isinstance(value, dict) and last in place
         config.merge_from_dict({key: {**value, "_delete_": True} if replaces else value})
 
 
