@@ -39,7 +39,7 @@ from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-NEVER = 10**9  # epochs between the validations of mmengine's loop: ValidationHook decides when to validate
+NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
 
 
 class Experiment:
@@ -155,7 +155,7 @@ class Experiment:
         else:
             hooks.drop("ShrinkingHook")
         hooks.set("GateHistoryHook")
-        if self.settings["monitor"]["tensorboard"] and dist.is_main_process():
+        if self.settings["monitor"]["tensorboard"]:
             hooks.append({"type": "GateBoardHook"})
         cost = cost_arguments(self.config, self.dataset)
         changes = {
@@ -224,7 +224,10 @@ class Experiment:
                 **changes,
                 **self.data.configs(config, splits),
                 "train_dataloader.batch_size": distributed.images_per_process(batch_size),
-                "train_cfg.val_interval": NEVER,
+                "train_cfg.val_begin": NEVER,
+                "val_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},
+                # mmengine's other way to collect results pickles them into files
+                "val_evaluator.collect_device": "gpu",
                 "test_dataloader": None,
                 "test_cfg": None,
                 "test_evaluator": None,

@@ -80,7 +80,9 @@ def _position(record: dict[str, Any], now: float) -> str:
     """Describe how far a running job is."""
     if "iteration" not in record:
         return f"for {duration(now - record['started'])}"
-    parts = [f"{record['iteration'] / record['iterations']:.0%}", f"epoch {record['epoch']} of {record['epochs']}"]
+    parts = [f"{record['iteration'] / record['iterations']:.0%}"]
+    if "epoch" in record:  # an iteration-based training has none
+        parts.append(f"epoch {record['epoch']} of {record['epochs']}")
     losses = [value for name, value in record["terms"].items() if name in ("loss", "loss_weights")]
     parts += [f"loss {value:.3g}" for value in losses[:1]]
     if record.get("miou_val") is not None:

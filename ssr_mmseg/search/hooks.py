@@ -11,29 +11,36 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.search_space import GATES, dependents
 from ssr_mmseg.search.cost_target import shrink_within_reach
 from ssr_mmseg.search.step import get_architecture
-from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
+from ssr_mmseg.training.hooks.any_loop import PeriodHook, bare_model, is_iteration_based
+from ssr_mmseg.training.hooks.history_hook import records
+from ssr_mmseg.training.hooks.tensorboard_hook import event_files
+from ssr_mmseg.utils.errors import UserError
 
 
 @HOOKS.register_module()
-class ShrinkingHook(Hook):
+class ShrinkingHook(PeriodHook):
     """Progressive and hierarchical shrinking: after every epoch, remove options with p ≤ threshold · max p (method §6).
 
-    If the search is held to its target, options that are needed to reach the target are kept.
+    If the loop has an objective that holds the search to its target, options that are needed to reach the target are
+    kept.
 
     Args:
         threshold: Share of the group's largest probability.
+        interval: Iterations between shrinkings in an iteration-based training; by default those of `HistoryHook`.
     """
 
     priority = "NORMAL"
 
-    def __init__(self, threshold: float) -> None:
+    def __init__(self, threshold: float, interval: int | None = None) -> None:
         self.threshold = threshold
+        self.period = interval
 
-    def after_train_epoch(self, runner: Any) -> None:
-        architecture, cost = get_architecture(runner.model), runner.train_loop.objective.cost
+    def after_period(self, runner: Any, done: int) -> None:
+        architecture = get_architecture(bare_model(runner))
+        cost = getattr(getattr(runner.train_loop, "objective", None), "cost", None)
         for tensor in architecture.state_dict().values():  # so that all processes shrink alike
             dist.broadcast(tensor)
-        if cost.hold is None:
+        if cost is None or cost.hold is None:
             removed = architecture.shrink(self.threshold)
         else:
             removed = shrink_within_reach(architecture, cost, self.threshold)
@@ -45,41 +52,63 @@ class RegularizerRampHook(Hook):
     """Increase the regularizer's weights towards the end of the search, to decide the groups that are still undecided.
 
     From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times their
-    value in the last epoch. Groups that are decided earlier are not affected.
+    value in the last epoch. Groups that are decided earlier are not affected. In an iteration-based training they grow
+    in every iteration.
 
     Args:
         begin: Share of the epochs, over all stages, after which the weights grow.
         factor: Growth at the end of the search.
-        epochs: Epochs of the search, over all stages.
+        epochs: Epochs of the search, over all stages; by default those of the loop.
+
+    Raises:
+        UserError: At the start of the training, if the loop has no objective.
     """
 
-    def __init__(self, begin: float, factor: float, epochs: int) -> None:
+    def __init__(self, begin: float, factor: float, epochs: int | None = None) -> None:
         self.begin, self.factor, self.epochs = begin, factor, epochs
         self.weights: dict[str, float] = {}
 
     def before_train(self, runner: Any) -> None:
-        self.weights = dict(runner.train_loop.objective.weights)
+        objective = getattr(runner.train_loop, "objective", None)
+        if objective is None:
+            raise UserError(
+                f"RegularizerRampHook needs a loop with an objective, but {type(runner.train_loop).__name__} has none; "
+                "train by SearchLoop, or leave the hook out"
+            )
+        self.weights = dict(objective.weights)
 
-    def growth(self, epoch: int) -> float:
-        """Return the factor of the weights in an epoch, counted from 0."""
-        return self.factor ** (max((epoch + 1) / self.epochs - self.begin, 0) / (1 - self.begin))
+    def growth(self, share: float) -> float:
+        """Return the factor of the weights in the epoch or iteration with which `share` of the search is finished."""
+        return self.factor ** (max(share - self.begin, 0) / (1 - self.begin))
 
     def before_train_epoch(self, runner: Any) -> None:
-        growth = self.growth(runner.train_loop.epoch)
+        if not is_iteration_based(runner):
+            self._set(runner, (runner.epoch + 1) / (self.epochs or runner.max_epochs))
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if is_iteration_based(runner):
+            self._set(runner, (runner.iter + 1) / runner.max_iters)
+
+    def _set(self, runner: Any, share: float) -> None:
+        growth = self.growth(share)
         grown = {gate: self.weights[gate] * growth for gate in GATES}
         runner.train_loop.objective.weights = {**self.weights, **grown}
 
 
 @HOOKS.register_module()
-class GateHistoryHook(Hook):
-    """Add the state of the gates to the epoch's record: survivors, entropy, decided share and expected cost.
+class GateHistoryHook(PeriodHook):
+    """Add the state of the gates to the epoch's record: survivors, entropy and decided share.
 
-    The record also has the probabilities: of every epoch up to `dense`, then of every `interval`-th epoch and the last
-    epoch of a stage, because a search as long as the paper's has tens of thousands of options.
+    If the loop has an objective, the record also has the expected cost and its target. It has the probabilities of
+    every epoch up to `dense`, then of every `interval`-th epoch and the last epoch of a stage, because a search as long
+    as the paper's has tens of thousands of options. In an iteration-based training, records count instead of epochs.
 
     Args:
         dense: Number of first epochs that are all recorded.
         interval: Interval between the later epochs that are recorded.
+
+    Raises:
+        UserError: At the start of the training, if it has no `HistoryHook`.
     """
 
     priority = "BELOW_NORMAL"  # after shrinking, and after HistoryHook, which creates the record
@@ -88,43 +117,52 @@ class GateHistoryHook(Hook):
         self.dense = dense
         self.interval = interval
 
-    def after_train_epoch(self, runner: Any) -> None:
-        loop = runner.train_loop
-        architecture = get_architecture(runner.model)
-        with torch.no_grad():
-            ratio = float(loop.objective.cost_ratio(architecture.probabilities()))
-        record = loop.history[-1]
+    def before_train(self, runner: Any) -> None:
+        records(runner)
+
+    @torch.no_grad()
+    def after_period(self, runner: Any, done: int) -> None:
+        architecture = get_architecture(bare_model(runner))
+        objective = getattr(runner.train_loop, "objective", None)
+        record = records(runner)[-1]
         record |= {
             "options_alive": architecture.options_alive(),
             "entropy": architecture.entropy(),
             "gates_decided": architecture.gates_decided(),
-            "cost_ratio": ratio,
-            "cost_target": loop.objective.target_ratio,
         }
-        epoch = record["epoch"]
-        if epoch <= self.dense or epoch % self.interval == 0 or epoch == loop.max_epochs:
+        if objective is not None:
+            ratio = float(objective.cost_ratio(architecture.probabilities()))
+            record |= {"cost_ratio": ratio, "cost_target": objective.target_ratio}
+        number = record.get("epoch", len(records(runner)))
+        last = done == runner.max_iters
+        if number <= self.dense or number % self.interval == 0 or last:
             record["probabilities"] = leading_probabilities(architecture)
 
 
 @HOOKS.register_module()
-class GateBoardHook(Hook):
-    """Write the gates to TensorBoard after every epoch: survivors, entropy, decided share, cost and probabilities."""
+class GateBoardHook(PeriodHook):
+    """Write the gates to TensorBoard after every epoch: survivors, entropy, decided share, cost and probabilities.
+
+    Raises:
+        UserError: The runner has no TensorBoard backend.
+    """
 
     priority = "LOW"  # after GateHistoryHook, which measures them
 
-    def after_train_epoch(self, runner: Any) -> None:
-        loop, board = runner.train_loop, runner.visualizer.get_backend(BOARD)
-        record, step = loop.history[-1], loop.iter
+    def after_period(self, runner: Any, done: int) -> None:
+        if not dist.is_main_process():
+            return
+        board, record = event_files(runner), records(runner)[-1]
         for name in ("options_alive", "entropy"):
             for gate, value in record[name].items():
-                board.add_scalar(f"{name}/{gate}", value, step)
-        for name in ("gates_decided", "cost_ratio"):
-            board.add_scalar(f"gates/{name}", record[name], step)
-        architecture = get_architecture(runner.model)
+                board.add_scalar(f"{name}/{gate}", value, done)
+        for name in record.keys() & {"gates_decided", "cost_ratio"}:
+            board.add_scalar(f"gates/{name}", record[name], done)
+        architecture = get_architecture(bare_model(runner))
         with torch.no_grad():
             for gate, probabilities in architecture.probabilities().items():
                 board.experiment.add_histogram(
-                    f"probabilities/{gate}", probabilities[architecture.alive[gate]].cpu(), step
+                    f"probabilities/{gate}", probabilities[architecture.alive[gate]].cpu(), done
                 )
 
 

@@ -58,7 +58,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "data_wait_share": loop.data_wait_share,
         "processes": dist.get_world_size(),
         "device": environment(experiment.device)["device"],
-        "history": loop.history,
+        "history": runner.message_hub.get_info("history", []),
         "provenance": provenance(),
     }
     weights = Path(paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network))

@@ -23,6 +23,7 @@ from ssr_mmseg.training.checkpoint.runner_state import capture
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
+from ssr_mmseg.training.history import History
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
@@ -87,7 +88,8 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         runner.train()
         loop = runner.train_loop
         final = {**capture(runner, loop.iter), "decided": architecture.decided}
-        history, seconds, wait_share = loop.history, loop.seconds, loop.data_wait_share
+        history = runner.message_hub.get_info("history", [])
+        seconds, wait_share = loop.seconds, loop.data_wait_share
     if not dist.is_main_process():
         return
     final["structure"] = structure_to_json(runner.model.backbone.structure)
@@ -184,8 +186,6 @@ def compacted_state(state: dict, runner: Runner) -> dict:
         "model": compact_weights(state["model"], runner.model),
         "optimizers": optimizers,
         "parameters": {part: list(parameters) for part, parameters in parts.items()},
-        "history": [],
-        "sums": {},
-        "count": 0,
+        "hooks": {**state["hooks"], "HistoryHook": History().state()},
         **CLOCKS,
     }

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub
 from spaces import search_settings
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
@@ -24,13 +25,20 @@ def architecture():
 
 
 def fake_runner(architecture, epoch, max_epochs=200):
-    loop = SimpleNamespace(
-        history=[{"epoch": epoch}],
-        max_epochs=max_epochs,
-        objective=SimpleNamespace(cost_ratio=lambda probabilities: torch.tensor(0.5), target_ratio=0.6),
+    objective = SimpleNamespace(cost_ratio=lambda probabilities: torch.tensor(0.5), target_ratio=0.6)
+    model = torch.nn.Module()
+    model.backbone = torch.nn.Module()
+    model.backbone.architecture = architecture
+    hub = MessageHub("gates")
+    hub.update_info("history", [{"epoch": epoch}])
+    return SimpleNamespace(
+        model=model,
+        train_loop=SimpleNamespace(objective=objective),
+        message_hub=hub,
+        epoch=epoch - 1,
+        iter=epoch,
+        max_iters=max_epochs,
     )
-    model = SimpleNamespace(backbone=SimpleNamespace(architecture=architecture))
-    return SimpleNamespace(model=model, train_loop=loop)
 
 
 def test_widths_are_those_of_each_blocks_most_probable_operator(architecture):
@@ -56,7 +64,7 @@ def test_a_removed_group_is_empty_and_a_dead_option_zero(architecture):
 def test_later_probabilities_are_recorded_at_intervals_and_at_the_end_of_a_stage(architecture, epoch, kept):
     runner = fake_runner(architecture, epoch, max_epochs=57)
     GateHistoryHook().after_train_epoch(runner)
-    (record,) = runner.train_loop.history
+    (record,) = runner.message_hub.get_info("history")
     assert ("probabilities" in record) == kept
     assert (record["cost_ratio"], record["cost_target"]) == (0.5, 0.6)
     assert record["options_alive"] == architecture.options_alive()
@@ -69,11 +77,21 @@ def test_the_history_of_the_papers_search_stays_small():
     for epoch in range(1, 201):
         runner = fake_runner(architecture, epoch, max_epochs=epoch if epoch % 20 == 0 else 200)
         hook.after_train_epoch(runner)
-        size += len(json.dumps(runner.train_loop.history, indent=2))
+        size += len(json.dumps(runner.message_hub.get_info("history"), indent=2))
     assert size < 2e6
 
 
-def test_only_the_weights_of_the_regularizer_grow_towards_the_end():
+def test_without_an_objective_the_cost_is_left_out(architecture):
+    runner = fake_runner(architecture, 1)
+    del runner.train_loop.objective
+    GateHistoryHook().after_train_epoch(runner)
+    assert set(runner.message_hub.get_info("history")[0]) == {
+        "epoch", "options_alive", "entropy", "gates_decided", "probabilities"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("epochs", [20, None], ids=["given", "the loop's"])
+def test_only_the_weights_of_the_regularizer_grow_towards_the_end(epochs):
     weights = {
         "cross_entropy": 100.0,
         "cost": 1.0,
@@ -82,13 +100,13 @@ def test_only_the_weights_of_the_regularizer_grow_towards_the_end():
         "mid_width": 15.0,
         "depth": 15.0,
     }
-    loop = SimpleNamespace(objective=SimpleNamespace(weights=dict(weights)), epoch=0)
-    runner = SimpleNamespace(train_loop=loop)
-    hook = RegularizerRampHook(begin=0.5, factor=16, epochs=20)
+    loop = SimpleNamespace(objective=SimpleNamespace(weights=dict(weights)))
+    runner = SimpleNamespace(train_loop=loop, max_epochs=20)
+    hook = RegularizerRampHook(begin=0.5, factor=16, epochs=epochs)
     hook.before_train(runner)
     seen = {}
     for epoch in (0, 9, 14, 19):
-        loop.epoch = epoch
+        runner.epoch = epoch
         hook.before_train_epoch(runner)
         seen[epoch] = loop.objective.weights["operator"] / 30
         assert loop.objective.weights["cross_entropy"] == 100

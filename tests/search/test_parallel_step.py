@@ -53,7 +53,7 @@ def short_search() -> dict[str, Tensor]:
     model = build_model(0, dropout=True, class_weight=CLASS_WEIGHT)
     step = build_step(model, {"weights": 2e-3, "architecture": 0.1}, torch.optim.Adam)
     runner = SimpleNamespace(
-        model=model, train_loop=SimpleNamespace(objective=step.objective), logger=SimpleNamespace(info=print)
+        model=model, iter=0, train_loop=SimpleNamespace(objective=step.objective), logger=SimpleNamespace(info=print)
     )
     architecture, hook = get_architecture(model), ShrinkingHook(0.2)
     alive = []

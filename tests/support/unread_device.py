@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ssr_mmseg.experiment import experiment
+from ssr_mmseg.training.hooks.history_hook import HistoryHook
 from ssr_mmseg.training.hooks.progress_hook import ProgressHook
 
 DEVICE = torch.device("meta")
@@ -92,9 +93,10 @@ def begin(runner: Runner) -> Any:
 
 
 def steps(loop: Any, number: int) -> dict[str, list[Tensor]]:
-    """Run the first iterations and return the loss terms that the loop recorded, one list per name."""
+    """Run the first iterations and return the loss terms that `HistoryHook` recorded, one list per name."""
     batches = iter(loop.batches(0))
     with no_synchronization():
         for index in range(number):
             loop.run_iter(index, next(batches))
-    return {name: [terms[name] for _, terms in loop._unread] for name in loop._unread[0][1]}
+    (history,) = (hook.history for hook in loop.runner.hooks if isinstance(hook, HistoryHook))
+    return {name: [terms[name] for *_, terms in history.unread] for name in history.unread[0][-1]}

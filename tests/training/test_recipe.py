@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.logging import MessageHub
 from mmseg.models.losses import accuracy
 from spaces import SPACE
 from torch import nn
@@ -15,14 +16,14 @@ from ssr_mmseg.models.decode_heads import AggregationHead, pixel_accuracy
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.models.losses import HardPixelCrossEntropy
 from ssr_mmseg.training.bfloat16 import BFloat16OptimWrapper
-from ssr_mmseg.training.hooks import validation_hook
 from ssr_mmseg.training.hooks.compile_hook import ChannelsLastHook, CompileHook
 from ssr_mmseg.training.hooks.ema_hook import AverageHook
+from ssr_mmseg.training.hooks.validation_hook import ValidationHook
 from ssr_mmseg.utils.errors import UserError
 
 
 def runner_for(model: nn.Module, iteration: int = 0) -> SimpleNamespace:
-    return SimpleNamespace(model=model, train_loop=SimpleNamespace(iter=iteration))
+    return SimpleNamespace(model=model, iter=iteration)
 
 
 def network() -> nn.Module:
@@ -48,12 +49,20 @@ def test_the_average_equals_the_naive_recursion_and_the_model_ends_with_it():
             if name in expected:
                 expected[name] = decay * expected[name] + (1 - decay) * value
     live = {name: value.clone() for name, value in model.state_dict().items()}
-    with hook.applied():
+    runner = runner_for(model)
+    for before, after in (
+        (hook.before_val_epoch, hook.after_val_epoch),
+        (hook.before_test_epoch, hook.after_test_epoch),
+    ):
+        before(runner)
         for name, value in expected.items():
             torch.testing.assert_close(model.state_dict()[name], value)
+        after(runner)
     for name, value in live.items():
         assert torch.equal(model.state_dict()[name], value)
     hook.after_train(runner_for(model))
+    torch.testing.assert_close(model.state_dict()["0.weight"], expected["0.weight"])
+    hook.before_test_epoch(runner)  # a test after the training measures the average, too
     torch.testing.assert_close(model.state_dict()["0.weight"], expected["0.weight"])
 
 
@@ -67,28 +76,39 @@ def test_a_saved_average_is_restored():
 
 
 @pytest.mark.parametrize(("interval", "measured"), [(2, [2, 4]), (3, [3]), (None, [1, 2, 3])])
-def test_validation_measures_the_average_and_a_curve_is_in_the_history(monkeypatch, interval, measured):
+def test_validation_measures_the_average_and_a_curve_is_in_the_history(interval, measured):
     """Without an interval the share of the time decides, here all of it, and the last epoch is not measured."""
     model, average = network(), AverageHook()
     average.before_train(runner_for(model))
     average.average["0.bias"][:] = 7.0
-    monkeypatch.setattr(validation_hook.Runner, "build_dataloader", lambda config: config)
-    monkeypatch.setattr(
-        validation_hook,
-        "evaluate_model",
-        lambda model, loader, classes: {"miou": float(model.state_dict()["0.bias"][0])},
-    )
-    loop = SimpleNamespace(max_epochs=4, iter=0, seconds=1e9, miou=None, history=[])
+    hub = MessageHub("validation")
     visualizer = SimpleNamespace(add_scalar=lambda *arguments, **options: None)
-    runner = SimpleNamespace(model=model, train_loop=loop, hooks=[average], visualizer=visualizer)
-    hook, seen = validation_hook.ValidationHook({}, [], share=1.0, interval=interval), []
+    runner = SimpleNamespace(
+        model=model, train_loop=None, max_epochs=4, max_iters=4, iter=0, message_hub=hub, visualizer=visualizer
+    )
+    # the time that all measurements together may take is far from used up
+    hook, seen, history = ValidationHook(share=1e9, interval=interval), [], []
+    hub.update_info("history", history)
+
+    def run() -> None:
+        """Validate as mmengine's `ValLoop` does."""
+        average.before_val_epoch(runner)
+        model.eval()
+        metrics = {"aAcc": 1.0, "mIoU": float(model.state_dict()["0.bias"][0])}
+        for called in (average, hook):
+            called.after_val_epoch(runner, metrics)
+
+    runner.val_loop = SimpleNamespace(run=run)
+    hook.before_train(runner)
     for epoch in range(4):
-        loop.epoch, loop.miou = epoch, None
-        loop.history.append({"epoch": epoch + 1})
+        runner.epoch, runner.iter = epoch, epoch + 1
+        hub.update_info("miou_val", None, resumed=False)
+        history.append({"epoch": epoch + 1})
         hook.after_train_epoch(runner)
-        seen += [epoch + 1] if loop.miou == 7.0 else []
+        assert model.training
+        seen += [epoch + 1] if hub.get_info("miou_val") == 7.0 else []
     assert seen == measured
-    assert [r["epoch"] for r in loop.history if "miou_val" in r] == (measured if interval else [])
+    assert [r["epoch"] for r in history if "miou_val" in r] == (measured if interval else [])
     assert not bool((model[0].bias == 7.0).any())
 
 

@@ -52,7 +52,6 @@ class SlowLoop(ResumableTrainLoop):
         self.clock, self.dataloader = clock, SlowData(clock)
         self.seconds = self.waited = 0.0
         self._iter = self._epoch = 0
-        self._unread: list = []
 
     def run_iter(self, idx, data_batch):
         self.clock.now += 6

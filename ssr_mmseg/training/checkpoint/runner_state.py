@@ -23,12 +23,9 @@ def capture(runner: Any, iteration: int) -> dict[str, Any]:
             name: [scheduler.state_dict() for scheduler in schedulers]
             for name, schedulers in _schedulers(runner).items()
         },
-        "history": loop.history,
-        "sums": dict(loop.sums),
-        "count": loop.count,
         "seconds": loop.seconds,
         "waited": loop.waited,
-        **({"hooks": hooks} if hooks else {}),
+        "hooks": hooks,
     }
 
 
@@ -46,9 +43,6 @@ def restore(runner: Any, state: dict[str, Any]) -> None:
         for scheduler, saved in zip(schedulers, state["schedulers"][name], strict=True):
             scheduler.load_state_dict(saved)
     loop.start_at(state["iteration"])
-    loop.history = list(state["history"])
-    loop.sums.update(state["sums"])
-    loop.count = state["count"]
     loop.seconds, loop.waited = state["seconds"], state.get("waited", 0.0)
     for hook in _hooks_with_state(runner):
         hook.load_training_state(state["hooks"][type(hook).__name__])

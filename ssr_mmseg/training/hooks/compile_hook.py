@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 from torch import nn
 
+from ssr_mmseg.training.hooks.any_loop import bare_model
 from ssr_mmseg.utils.devices import check_compiler
 
 
@@ -51,7 +52,7 @@ class CompileHook(Hook):
         if self.options.get("backend", "inductor") == "inductor":
             check_compiler(kind, "the schedule's CompileHook, which may be left out,")
         for name in self.parts:
-            module = runner.model.get_submodule(name)
+            module = bare_model(runner).get_submodule(name)
             module.forward = _while_training(module, module.forward, self.options)
             self.compiled.append(module)
 

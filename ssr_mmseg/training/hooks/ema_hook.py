@@ -1,7 +1,5 @@
 """Exponential moving average (EMA) of the weights, which is evaluated and kept at the end of a training."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,6 +16,10 @@ class AverageHook(Hook):
     are forgotten quickly. mmengine's `EMAHook` does not include the average in the resumable state, and reads a counter
     from the GPU at every step.
 
+    mmengine's validation and test during the training measure the average. `StateHook` and mmengine's `CheckpointHook`
+    save it besides the live weights: the checkpoint of the latter has the live ones in `state_dict` and the average in
+    `average`.
+
     Args:
         decay: Largest d; 1 / (1 − decay) is the memory in iterations.
     """
@@ -26,19 +28,43 @@ class AverageHook(Hook):
 
     def __init__(self, decay: float = 0.999) -> None:
         self.decay = decay
+        self.live: dict[str, Tensor] = {}  # the model's tensors, during a training
+        self.average: dict[str, Tensor] = {}
+        self.loaded: dict[str, Tensor] | None = None  # the average in a checkpoint that mmengine has loaded
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        self.loaded = checkpoint.get("average")
 
     def before_train(self, runner: Any) -> None:
         self.live = averaged_tensors(runner.model)
         self.average = {name: value.detach().clone() for name, value in self.live.items()}
+        if runner.iter and self.loaded:  # resumed; a checkpoint can also be loaded for its weights alone
+            self.load_training_state(self.loaded)
 
     @torch.no_grad()
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        done = runner.train_loop.iter + 1
+        done = runner.iter + 1
         decay = min(self.decay, (1 + done) / (10 + done))
         torch._foreach_lerp_(list(self.average.values()), list(self.live.values()), 1 - decay)
 
     def after_train(self, runner: Any) -> None:
         self._exchange()
+        self.live = {}  # the model has the average now: a later evaluation must not exchange it
+
+    def before_val_epoch(self, runner: Any) -> None:
+        self._exchange()
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        self._exchange()
+
+    def before_test_epoch(self, runner: Any) -> None:
+        self._exchange()
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        self._exchange()
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        checkpoint["average"] = {name: value.cpu() for name, value in self.average.items()}
 
     def training_state(self) -> dict[str, Tensor]:
         """Return the average, for the saved state."""
@@ -49,17 +75,9 @@ class AverageHook(Hook):
         for name, value in self.average.items():
             value.copy_(state[name])
 
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        """Give the model the averaged weights for the length of the block."""
-        self._exchange()
-        try:
-            yield
-        finally:
-            self._exchange()
-
     @torch.no_grad()
     def _exchange(self) -> None:
+        """Exchange the live weights and the average; do nothing outside of a training."""
         for name, live in self.live.items():
             kept = live.clone()
             live.copy_(self.average[name])

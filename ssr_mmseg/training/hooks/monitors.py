@@ -6,11 +6,11 @@ from ssr_mmseg.training.hooks.tensorboard_hook import check_tensorboard
 
 
 def monitors(settings: dict, palette: list, progress: Path) -> list[dict]:
-    """Return the configs of the hooks that monitor a training.
+    """Return the configs of the hooks that monitor a training, the same in all data-parallel processes.
 
     Args:
         settings: The section `monitor` of an experiment's settings.
-        palette: Red, green and blue of each class.
+        palette: Red, green and blue of each class, (classes, 3).
         progress: File for the progress of the training.
 
     Raises:

@@ -28,7 +28,9 @@ def terms(value: dict[str, Any]) -> list[str]:
 
 def line(value: dict[str, Any]) -> str:
     """Return a training's position and figures as one line of text."""
-    position = f"iteration {value['iteration']} of {value['iterations']}, epoch {value['epoch']} of {value['epochs']}"
+    position = f"iteration {value['iteration']} of {value['iterations']}"
+    if "epoch" in value:  # an iteration-based training has none
+        position += f", epoch {value['epoch']} of {value['epochs']}"
     return f"{position}, {duration(value['seconds_left'])} left: {', '.join(terms(value))}"
 
 
@@ -69,7 +71,9 @@ class Bar:
         first.add_column(ratio=1)
         first.add_column(no_wrap=True)
         share = value["iteration"] / value["iterations"]
-        position = f"{share:4.0%}  {value['iteration']}/{value['iterations']}  epoch {value['epoch']}/{value['epochs']}"
+        position = f"{share:4.0%}  {value['iteration']}/{value['iterations']}"
+        if "epoch" in value:
+            position += f"  epoch {value['epoch']}/{value['epochs']}"
         first.add_row(
             ProgressBar(total=value["iterations"], completed=value["iteration"]),
             Text(f"{position}  {duration(value['seconds_left'])} left"),

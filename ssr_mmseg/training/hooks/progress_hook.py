@@ -1,8 +1,10 @@
 """Hook that reports progress: to `progress.json` for `ssr-mmseg status`, and as a progress bar or log lines."""
 
+import atexit
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,17 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
 from ssr_mmseg.jobs.progress import begin, note, read
+from ssr_mmseg.training.hooks.any_loop import HISTORY, MIOU, is_iteration_based
+from ssr_mmseg.training.hooks.history_hook import HistoryHook
 from ssr_mmseg.training.hooks.progress_bar import Bar, line
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
     """Report position, mean losses of the epoch, mIoU on val, state of the gates and time left, every few seconds.
+
+    Losses and mIoU are reported if `HistoryHook` and `ValidationHook` measure them, further figures if the loop has
+    them: `facts()` and `data_wait_share`. An iteration-based training has no epochs to report.
 
     Args:
         path: The progress file.
@@ -31,6 +38,7 @@ class ProgressHook(Hook):
         self.interval = interval
         self.pause = pause
         self.bar: Bar | None = None
+        self.cleanup = ExitStack()  # the bar, under loops that do not close it themselves
 
     def before_train(self, runner: Any) -> None:
         self.started = self.written = self.logged = time.monotonic()
@@ -39,11 +47,12 @@ class ProgressHook(Hook):
             if read(self.path).get("pid") != os.getpid():  # otherwise the command line has started it
                 begin(self.path)
             if sys.stderr.isatty():
-                self.bar = runner.train_loop.cleanup.enter_context(Bar(runner.logger))
+                atexit.register(self.cleanup.close)  # after an error, which calls no hook
+                self.bar = getattr(runner.train_loop, "cleanup", self.cleanup).enter_context(Bar(runner.logger))
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self.first_iteration is None:  # not known earlier: StateHook resumes after this hook's before_train
-            self.first_iteration = runner.train_loop.iter
+            self.first_iteration = runner.iter
         if batch_idx == 0 or time.monotonic() - self.written >= self.interval:
             self._report(runner)
 
@@ -51,11 +60,14 @@ class ProgressHook(Hook):
         if self.first_iteration is not None:  # None if the training was resumed at its end
             self._report(runner, finished=True)
 
+    def after_train(self, runner: Any) -> None:
+        self.cleanup.close()
+
     def _report(self, runner: Any, finished: bool = False) -> None:
         self.written = time.monotonic()
         if not dist.is_main_process():
             return
-        value = self.position(runner.train_loop, finished)
+        value = self.position(runner, finished)
         note(self.path, **value)
         if self.bar:
             self.bar.show(value)
@@ -63,29 +75,41 @@ class ProgressHook(Hook):
             self.logged = self.written
             runner.logger.info(line(value))
 
-    def position(self, loop: Any, finished: bool = False) -> dict[str, Any]:
-        """Return the position of `loop` within its stage, and its figures.
+    def position(self, runner: Any, finished: bool = False) -> dict[str, Any]:
+        """Return the position of the training within its stage, and its figures.
 
         Later stages of a search count from their own first iteration.
 
         Args:
             finished: Whether the epoch has ended, with its losses in the history.
         """
-        first = (loop.epoch + finished - len(loop.history)) * loop.steps_per_epoch
-        total = loop.max_epochs * loop.steps_per_epoch
-        done = loop.iter + (not finished)  # the loop counts an iteration after its hooks
+        loop, records = runner.train_loop, runner.message_hub.get_info(HISTORY)
+        first, epochs = 0, {}
+        if not is_iteration_based(runner):
+            earlier = 0 if records is None else runner.epoch + finished - len(records)
+            first = earlier * (runner.max_iters // runner.max_epochs)
+            epochs = {"epoch": runner.epoch + 1, "epochs": runner.max_epochs}
+        done = runner.iter + (not finished)  # the loop counts an iteration after its hooks
         since = done - (self.first_iteration if self.first_iteration is not None else first)
         pace = (time.monotonic() - self.started) / max(since, 1)
-        means = {name: value / max(loop.count, 1) for name, value in loop.sums.items()}
-        last = loop.history[-1] if finished else {}
+        facts = loop.facts() if hasattr(loop, "facts") else {}
+        if hasattr(loop, "data_wait_share"):
+            facts["data_wait_share"] = loop.data_wait_share
         return {
             "iteration": done - first,
-            "iterations": total - first,
-            "epoch": loop.epoch + 1,
-            "epochs": loop.max_epochs,
-            "terms": means or {name: value for name, value in last.items() if "loss" in name or "acc" in name},
-            "miou_val": loop.miou,
-            **loop.facts(),
-            "seconds_left": (total - done) * pace,
-            "data_wait_share": loop.data_wait_share,
+            "iterations": runner.max_iters - first,
+            **epochs,
+            "terms": _terms(runner),
+            "miou_val": runner.message_hub.get_info(MIOU),
+            **facts,
+            "seconds_left": (runner.max_iters - done) * pace,
         }
+
+
+def _terms(runner: Any) -> dict[str, float]:
+    """Return the mean loss terms of the current period, or of the last one if it has just ended."""
+    for hook in runner.hooks:
+        if isinstance(hook, HistoryHook):
+            last = hook.history.records[-1] if hook.history.records else {}
+            return hook.history.means() or {name: v for name, v in last.items() if "loss" in name or "acc" in name}
+    return {}

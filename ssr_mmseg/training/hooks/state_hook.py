@@ -11,32 +11,49 @@ from mmseg.registry import HOOKS
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.training.checkpoint.rotation import Checkpoints
 from ssr_mmseg.training.checkpoint.runner_state import capture, not_finite, restore
+from ssr_mmseg.training.history import diverged
 from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.errors import UserError
+
+SAVING = 0.05  # share of the time that saves at the end of epochs may take
 
 
 @HOOKS.register_module()
 class StateHook(Hook):
     """Resume from `path` if it exists; save to it after every epoch, every `interval` seconds, and when stopped.
 
+    An epoch does not save if saves would then take more than 5 % of the time.
+
     A stop takes effect after the current iteration; see `ssr_mmseg.jobs.preemption` for what stops a process. A state
     with a NaN or an infinity is never saved.
+
+    Only the loops of this project can start at any iteration; other trainings use mmengine's `CheckpointHook`.
 
     Args:
         path: The state file; the previous state is kept in the same folder.
         interval: Seconds between saves within an epoch.
-        rest: Seconds after a save during which the end of an epoch does not save, for epochs of about a second.
+
+    Raises:
+        UserError: At the start of a training by another loop.
     """
 
     priority = (
         "LOWEST"  # after shrinking and schedulers, so that the state at the end of an epoch includes their effects
     )
 
-    def __init__(self, path: str, interval: float = 600.0, rest: float = 0.0) -> None:
+    def __init__(self, path: str, interval: float = 600.0) -> None:
         self.checkpoints = Checkpoints(Path(path))
-        self.interval, self.rest = interval, rest
+        self.interval = interval
+        self.rest = 0.0  # seconds after a save during which the end of an epoch does not save
         self.saved = -1  # number of iterations at the last save
 
     def before_train(self, runner: Any) -> None:
+        if not hasattr(runner.train_loop, "start_at"):
+            loop = type(runner.train_loop).__name__
+            raise UserError(
+                f"StateHook can resume a ResumableTrainLoop but no {loop}; "
+                "leave it out, and use mmengine's CheckpointHook and resume=True"
+            )
         with distributed.main_process_first():  # because loading removes damaged files
             state = self.checkpoints.load(runner.logger.warning)
         if state is not None:
@@ -62,8 +79,10 @@ class StateHook(Hook):
 
     def _save(self, runner: Any, iteration: int, reason: str | None = None) -> None:
         if iteration != self.saved:
+            began = time.monotonic()
             if dist.is_main_process():
                 self._write(runner, iteration)
+            self.rest = (time.monotonic() - began) / SAVING
             self.saved, self.saved_at = iteration, time.monotonic()
         if reason:
             runner.logger.warning(f"stopped by {reason} after iteration {iteration}; run again to resume")
@@ -73,7 +92,8 @@ class StateHook(Hook):
         state = capture(runner, iteration)
         bad = next(not_finite({part: state[part] for part in ("model", "optimizers")}), None)
         if bad:
-            raise runner.train_loop.diverged(f"{bad} is not finite", iteration)
+            epoch = (iteration - 1) // runner.train_loop.steps_per_epoch + 1
+            raise diverged(f"{bad} is not finite", iteration, epoch)
         self.checkpoints.save(state)
 
 

@@ -6,42 +6,42 @@ from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
+from mmengine.logging import MessageHub
 
+from ssr_mmseg.training.hooks.history_hook import HistoryHook
 from ssr_mmseg.training.hooks.progress_bar import line
 from ssr_mmseg.training.hooks.progress_hook import ProgressHook
 
 GATES = {"options_alive": 23, "cost_ratio": 0.5}
 
 
-def loop_at(iteration, steps=4, max_epochs=6, earlier=0):
-    """Return a loop with `steps` iterations per epoch at `iteration`, after `earlier` epochs of the previous stage."""
+def runner_at(iteration, steps=4, max_epochs=6, earlier=0):
+    """Return a runner with `steps` iterations per epoch at `iteration`, after `earlier` epochs of other stages."""
     epoch = iteration // steps
-    history = [{"epoch": number + 1, "loss": 2.0, "hours": 1.0} for number in range(earlier, epoch)]
+    records = [{"epoch": number + 1, "loss": 2.0, "hours": 1.0} for number in range(earlier, epoch)]
+    history, hub = HistoryHook(), MessageHub("progress")
+    history.history.load({"records": records, "sums": {"loss": 3.0}, "count": 2})
+    hub.update_info("history", history.history.records)
+    hub.update_info("miou_val", 41.0)
+    loop = SimpleNamespace(data_wait_share=0.25, facts=lambda: dict(GATES), cleanup=ExitStack())
     return SimpleNamespace(
         iter=iteration,
         epoch=epoch,
-        steps_per_epoch=steps,
         max_epochs=max_epochs,
-        history=history,
-        sums={"loss": 3.0},
-        count=2,
-        miou=41.0,
-        data_wait_share=0.25,
-        facts=lambda: GATES,
-        cleanup=ExitStack(),
+        max_iters=max_epochs * steps,
+        train_loop=loop,
+        hooks=[history],
+        message_hub=hub,
+        logger=logging.getLogger("progress"),
     )
 
 
-def closed(loop):
-    """Move a loop to the end of its epoch, where `after_train_epoch` is called."""
-    loop.iter += 1
-    loop.history.append({"epoch": loop.epoch + 1, "loss": 1.0})
-    loop.sums, loop.count = {}, 0
-    return loop
-
-
-def runner_at(*position, **options):
-    return SimpleNamespace(train_loop=loop_at(*position, **options), logger=logging.getLogger("progress"))
+def closed(runner):
+    """Move a runner to the end of its epoch, where `after_train_epoch` is called."""
+    runner.iter += 1
+    (hook,) = runner.hooks
+    records = [*hook.history.records, {"epoch": runner.epoch + 1, "loss": 1.0}]
+    hook.history.load({"records": records, "sums": {}, "count": 0})
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_later_stage_counts_from_its_own_start(hook):
 def test_the_end_of_an_epoch_reports_its_mean_losses(hook):
     runner = runner_at(23, earlier=4)
     hook.after_train_iter(runner, batch_idx=3)
-    closed(runner.train_loop)
+    closed(runner)
     hook.after_train_epoch(runner)
     value = written(hook)
     assert (value["iteration"], value["iterations"], value["epoch"]) == (8, 8, 6)
@@ -86,7 +86,7 @@ def test_the_end_of_an_epoch_reports_its_mean_losses(hook):
 def test_a_resumed_training_estimates_the_time_left_from_its_own_pace(hook):
     hook.started -= 10.0
     hook.first_iteration = 12  # resumed there: 2 iterations have taken 10 seconds since
-    assert hook.position(loop_at(13))["seconds_left"] == pytest.approx(10 * 5.0, rel=0.1)
+    assert hook.position(runner_at(13))["seconds_left"] == pytest.approx(10 * 5.0, rel=0.1)
 
 
 def test_the_file_is_not_written_at_every_step(tmp_path):
@@ -103,7 +103,7 @@ def test_without_a_terminal_there_are_plain_lines(hook, caplog):
     with caplog.at_level(logging.INFO):
         hook.after_train_iter(runner, batch_idx=3)
         assert caplog.messages == []  # at most one line a minute, and one at the end of an epoch
-        closed(runner.train_loop)
+        closed(runner)
         hook.after_train_epoch(runner)
     (text,) = caplog.messages
     assert text.startswith("iteration 12 of 24, epoch 3 of 6, ")
@@ -112,6 +112,6 @@ def test_without_a_terminal_there_are_plain_lines(hook, caplog):
 
 
 def test_missing_figures_are_left_out(hook):
-    value = {**hook.position(loop_at(11)), "seconds_left": 3723.0}
+    value = {**hook.position(runner_at(11)), "seconds_left": 3723.0}
     del value["options_alive"], value["cost_ratio"]
     assert line({**value, "miou_val": None}) == "iteration 12 of 24, epoch 3 of 6, 62 min left: loss 1.5"
