@@ -28,12 +28,22 @@ from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
-from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
+from ssr_mmseg.experiment.mmseg_config import (
+    Hooks,
+    check_complete,
+    fit_schedulers,
+    lay_over,
+    read_mmseg_config,
+    set_data,
+    share_loss,
+)
 from ssr_mmseg.jobs import preemption
+from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
+from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
@@ -146,7 +156,7 @@ class Experiment:
         """
         search = self.settings["search"]
         config = self._read("search", "SSRSupernet")
-        hooks = Hooks(config["custom_hooks"])
+        hooks = Hooks(config.get("custom_hooks") or [])
         if hooks.find("RegularizerRampHook"):
             hooks.set("RegularizerRampHook", epochs=total)
         hooks.drop("ValidationHook")
@@ -177,7 +187,7 @@ class Experiment:
         """Build the runner that trains a network from scratch."""
         retrain = self.settings["retrain"]
         config = self._read("retrain")
-        hooks = Hooks(config["custom_hooks"])
+        hooks = Hooks(config.get("custom_hooks") or [])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
         changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
@@ -189,10 +199,11 @@ class Experiment:
         """Read the mmengine config of `search` or `retrain`.
 
         Raises:
-            UserError: Its backbone is not of the type that is needed.
+            UserError: It is not complete, or its loop or its backbone are not of the type that is needed.
         """
         name = self.settings[part]["config"]
         config = read_mmseg_config(name)
+        check_complete(config, f"{part}.config", SearchLoop if part == "search" else ResumableTrainLoop)
         found = config.get("model", {}).get("backbone", {}).get("type")
         if backbone and found != backbone:
             raise UserError(f"{part}.config: {name} has the backbone {found}, expected {backbone}; name another config")
@@ -217,7 +228,7 @@ class Experiment:
             if not (curve and hook["type"] == "ValidationHook"):
                 hooks.append(hook)
         hooks.set("StateHook", path=str(work / "state.pth"))
-        config["default_hooks"].pop("visualization", None)
+        config.setdefault("default_hooks", {}).pop("visualization", None)
         lay_over(
             config,
             {
