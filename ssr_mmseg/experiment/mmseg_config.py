@@ -38,7 +38,9 @@ def check_complete(config: Config, key: str, loop: type) -> None:
     """
     missing = [part for part in NEEDED if config.get(part) is None]
     if missing:
-        raise UserError(f"{key}: {config.filename} has no {', '.join(missing)}; add it, most easily as a file in _base_")
+        raise UserError(
+            f"{key}: {config.filename} has no {', '.join(missing)}; add it, most easily as a file in _base_"
+        )
     kind = config["train_cfg"].get("type")
     found = LOOPS.get(kind) if isinstance(kind, str) else None
     if found is None or not issubclass(found, loop):

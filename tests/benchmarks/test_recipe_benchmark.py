@@ -14,7 +14,9 @@ def differences(one: dict, other: dict, place: str = "") -> set[str]:
     """Return the dotted keys whose values differ."""
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return set() if one == other else {place.removeprefix(".")}
-    return {hit for key in {*one, *other} for hit in differences(one.get(key, ...), other.get(key, ...), f"{place}.{key}")}
+    return {
+        hit for key in {*one, *other} for hit in differences(one.get(key, ...), other.get(key, ...), f"{place}.{key}")
+    }
 
 
 def test_each_variant_leaves_out_one_ingredient(tmp_path, monkeypatch):

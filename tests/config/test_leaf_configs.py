@@ -94,11 +94,7 @@ def test_schedulers_last_to_the_end_of_the_training(path):
     assert schedulers[-1]["end"] == config["train_cfg"]["max_epochs"] + last
 
 
-CASES = [
-    (path.stem, name)
-    for path in EXPERIMENTS
-    for name in settings.dataset_names(settings.read_config(path))
-]
+CASES = [(path.stem, name) for path in EXPERIMENTS for name in settings.dataset_names(settings.read_config(path))]
 
 
 @cache

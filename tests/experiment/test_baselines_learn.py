@@ -33,14 +33,18 @@ def folder(tmp_path_factory) -> Path:
 def complete(mmseg_config: str) -> dict:
     dataset = {"type": "streets", "size": list(SIZE), "options": {"train": 4, "val": 1, "test": 1, "seed": 0}}
     retrain = {"config": f"config/mmseg/{mmseg_config}.py", "epochs": 100, "batch_size": 2}
-    return settings.complete({"device": "cpu", "datasets": {DATASET: dataset}, "networks": BASELINES, "retrain": retrain})
+    return settings.complete(
+        {"device": "cpu", "datasets": {DATASET: dataset}, "networks": BASELINES, "retrain": retrain}
+    )
 
 
 def random_batch(as_tensor: bool) -> dict:
     """Return two random images with labels of which a third are ignored, as of a DataLoader or of a ResidentLoader."""
     torch.manual_seed(0)
     images = torch.randint(0, 256, (2, 3, *SIZE), dtype=torch.uint8)
-    labels = torch.randint(0, CLASSES, (2, 1, SIZE[0] // 8, SIZE[1] // 8)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    labels = (
+        torch.randint(0, CLASSES, (2, 1, SIZE[0] // 8, SIZE[1] // 8)).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    )
     labels[:, :, : SIZE[0] // 3] = IGNORED
     samples = []
     for label in labels:
@@ -77,7 +81,9 @@ def test_the_recipes_loss_reaches_every_cross_entropy_of_a_baseline(folder, monk
         loss
         for module in model.modules()
         if hasattr(module, "loss_decode")
-        for loss in (module.loss_decode if isinstance(module.loss_decode, torch.nn.ModuleList) else [module.loss_decode])
+        for loss in (
+            module.loss_decode if isinstance(module.loss_decode, torch.nn.ModuleList) else [module.loss_decode]
+        )
         if type(loss).__name__ != "BoundaryLoss"
     ]
     assert losses

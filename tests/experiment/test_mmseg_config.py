@@ -49,9 +49,10 @@ def test_schedulers_that_last_to_the_end_last_to_the_new_end(scheduler, end, for
     forms = {"one": scheduler, "list": [scheduler], "by optimizer": {"weights": [scheduler], "architecture": []}}
     result = fitted(forms[form], epochs=7)
     expected = {**scheduler, "end": end}
-    assert result == {"one": expected, "list": [expected], "by optimizer": {"weights": [expected], "architecture": []}}[
-        form
-    ]
+    assert (
+        result
+        == {"one": expected, "list": [expected], "by optimizer": {"weights": [expected], "architecture": []}}[form]
+    )
 
 
 def test_a_longer_training_stretches_the_decay_and_keeps_the_warm_up():
@@ -83,7 +84,14 @@ def test_a_training_without_schedulers_is_left_alone():
 
 def test_changes_replace_values_by_their_dotted_key():
     config = Config({"a": {"b": {"c": 1, "d": 2}, "e": "name", "f": [1, 2]}, "g": None})
-    changes = {"a.b": {"c": 3}, "a.e": {"type": "name", "scale": 1}, "a.f": [4], "a.h.i": 5, "g": {"j": 6}, "k": {"l": 7}}
+    changes = {
+        "a.b": {"c": 3},
+        "a.e": {"type": "name", "scale": 1},
+        "a.f": [4],
+        "a.h.i": 5,
+        "g": {"j": 6},
+        "k": {"l": 7},
+    }
     lay_over(config, changes)
     assert config.to_dict() == {
         "a": {"b": {"c": 3}, "e": {"type": "name", "scale": 1}, "f": [4], "h": {"i": 5}},
@@ -131,7 +139,9 @@ def test_a_single_auxiliary_head_need_not_be_a_list():
 
 
 def test_the_data_set_sizes_classes_and_the_weights_that_are_not_set():
-    model = segmentor(dict(CROSS_ENTROPY), {**CROSS_ENTROPY, "class_weight": None}, {**CROSS_ENTROPY, "class_weight": [5.0]})
+    model = segmentor(
+        dict(CROSS_ENTROPY), {**CROSS_ENTROPY, "class_weight": None}, {**CROSS_ENTROPY, "class_weight": [5.0]}
+    )
     set_data(model, (32, 64), 2, [1.0, 3.0])
     heads = [model["decode_head"], *model["auxiliary_head"]]
     assert model["data_preprocessor"]["size"] == (32, 64)
@@ -172,8 +182,14 @@ STREETS = "config/mmseg/ssrnet_streets.py"
     ("changes", "message"),
     [
         ({"optim_wrapper": None, "val_evaluator": None}, r"has no val_evaluator, optim_wrapper; add it, most easily"),
-        ({"train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 9}}, "the train_cfg type IterBasedTrainLoop, expected "),
-        ({"train_cfg": {"by_epoch": True, "max_epochs": 9}}, "the train_cfg type None, expected ResumableTrainLoop, which"),
+        (
+            {"train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 9}},
+            "the train_cfg type IterBasedTrainLoop, expected ",
+        ),
+        (
+            {"train_cfg": {"by_epoch": True, "max_epochs": 9}},
+            "the train_cfg type None, expected ResumableTrainLoop, which",
+        ),
         ({"train_cfg": {"type": "NoLoop"}}, "the train_cfg type NoLoop, expected ResumableTrainLoop"),
     ],
 )
@@ -187,5 +203,7 @@ def test_a_config_that_cannot_be_trained_is_one_line_that_names_the_file(changes
 
 def test_a_search_needs_a_search_loop():
     check_complete(incomplete("config/mmseg/supernet_streets.py"), "search.config", SearchLoop)
-    with pytest.raises(UserError, match=r"search\.config: .* the train_cfg type ResumableTrainLoop, expected SearchLoop"):
+    with pytest.raises(
+        UserError, match=r"search\.config: .* the train_cfg type ResumableTrainLoop, expected SearchLoop"
+    ):
         check_complete(incomplete(STREETS), "search.config", SearchLoop)

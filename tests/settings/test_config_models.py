@@ -85,7 +85,11 @@ def test_valid_values(path, value):
     ("path", "value", "expected"),
     [
         ("sedes", [0], "unknown key sedes at top level; did you mean seeds? known keys: ablation, datasets, device,"),
-        ("retrain/epoch", 3, "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, config, epochs"),
+        (
+            "retrain/epoch",
+            3,
+            "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, config, epochs",
+        ),
         (
             "datasets/streets",
             {"type": "streets", "sise": [64, 64]},

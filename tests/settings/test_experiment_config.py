@@ -78,7 +78,11 @@ def test_omitted_keys_have_their_defaults(config):
     ("path", "value", "message"),
     [
         ("sedes", [0], r"unknown key sedes at top level; did you mean seeds\? known keys: .*seeds"),
-        ("retrain.epoch", 3, r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, config, epochs"),
+        (
+            "retrain.epoch",
+            3,
+            r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, config, epochs",
+        ),
         ("datasets.streets.sizes", [64, 64], r"unknown key sizes at datasets\.streets; did you mean size\?"),
         ("datasets.streets.retrain", {"epoch": 3}, r"datasets\.streets: unknown key epoch at retrain"),
         ("datasets.streets.size", [64, 65], r"datasets\.streets\.size\.1: expected a multiple of 8 .*, found 65"),

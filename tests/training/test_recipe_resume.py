@@ -195,8 +195,8 @@ PACK = {"type": "PackSegInputs"}
     [
         (
             {"_delete_": True, "batch_size": 4, "dataset": {"pipeline": [*STEPS, SCALE, PACK]}},
-            "RandomScaleCrop is not a transform of single images; put it into the augmentation of a train_dataloader of "
-            "the type ResidentLoader",
+            "RandomScaleCrop is not a transform of single images; put it into the augmentation of a train_dataloader "
+            "of the type ResidentLoader",
         ),
         (
             {"_delete_": True, "batch_size": 4, "augmentation": [SCALE], "dataset": {"pipeline": [*STEPS, PACK]}},

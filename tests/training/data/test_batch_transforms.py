@@ -199,8 +199,8 @@ def test_a_transform_of_single_images_is_refused():
     [
         (
             "CutMix",
-            "CutMix is not a transform of single images; put it into the augmentation of a train_dataloader of the type "
-            "ResidentLoader, or use one of mmseg's",
+            "CutMix is not a transform of single images; put it into the augmentation of a train_dataloader of the "
+            "type ResidentLoader, or use one of mmseg's",
         ),
         ("Typo", "Typo is not a transform of single images; use one of mmseg's transforms"),
     ],

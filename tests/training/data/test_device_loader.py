@@ -124,8 +124,14 @@ def test_the_config_decides_which_loader_is_built(dataset):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"type": "ResidentLoader", "workers": 2}, "train_dataloader ResidentLoader: .*its arguments are: batch_size, a"),
-        ({"type": "ResidentLoder"}, "unknown train_dataloader 'ResidentLoder'; did you mean ResidentLoader\\? choose one of: R"),
+        (
+            {"type": "ResidentLoader", "workers": 2},
+            "train_dataloader ResidentLoader: .*its arguments are: batch_size, a",
+        ),
+        (
+            {"type": "ResidentLoder"},
+            "unknown train_dataloader 'ResidentLoder'; did you mean ResidentLoader\\? choose one of: R",
+        ),
         ({"batch_size": 8}, "batch_size is 8 but there are only 7 images to train on; lower it"),
     ],
 )
