@@ -157,7 +157,7 @@ class Experiment:
         """
         search = self.settings["search"]
         config = self._read("search", SUPERNET)
-        hooks = Hooks(config["custom_hooks"])
+        hooks = Hooks(config.get("custom_hooks") or [])
         if hooks.find("RegularizerRampHook"):
             hooks.set("RegularizerRampHook", epochs=total)
         hooks.drop("ValidationHook")
@@ -193,7 +193,7 @@ class Experiment:
         """
         retrain = self.settings["retrain"]
         config = self._read("retrain")
-        hooks = Hooks(config["custom_hooks"])
+        hooks = Hooks(config.get("custom_hooks") or [])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
         changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
@@ -260,7 +260,7 @@ class Experiment:
             if not (curve and hook["type"] == "ValidationHook"):
                 hooks.append(hook)
         hooks.set("StateHook", path=str(work / "state.pth"))
-        config["default_hooks"].pop("visualization", None)
+        config.setdefault("default_hooks", {}).pop("visualization", None)
         batch_size = distributed.images_per_process(config["train_dataloader"]["batch_size"])
         lay_over(
             config,

@@ -28,7 +28,7 @@ def build_model(seed: int, dropout: bool = False, class_weight: list[float] | No
         {
             "type": "EncoderDecoder",
             "data_preprocessor": {"type": "SegDataPreProcessor", "mean": [0.0] * 3, "std": [1.0] * 3, "size": SIZE},
-            "backbone": {"type": "SSRSupernet", "search": SEARCH},
+            "backbone": {"type": "SSRSupernet", **SEARCH},
             "decode_head": {
                 "type": "SearchHead",
                 "in_channels": SPACE.stages[-1].channels,
