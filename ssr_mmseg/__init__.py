@@ -2,14 +2,8 @@
 
 Importing this package does not import torch, because the workflow needs only settings and paths.
 
-It changes one setting of the whole process: `torch.load` only reads data and never runs code, whatever its arguments.
+Importing any part of it changes nothing of torch's or mmengine's; the command line and `Experiment` restrict what
+their process loads.
 """
-
-import os
-
-os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-os.environ.pop(
-    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None
-)  # the opposite setting: with both, torch would reject every file
 
 __version__ = "0.1.0"

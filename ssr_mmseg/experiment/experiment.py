@@ -32,6 +32,7 @@ from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.dataloaders import Dataloaders
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
@@ -54,6 +55,7 @@ class Experiment:
     """
 
     def __init__(self, config: dict, dataset: str, seed: int) -> None:
+        forbid_unpickling()
         init_default_scope("mmseg")
         self.config = config
         self.settings = settings.for_dataset(config, dataset)
