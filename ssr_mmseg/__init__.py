@@ -3,17 +3,12 @@
 `dir(ssr_mmseg)` lists the Python interface, which docs/python_api.md describes. Importing this package does not import
 torch, because the workflow needs only settings and paths: each name below is imported when it is first used.
 
-It changes one setting of the whole process: `torch.load` only reads data and never runs code, whatever its arguments.
+Importing any part of it changes nothing of torch's or mmengine's; the command line and `Experiment` restrict what
+their process loads.
 """
 
-import os
 import pkgutil
 from typing import TYPE_CHECKING, Any
-
-os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-os.environ.pop(
-    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None
-)  # the opposite setting: with both, torch would reject every file
 
 __version__ = "0.1.0"
 

@@ -34,6 +34,7 @@ from ssr_mmseg.experiment.standalone_config import runner_arguments, standalone,
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
+from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
@@ -64,6 +65,7 @@ class Experiment:
     """
 
     def __init__(self, config: dict, dataset: str, seed: int) -> None:
+        forbid_unpickling()
         init_default_scope("mmseg")
         self.config = config
         self._passed: set[NamedConfig] = set()
