@@ -2,7 +2,7 @@
 
     python benchmarks/gates_alone.py --config config/camvid.yaml --dataset camvid --images 183
 
-SSR and the cost update α from 0 for as many steps as the search has, with the schedule's learning rate and shrinking
+SSR and the cost update α from 0 for as many steps as the search has, with the configured learning rate and shrinking
 after every epoch. Cross-entropy is replaced by a slope per option, drawn once, plus noise in every step, which only
 breaks ties. So the result shows which rates suit a number of steps, not which network is found.
 """
@@ -12,7 +12,6 @@ import json
 import math
 
 import torch
-from mmengine.config import Config
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
@@ -21,6 +20,7 @@ from ssr_mmseg.costs.macs_formulas import expected_macs, reference_macs
 from ssr_mmseg.search.hooks import RegularizerRampHook
 from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.settings import paths
+from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 SLOPE = 0.01  # of the simulated cross-entropy, per unit of probability
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="camvid", help="one of its datasets (%(default)s)")
     parser.add_argument("--images", type=int, required=True, help="images that update α: half of train")
     parser.add_argument("--classes", type=int, default=11, help="number of classes (%(default)s)")
-    parser.add_argument("--rate", type=float, help="learning rate of α (the schedule's)")
+    parser.add_argument("--rate", type=float, help="learning rate of α (the configured one)")
     parser.add_argument("--seed", type=int, default=0, help="seed of slopes and noise (%(default)s)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -39,16 +39,16 @@ def main() -> None:
 
     dataset_settings = settings.for_dataset(settings.read_config(arguments.config), arguments.dataset)
     search, size = dataset_settings["search"], tuple(dataset_settings["dataset"]["size"])
-    schedule = Config.fromfile(paths.project_file(search["schedule"]))
+    config = read_mmengine_config(paths.project_file(search["config"]))
     epochs = search["epochs"] + search["shrink_stages"] * search["shrink_epochs"]
     steps = arguments.images // search["batch_size"]
     space = SearchSpace.from_settings(search)
     gates = ArchitectureParameters(space, search["gate"])
-    regularizer, weights = build_regularizer(search["regularizer"]), schedule["objective"]
-    ramps = [hook for hook in schedule["custom_hooks"] if hook["type"] == "RegularizerRampHook"]
+    regularizer, weights = build_regularizer(search["regularizer"]), config["train_cfg"]["objective"]
+    ramps = [hook for hook in config["custom_hooks"] if hook["type"] == "RegularizerRampHook"]
     ramp = RegularizerRampHook(ramps[0]["begin"], ramps[0]["factor"], epochs) if ramps else None
     reference, target = reference_macs(space, arguments.classes, size), search["cost"]["target"]
-    rule = schedule["optim_wrapper"]["architecture"]
+    rule = config["optim_wrapper"]["architecture"]
     options = {key: value for key, value in rule["optimizer"].items() if key != "type"}
     options["lr"] = arguments.rate or options["lr"]
     optimizer = torch.optim.Adam(gates.parameters(), **options)

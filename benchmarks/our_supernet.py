@@ -1,18 +1,17 @@
-"""Our supernet in the reference's search space, with the optimizers and losses of a schedule, for measurements."""
+"""Our supernet in the reference's search space, with the optimizers and losses of our configs, for measurements."""
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmseg.structures import SegDataSample
 
-from ssr_mmseg import settings
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, get_architecture
 from ssr_mmseg.settings import paths
+from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 CLASSES = 20
 SPACE = {
@@ -21,6 +20,7 @@ SPACE = {
     "resolutions": [1, 2],
     "width_options": 9,
 }
+BASES = paths.PROJECT / "config/mmseg/_base_"
 SCHEDULES = {"fp32": "search.py", "tf32": "search.py", "bf16": "search_bf16.py"}
 
 
@@ -37,23 +37,19 @@ class OurStep:
     def __init__(self, size: tuple[int, int], batch: int, device: str, precision: str) -> None:
         init_default_scope("mmseg")
         torch.manual_seed(0)
-        schedule = Config.fromfile(paths.PROJECT / "config/mmseg/schedules" / SCHEDULES[precision])
-        model = Config.fromfile(paths.PROJECT / settings.SUPERNET).to_dict()["model"]
-        model["backbone"]["search"] = {
-            "space": SPACE,
-            "dimensions": ["depth", "dilation", "resolution", "mid_width", "out_width"],
-            "gate": "sigmoid",
-        }
+        schedule = read_mmengine_config(BASES / "schedules" / SCHEDULES[precision])
+        model = read_mmengine_config(BASES / "models/supernet.py").to_dict()["model"]
+        model["backbone"]["space"] = SPACE
         model["decode_head"] |= {"in_channels": SPACE["stages"][-1]["channels"], "num_classes": CLASSES}
         model["decode_head"]["loss_decode"]["class_weight"] = [1.0] * CLASSES
-        model["data_preprocessor"] = {"type": "SegDataPreProcessor", **schedule["normalization"], "size": size}
+        model["data_preprocessor"] |= {"bgr_to_rgb": False, "size": size}
         self.model = MODELS.build(model).to(device).train()
         optimizers = OPTIM_WRAPPER_CONSTRUCTORS.build(
             {"type": schedule["optim_wrapper"].pop("constructor"), "optim_wrapper_cfg": schedule["optim_wrapper"]}
         )
         architecture = get_architecture(self.model)
         cost = build_cost({"type": "macs", "target": 0.6}, architecture.space, CLASSES, size)
-        objective = ArchitectureObjective(architecture, schedule["objective"].to_dict(), "ssr", cost)
+        objective = ArchitectureObjective(architecture, schedule["train_cfg"]["objective"].to_dict(), "ssr", cost)
         self.step = TwoPhaseStep(self.model, optimizers(self.model), objective)
         self.batch = {
             "inputs": [torch.randint(0, 256, (3, *size), dtype=torch.uint8) for _ in range(batch)],

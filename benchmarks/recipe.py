@@ -3,8 +3,9 @@
     python benchmarks/recipe.py --out runs/recipe --epochs 200
     snakemake --cores all results/summary.csv --configfile runs/recipe/recipe.yaml
 
-Every variant leaves out one ingredient. It is a dataset of the configuration, CamVid with its own schedule, trained on
-train and evaluated by the column `miou_val`. The experiment can be stopped at any time and resumed by the same command.
+Every variant leaves out one ingredient. It is a dataset of the configuration, CamVid with an mmengine config of its
+own, trained on train and evaluated by the column `miou_val`. The experiment can be stopped at any time and resumed by
+the same command.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 import yaml
 from mmengine.config import Config
 
-RECIPE = Path("config/mmseg/schedules/retrain_camvid.py")
+RECIPE = Path("config/mmseg/ssrnet_camvid.py")
 
 
 def without(entries: list[dict], kind: str) -> list[dict]:
@@ -25,18 +26,24 @@ def without(entries: list[dict], kind: str) -> list[dict]:
 
 
 def variants(recipe: Config) -> dict[str, str]:
-    """Return, by the variant's name, the line that its schedule adds to the recipe."""
-    augmentation, hooks = recipe["augmentation"], recipe["custom_hooks"]
+    """Return, by the variant's name, the line that its mmengine config adds to the recipe."""
+    augmentation, hooks = recipe["train_dataloader"]["augmentation"], recipe["custom_hooks"]
     warmup, decay = (dict(entry) for entry in recipe["param_scheduler"])
     cosine = {key: value for key, value in decay.items() if key != "power"} | {"type": "CosineAnnealingLR"}
+    augmentations = {
+        "no_scale_crop": without(augmentation, "RandomScaleCrop"),
+        "no_color": without(augmentation, "ColorJitter"),
+        "no_cutmix": without(augmentation, "CutMix"),
+    }
+    losses = {
+        "no_hard_pixels": {"keep": 1.0},
+        "no_smoothing": {"label_smoothing": 0.0},
+        "no_class_weights": {"class_weight": None},
+    }
     return {
         "full": "",
-        "no_scale_crop": f"augmentation = {without(augmentation, 'RandomScaleCrop')!r}",
-        "no_color": f"augmentation = {without(augmentation, 'ColorJitter')!r}",
-        "no_cutmix": f"augmentation = {without(augmentation, 'CutMix')!r}",
-        "no_hard_pixels": "loss = dict(keep=1.0)",
-        "no_smoothing": "loss = dict(label_smoothing=0.0)",
-        "no_class_weights": "loss = dict(class_weight=None)",
+        **{name: f"train_dataloader = dict(augmentation={steps!r})" for name, steps in augmentations.items()},
+        **{name: f"model = dict(decode_head=dict(loss_decode={change!r}))" for name, change in losses.items()},
         "no_average": f"custom_hooks = {without(hooks, 'AverageHook')!r}",
         "cosine": f"param_scheduler = {[warmup, cosine]!r}",
         "float32": "optim_wrapper = dict(enabled=False)",
@@ -55,14 +62,14 @@ def main() -> None:
     config = yaml.safe_load(Path("config/camvid.yaml").read_text(encoding="utf-8"))
     camvid = config["datasets"]["camvid"] | {"train_split": "train"}
     lines = variants(Config.fromfile(RECIPE))
-    schedules = arguments.out / "schedules"
-    schedules.mkdir(parents=True, exist_ok=True)
-    base = os.path.relpath(RECIPE, schedules)
+    configs = arguments.out / "mmseg"
+    configs.mkdir(parents=True, exist_ok=True)
+    base = os.path.relpath(RECIPE, configs)
     datasets = {}
     for name in arguments.only or lines:
-        file = schedules / f"{name}.py"
+        file = configs / f"{name}.py"
         file.write_text(f"_base_ = [{base!r}]\n{lines[name]}\n", encoding="utf-8")
-        datasets[name] = camvid | {"retrain": {"schedule": file.as_posix(), "epochs": arguments.epochs}}
+        datasets[name] = camvid | {"retrain": {"config": file.as_posix(), "epochs": arguments.epochs}}
     config.pop("ablation", None)
     config |= {"datasets": datasets, "seeds": arguments.seeds, "networks": [arguments.network]}
     config["profile"] |= {"sizes": [], "runs": 1, "seconds": 0.1}  # speed is not compared

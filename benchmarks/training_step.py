@@ -26,6 +26,7 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
+from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -34,11 +35,11 @@ AVERAGE, LAYOUT = "dict(type='AverageHook')", "dict(type='ChannelsLastHook')"
 
 
 def hooks(*more: str) -> str:
-    """Return the line of a schedule with the hooks common to all variants and `more` of them."""
+    """Return the line of an mmengine config with the hooks common to all variants and `more` of them."""
     return f"custom_hooks = [{', '.join([HISTORY, *more, STOPWATCH])}]"
 
 
-RETRAIN = {  # lines that override the configured schedule
+RETRAIN = {  # lines that override the mmengine config
     "float32": f"optim_wrapper = dict(enabled=False)\n{hooks(AVERAGE)}",
     "bfloat16": hooks(AVERAGE),
     "bfloat16, channels-last": hooks(AVERAGE, LAYOUT),
@@ -83,13 +84,13 @@ class Stopwatch(Hook):
 
 
 def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tuple[list[float], int, str]:
-    """Train with `lines` added to the schedule.
+    """Train with `lines` added to the mmengine config.
 
     Args:
         config: The experiment configuration.
         dataset: Name of the dataset.
         part: `retrain` or `search`.
-        lines: Python lines that override the schedule of that part.
+        lines: Python lines that override the mmengine config of that part.
         network: Network to retrain.
 
     Returns:
@@ -97,10 +98,10 @@ def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tu
     """
     section = settings.for_dataset(config, dataset)[part]
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "schedule.py"
-        file.write_text(f"_base_ = [{str(Path(section['schedule']).resolve())!r}]\n{lines}\n")
-        changed = settings.merge(config, {part: {"schedule": str(file), "epochs": EPOCHS}})
-        for key in ("schedule", "epochs"):
+        file = Path(folder) / "variant.py"
+        file.write_text(f"_base_ = [{str(paths.project_file(section['config']).resolve())!r}]\n{lines}\n")
+        changed = settings.merge(config, {part: {"config": str(file), "epochs": EPOCHS}})
+        for key in ("config", "epochs"):
             changed["datasets"][dataset].get(part, {}).pop(key, None)
         experiment = Experiment(changed, dataset, seed=0)
         experiment.limit_threads(part)

@@ -1,4 +1,4 @@
-# Training from scratch on CamVid, on one GPU.
+# Training from scratch on CamVid's train, on one GPU; the workflow trains on train and val.
 _base_ = [
     './_base_/models/ssrnet.py', './_base_/datasets/camvid.py', './_base_/schedules/retrain_camvid.py',
     './_base_/gpu_runtime.py']

@@ -11,20 +11,21 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 RESIZES = ("AlignedResize", "Resize")
+
 CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
 
 
 def read_mmseg_config(path: str | Path) -> Config:
-    """Read an mmengine config from the working directory or the project.
+    """Read an mmengine config from the working directory or the project, and import the modules that it names.
 
     Raises:
-        UserError: It is missing, or not a valid config.
+        UserError: It is missing, not a valid config, or a module cannot be imported.
     """
-    return read_mmengine_config(paths.project_file(path))
+    return read_mmengine_config(paths.project_file(path), str(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
-    """Merge `changes` into a config as `--cfg-options` of mmseg's tools does, except that a dict replaces another.
+    """Merge `changes` into a config as `--cfg-options` of mmseg's tools does, except that a dict replaces any value.
 
     Args:
         config: Changed in place.
@@ -35,7 +36,7 @@ def lay_over(config: Config, changes: Mapping[str, Any]) -> None:
         place = config
         for parent in parents:
             place = place.get(parent, {})
-        replaces = isinstance(value, dict) and isinstance(place.get(last), dict)
+        replaces = isinstance(value, dict) and last in place
         config.merge_from_dict({key: {**value, "_delete_": True} if replaces else value})
 
 
@@ -91,7 +92,7 @@ def fit_schedulers(config: Config, epochs: int, steps_per_epoch: int) -> None:
         UserError: A scheduler would begin after the end.
     """
     planned = config["train_cfg"].get("max_epochs", 0)
-    for scheduler in _schedulers(config["param_scheduler"]):
+    for scheduler in _schedulers(config.get("param_scheduler") or []):
         if scheduler.get("by_epoch", True):
             # mmengine's polynomial reaches its minimum one step before `end`; the last epoch should still learn
             last, long = epochs if scheduler.get("convert_to_iter_based") else epochs + 1, planned

@@ -22,6 +22,3 @@ import ssr_mmseg.training.hooks.tensorboard_hook
 import ssr_mmseg.training.hooks.validation_hook
 import ssr_mmseg.training.initial_weights
 import ssr_mmseg.training.loop
-from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
-
-forbid_unpickling()

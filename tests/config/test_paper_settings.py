@@ -6,11 +6,17 @@ from mmengine.config import Config
 from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
 
-SCHEDULES = paths.PROJECT / "config/mmseg/schedules"
-POLYNOMIAL = [{"type": "PolyLR", "power": 0.9, "eta_min": 0, "by_epoch": True}]
+CONFIGS = paths.PROJECT / "config/mmseg"
 AUGMENTATION = [{"type": "RandomFlip", "prob": 0.5}, {"type": "RandomShift", "pixels": 2}]
+OTHER_STEPS = ("LoadImageFromFile", "LoadAnnotations", "AlignedResize", "PackSegInputs")
+
+
+def polynomial(epochs: int) -> list[dict]:
+    """Return mmengine's config of the paper's decay, which is 0 only after the last epoch."""
+    return [{"type": "PolyLR", "power": 0.9, "eta_min": 0, "end": epochs + 1, "by_epoch": True}]
+
+
 SEARCH = {
-    "augmentation": AUGMENTATION,
     "optim_wrapper": {
         "constructor": "SearchOptimWrapperConstructor",
         "weights": {
@@ -21,17 +27,22 @@ SEARCH = {
             "clip_grad": {"max_norm": 5},
         },
     },
-    "param_scheduler": {"weights": POLYNOMIAL, "architecture": []},
+    "param_scheduler": {"weights": polynomial(200), "architecture": []},
+}
+SEARCH_LOOP = {
+    "type": "SearchLoop",
+    "max_epochs": 200,
     # the paper has no depth term; 15 is this project's choice
     "objective": {"cross_entropy": 100, "operator": 30, "out_width": 15, "mid_width": 15, "depth": 15, "cost": 1},
+    "regularizer": "ssr",
+    "cost": {"type": "macs", "target": 0.6},
 }
 RETRAINING = {
-    "augmentation": AUGMENTATION,
     "optim_wrapper": {
         "type": "OptimWrapper",
         "optimizer": {"type": "Adam", "lr": 5e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4},
     },
-    "param_scheduler": POLYNOMIAL,
+    "param_scheduler": polynomial(300),
 }
 CITYSCAPES = {
     "space": {
@@ -41,7 +52,7 @@ CITYSCAPES = {
         "width_options": 9,
     },
     "dimensions": ["depth", "dilation", "resolution", "mid_width", "out_width"],
-    "schedule": "config/mmseg/schedules/search.py",
+    "config": "config/mmseg/supernet_cityscapes.py",
     "regularizer": "ssr",
     "gate": "sigmoid",
     "shrink": True,
@@ -51,10 +62,18 @@ CITYSCAPES = {
 }
 
 
-@pytest.mark.parametrize(("name", "expected"), [("search", SEARCH), ("retrain", RETRAINING)])
-def test_a_schedule_has_the_papers_settings(name, expected):
-    schedule = Config.fromfile(SCHEDULES / f"{name}.py").to_dict()
-    assert {key: schedule[key] for key in expected} == expected
+@pytest.mark.parametrize("dataset", ["cityscapes", "bdd100k"])
+@pytest.mark.parametrize(
+    ("network", "expected", "loop"),
+    [("supernet", SEARCH, SEARCH_LOOP), ("ssrnet", RETRAINING, {"type": "ResumableTrainLoop", "max_epochs": 300})],
+)
+def test_an_mmengine_config_has_the_papers_settings(dataset, network, expected, loop):
+    config = Config.fromfile(CONFIGS / f"{network}_{dataset}.py").to_dict()
+    assert {key: config[key] for key in expected} == expected
+    assert {key: config["train_cfg"][key] for key in loop} == loop
+    loader = config["train_dataloader"]
+    assert loader["batch_size"] == 6
+    assert [step for step in loader["dataset"]["pipeline"] if step["type"] not in OTHER_STEPS] == AUGMENTATION
 
 
 def test_the_cityscapes_experiment_has_the_papers_settings():
@@ -62,5 +81,5 @@ def test_the_cityscapes_experiment_has_the_papers_settings():
     search, retrain = config["search"], config["retrain"]
     assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES
     assert search["epochs"] + search["shrink_stages"] * search["shrink_epochs"] == 200
-    assert retrain == {"schedule": "config/mmseg/schedules/retrain.py", "epochs": 300, "batch_size": 6}
+    assert retrain == {"config": "config/mmseg/ssrnet_cityscapes.py", "epochs": 300, "batch_size": 6}
     assert config["datasets"]["cityscapes"]["size"] == [512, 1024]

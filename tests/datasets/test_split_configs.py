@@ -6,12 +6,12 @@ import yaml
 from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets import split_configs
-from ssr_mmseg.datasets.split_configs import available_types
+from ssr_mmseg.datasets.split_configs import FOLDER, available_types
 from ssr_mmseg.settings import complete, for_dataset
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
-FOLDER = {"name": "own", "type": "folder", "classes": ["road", "car"]}
+OWN = {"name": "own", "type": "folder", "classes": ["road", "car"]}
 
 
 def settings(kind: str) -> dict:
@@ -38,7 +38,7 @@ def test_mmseg_builds_every_type_of_the_project():
 def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
     (tmp_path / "test" / "images").mkdir(parents=True)
     palette = [[1, 2, 3], [4, 5, 6]]
-    splits = split_configs({**FOLDER, "palette": palette, "ignore": [7, 255]}, tmp_path)
+    splits = split_configs({**OWN, "palette": palette, "ignore": [7, 255]}, tmp_path)
     for split in ("train", "val", "test"):
         dataset = DATASETS.build({**splits[split], "lazy_init": True})
         assert list(dataset.metainfo["classes"]) == ["road", "car"]
@@ -47,7 +47,7 @@ def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
 
 
 def test_folder_needs_no_test_split(tmp_path):
-    splits = split_configs(FOLDER, tmp_path)
+    splits = split_configs(OWN, tmp_path)
     assert splits["test"] is None
     assert splits["train"]["ignore"] == [255]
 
@@ -66,7 +66,7 @@ def test_folder_needs_no_test_split(tmp_path):
 )
 def test_invalid_folder_settings_are_refused(change, match, tmp_path):
     with pytest.raises(UserError, match=match):
-        split_configs(FOLDER | change, tmp_path)
+        split_configs(OWN | change, tmp_path)
 
 
 @pytest.mark.parametrize("key", ["classes", "palette", "ignore"])
@@ -84,7 +84,7 @@ def test_the_error_for_an_unknown_type_lists_all_types(kind):
 
 
 def write_type(text: str, tmp_path: Path, monkeypatch) -> dict:
-    folder = tmp_path / "config" / "mmseg" / "datasets"
+    folder = tmp_path / FOLDER
     folder.mkdir(parents=True)
     (folder / "mine.py").write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -92,10 +92,21 @@ def write_type(text: str, tmp_path: Path, monkeypatch) -> dict:
 
 
 def test_the_working_directory_can_add_any_dataset_of_mmseg(tmp_path, monkeypatch):
-    part = "dict(type='ADE20KDataset', data_prefix=dict(img_path='i/{0}', seg_map_path='l/{0}'))"
-    text = "\n".join(f"{split} = {part.format(split)}" for split in ("train", "val")) + "\ntest = None\n"
+    text = "_base_ = ['mmseg::_base_/datasets/ade20k.py']\n"
     splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
-    assert len(DATASETS.build({**splits["train"], "lazy_init": True}).metainfo["classes"]) == 150
+    for split, folder in (("train", "training"), ("val", "validation")):
+        dataset = DATASETS.build({**splits[split], "lazy_init": True})
+        assert len(dataset.metainfo["classes"]) == 150
+        assert dataset.data_prefix["img_path"] == f"root/images/{folder}"
+        assert not {"pipeline", "batch_size"} & set(splits[split])
+    assert splits["test"] is None, "its test loader reads val"
+
+
+def test_a_test_loader_of_its_own_folder_has_labels(tmp_path, monkeypatch):
+    text = "_base_ = ['mmseg::_base_/datasets/ade20k.py']\n"
+    text += "test_dataloader = dict(dataset=dict(data_prefix=dict(img_path='t', seg_map_path='u')))\n"
+    splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
+    assert splits["test"]["data_prefix"] == {"img_path": "t", "seg_map_path": "u"}
 
 
 CLASS = """
@@ -112,26 +123,26 @@ def test_a_config_file_can_import_a_dataset_class(tmp_path, monkeypatch):
     (tmp_path / "toy_pairs.py").write_text(CLASS)
     monkeypatch.syspath_prepend(tmp_path)
     text = "custom_imports = dict(imports=['toy_pairs'])\n"
-    text += "train = val = dict(type='ToyPairs', data_prefix=dict(img_path='i', seg_map_path='l'))\ntest = None\n"
+    text += "data = dict(type='ToyPairs', data_prefix=dict(img_path='i', seg_map_path='l'))\n"
+    text += "train_dataloader = val_dataloader = dict(dataset=data)\n"
     splits = split_configs(write_type(text, tmp_path, monkeypatch), Path("root"))
     assert DATASETS.build({**splits["val"], "lazy_init": True}).metainfo["classes"] == ("road", "car")
 
 
-GOOD = "dict(type='A', data_prefix=dict())"
+GOOD = "dict(dataset=dict(type='A', data_prefix=dict()))"
+MUST = "dataset must be a dict with type and data_prefix, found"
 
 
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("train = (", "not a valid mmengine config"),
+        ("train_dataloader = (", "not a valid mmengine config"),
         ("1 / 0", "not a valid mmengine config"),
-        (f"train = {GOOD}\nval = {GOOD}", "does not define test"),
-        (f"train = {GOOD}\nval = None\ntest = None", "val must be a dict"),
-        ("train = dict(type='A')\nval = None\ntest = None", "train must be a dict with type and data_prefix"),
-        (
-            f"train = dict(pipeline=[], type='A', data_prefix=dict())\nval = {GOOD}\ntest = None",
-            "remove pipeline from train",
-        ),
+        (f"train_dataloader = {GOOD}", rf"val_dataloader\.{MUST} None"),
+        (f"train_dataloader = {GOOD}\nval_dataloader = None", rf"val_dataloader\.{MUST} None"),
+        (f"train_dataloader = {GOOD}\nval_dataloader = {GOOD}\ntest_dataloader = 3", rf"test_dataloader\.{MUST} None"),
+        ("train_dataloader = dict(dataset=dict(type='A'))", rf"train_dataloader\.{MUST} {{'type': 'A'}}"),
+        ("train = val = dict(type='A', data_prefix=dict())", rf"train_dataloader\.{MUST} None"),
     ],
 )
 def test_invalid_config_files_are_refused(text, match, tmp_path, monkeypatch):

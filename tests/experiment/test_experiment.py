@@ -5,6 +5,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.search.loop import halves
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
@@ -40,11 +41,11 @@ def make(folder, monkeypatch):
     return build
 
 
-def test_the_halves_are_disjoint_and_nearly_cover_the_training_set(make):
-    weights, architecture = make().halves()
+def test_the_halves_are_disjoint_and_nearly_cover_the_training_set():
+    weights, architecture = halves(9, seed=0)
     assert len(weights) == 4
     assert sorted(weights + architecture) == list(range(9))
-    assert make(seed=1).halves() != (weights, architecture)
+    assert halves(9, seed=1) != (weights, architecture)
 
 
 @pytest.mark.parametrize("split", ["halves", "whole"])
@@ -67,17 +68,15 @@ def test_every_head_has_the_number_of_classes_and_their_measured_weights(make):
     assert weights[0] != weights[1], "frequencies and formulas differ between labels at 1/8 and at full size"
 
 
-@pytest.mark.parametrize(("schedule", "end"), [("retrain", 6), ("retrain_quick", 5)])
-def test_the_learning_rate_is_not_zero_in_the_last_epoch(make, tmp_path, schedule, end):
+@pytest.mark.parametrize(("config", "end"), [("ssrnet_cityscapes", 6), ("ssrnet_streets", 5)])
+def test_the_learning_rate_is_not_zero_in_the_last_epoch(make, tmp_path, config, end):
     """mmengine's polynomial is 0 at its end, which must come one epoch after the last if it changes by epoch."""
-    runner = make(f"retrain: {{schedule: config/mmseg/schedules/{schedule}.py}}").retrain_runner(
-        "p", GENOTYPE, tmp_path
-    )
+    runner = make(f"retrain: {{config: config/mmseg/{config}.py}}").retrain_runner("p", GENOTYPE, tmp_path)
     assert [scheduler["end"] for scheduler in runner.param_schedulers] == [end]
 
 
 def test_a_training_that_ends_within_its_warm_up_is_one_line(make, tmp_path):
-    short = "retrain: {epochs: 1, schedule: config/mmseg/schedules/retrain_camvid_short.py}"
+    short = "retrain: {epochs: 1, config: config/mmseg/ssrnet_camvid_short.py}"
     with pytest.raises(UserError, match="1 epochs end within the schedule's warm-up: PolyLR begins at 1; train longer"):
         make(short).retrain_runner("p", GENOTYPE, tmp_path)
 
@@ -86,13 +85,14 @@ def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
     both = make("datasets: {town: {train_split: train+val}}")
     assert both.train_splits == ["train", "val"]
     loader = both.retrain_runner("p", GENOTYPE, tmp_path)._train_dataloader
-    assert len(loader["dataset"]["dataset"]["datasets"]) == 2
-    assert both.dataloaders.image_count(both.train_splits) == 11
+    assert len(loader["dataset"]["datasets"]) == 2
+    assert both.data.image_count(both.train_splits) == 11
 
 
 def test_a_batch_larger_than_the_training_set_is_one_line(make, tmp_path):
+    runner = make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
     with pytest.raises(UserError, match="batch_size is 16 but there are only 9 images to train on; lower it"):
-        make("retrain: {batch_size: 16}").retrain_runner("p", GENOTYPE, tmp_path)
+        runner.train()
 
 
 def test_a_work_folder_is_named_by_settings_and_data(make):

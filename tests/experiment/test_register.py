@@ -43,7 +43,7 @@ val_cfg = dict(type='ValLoop')
 """
 SUPERNET = """
 model = dict(type='EncoderDecoder', data_preprocessor=data_preprocessor,
-    backbone=dict(type='SSRSupernet', search=SEARCH),
+    backbone=dict(type='SSRSupernet', **SEARCH),
     decode_head=dict(type='SearchHead', in_channels=24, num_classes=11, align_corners=False, loss_decode=head_loss),
     test_cfg=dict(mode='whole'))
 """

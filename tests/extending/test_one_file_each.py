@@ -1,11 +1,12 @@
 """Every part that is one file: the examples of docs/extending.md, added as a user would and named in configurations."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import small_experiment
-from extending_page import FILES
+from extending_page import FILES, TEXT
 from PIL import Image
 from spaces import SPACE
 from tiny_experiment import DATASET, experiment
@@ -30,8 +31,8 @@ REGULARIZER = "ssr_mmseg/search/regularizers/variance.py"
 COST = "ssr_mmseg/costs/weights.py"
 BACKEND = "ssr_mmseg/profiling/backends/exported.py"
 TRANSFORM = "ssr_mmseg/training/data/batch_transforms/gray.py"
-BASELINE = "config/mmseg/baselines/small_unet.py"
-DATASET_TYPE = "config/mmseg/datasets/potsdam.py"
+BASELINE = "config/mmseg/_base_/models/small_unet.py"
+DATASET_TYPE = "config/mmseg/_base_/datasets/potsdam.py"
 
 
 @pytest.fixture
@@ -70,14 +71,15 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
     assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
 
 
-def test_a_regularizer_may_be_in_a_module_that_the_schedule_imports(prepared, monkeypatch, request):
+def test_a_regularizer_may_be_in_a_module_that_the_mmengine_config_imports(prepared, monkeypatch, request):
     request.addfinalizer(lambda: REGULARIZERS.module_dict.pop("Spread", None))
     source = FILES[REGULARIZER]
     Path("my_module.py").write_text(source.replace("Variance", "Spread"))
     monkeypatch.syspath_prepend(prepared)
-    base = str(paths.PROJECT / "config/mmseg/schedules/search_quick.py")
-    Path("schedule.py").write_text(f"_base_ = [{base!r}]\ncustom_imports = dict(imports=['my_module'])\n")
-    config = experiment(schedule="schedule.py", regularizer="Spread")
+    base = str(paths.PROJECT / "config/mmseg/supernet_streets.py")
+    (documented,) = re.findall(r"`(custom_imports = .*)`", TEXT)
+    Path("mine.py").write_text(f"_base_ = [{base!r}]\n{documented}\n")
+    config = experiment(config="mine.py", regularizer="Spread")
     runner = Experiment(config, DATASET, 0).search_runner(None, 1, 1, prepared / "work")
     assert type(runner.build_train_loop(runner._train_loop).objective.regularizer).__name__ == "Spread"
 
@@ -128,13 +130,12 @@ def test_a_baseline_is_trained_with_a_batch_transform(add, prepared, monkeypatch
         return result, labels
 
     monkeypatch.setattr(transform, "apply", apply_and_record)
-    base = str(paths.PROJECT / "config/mmseg/schedules/retrain_quick.py")
-    Path("gray.py").write_text(
-        f"_base_ = [{base!r}]\nloader = dict(resident=True)\n"
-        "augmentation = [dict(type='RandomFlip', prob=0.5), dict(type='RandomGray', prob=1.0)]\n"
-    )
+    base = str(paths.PROJECT / "config/mmseg/ssrnet_camvid.py")
+    (documented,) = re.findall(r"`(train_dataloader = dict\(augmentation=.*)`", TEXT)
+    documented = documented.replace("prob=0.1", "prob=1.0")
+    Path("gray.py").write_text(f"_base_ = [{base!r}]\noptim_wrapper = dict(enabled=False)\n{documented}\n")
     config = settings.complete(
-        settings.merge(experiment(), {"networks": ["small_unet"], "retrain": {"schedule": "gray.py"}})
+        settings.merge(experiment(), {"networks": ["small_unet"], "retrain": {"config": "gray.py", "epochs": 11}})
     )
     retrain(config, DATASET, 0, "small_unet")
     record = read_json(Path(paths.TRAINING.format(dataset=DATASET, seed=0, network="small_unet")))

@@ -123,9 +123,10 @@ def aggregation(half: Tensor, quarter: Tensor, eighth: Tensor, weights: Weights)
 
 def published_network() -> nn.ModuleDict:
     backbone = SSRNet(str(paths.PROJECT / "config/genotypes/paper_cityscapes.json"))
-    settings = Config.fromfile(paths.PROJECT / "config/mmseg/models/ssr_net.py")["model"]["decode_head"]
+    settings = Config.fromfile(paths.PROJECT / "config/mmseg/_base_/models/ssrnet.py")["model"]["decode_head"]
     options = {key: value for key, value in settings.items() if key not in ("type", "loss_decode")}
-    head = AggregationHead(list(backbone.widths), num_classes=20, **options)
+    assert options["in_channels"] == list(backbone.widths)
+    head = AggregationHead(**options | {"num_classes": 20})
     return nn.ModuleDict({"backbone": backbone, "head": head})
 
 
@@ -234,7 +235,7 @@ def test_the_attributes_of_the_published_network():
 
 def test_the_attributes_of_the_papers_supernet():
     search = settings.read_config(paths.PROJECT / "config/cityscapes.yaml")["search"]
-    supernet = SSRSupernet(search)
+    supernet = SSRSupernet(search["space"], search["dimensions"], search["gate"])
     assert [len(stage) for stage in supernet.stages] == [6, 11]
     for stage, channels, rate in zip(supernet.stages, (64, 128), (0.03, 0.3), strict=True):
         for built in stage:

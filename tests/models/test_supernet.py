@@ -117,7 +117,7 @@ def test_compaction_does_not_change_the_output(seed):
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
     structure = surviving_structure(SPACE, alive)
     assert structure_from_json(structure_to_json(structure)) == structure
-    small = SSRSupernet(SEARCH, structure_to_json(structure)).double().eval()
+    small = SSRSupernet(**SEARCH, structure=structure_to_json(structure)).double().eval()
     small.load_state_dict(compact_weights(supernet.state_dict(), small))
     images = torch.randn(2, 3, 64, 72, dtype=torch.double)
     with torch.no_grad():

@@ -36,7 +36,7 @@ def compacted(model: nn.Module, wrapper: OptimWrapper) -> tuple[nn.Module, Optim
     small = build_model(0)
     small.backbone = (
         MODELS.build(
-            {"type": "SSRSupernet", "search": SEARCH, "structure": structure_to_json(surviving_structure(SPACE, alive))}
+            {"type": "SSRSupernet", **SEARCH, "structure": structure_to_json(surviving_structure(SPACE, alive))}
         )
         .double()
         .train()

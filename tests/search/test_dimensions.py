@@ -6,9 +6,8 @@ import torch
 from spaces import SPACE, search_settings
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype
-from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, searched_gates
+from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace, searched_gates
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.objective import ArchitectureObjective
@@ -43,7 +42,7 @@ def assert_fixed(genotype: Genotype, dimensions: tuple[str, ...], space=SPACE) -
 )
 def test_fixed_gates_never_change(dimensions, regularizer):
     torch.manual_seed(0)
-    supernet = SSRSupernet(search_settings(dimensions=list(dimensions)))
+    supernet = SSRSupernet(**search_settings(dimensions=list(dimensions)))
     gates = supernet.architecture
     cost = build_cost({"type": "macs", "target": 0.6}, gates.space, 3, (32, 32))
     objective = ArchitectureObjective(gates, WEIGHTS, regularizer, cost)
@@ -71,14 +70,14 @@ def test_fixed_gates_never_change(dimensions, regularizer):
 
 
 def test_without_searched_dimensions_every_gate_is_decided_at_the_start():
-    gates = SSRSupernet(search_settings(dimensions=[])).architecture
+    gates = SSRSupernet(**search_settings(dimensions=[])).architecture
     assert gates.decided
     assert gates.gates_decided() == 1.0
     assert gates.shrink(0.9) == 0
 
 
 def test_groups_without_a_choice_do_not_count_as_decided():
-    gates = SSRSupernet(search_settings(dimensions=["depth"])).architecture
+    gates = SSRSupernet(**search_settings(dimensions=["depth"])).architecture
     assert gates.gates_decided() == 0.0, "operators and widths have no choice"
     gates.alive["depth"][0, 0] = False  # in a stage of two blocks
     assert gates.gates_decided() == 1 / len(SPACE.stages)
@@ -92,7 +91,7 @@ def test_a_search_of_some_dimensions_fixes_the_others(workplace, dimensions):
         search(config, DATASET, 0, stage)
     discretize(config, DATASET, 0)
     genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
-    space = ArchitectureParameters(SSRSupernet(config["search"]).space).space
+    space = SearchSpace.from_settings(config["search"])
     assert_fixed(genotype, dimensions, space)
     record = read_json(paths.stage_metrics_path(DATASET, 0, 0))["history"][0]
     assert ("loss_architecture" in record) == bool(dimensions), "without a choice there is no architecture step"

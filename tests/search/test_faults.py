@@ -150,7 +150,7 @@ def test_missing_data_stop_the_training_in_one_line(finished, workplace, at_iter
     """It continues from that iteration once the data are back."""
     folder = workplace("run")
     images = folder / "results" / DATASET / "prepare/data/train/images"
-    config = experiment(schedule=schedule_with(tmp_path, workers))
+    config = experiment(config=config_with(tmp_path, workers))
     at_iteration(1, lambda loop: images.rename(images.with_name("gone")))
     with pytest.raises(UserError) as raised:
         search(config, DATASET, 0)
@@ -169,11 +169,11 @@ def test_missing_data_stop_the_training_in_one_line(finished, workplace, at_iter
     assert_same_state(load_state(STATE), load_state(finished / STATE))
 
 
-def schedule_with(folder: Path, workers: int) -> str:
-    """Return the default schedule with the given number of loader processes."""
-    path = folder / f"schedule_{workers}.py"
-    base = str(PROJECT / "config/mmseg/schedules/search_quick.py")
-    path.write_text(f"_base_ = [{base!r}]\nloader = dict(num_workers={workers})\n")
+def config_with(folder: Path, workers: int) -> str:
+    """Return the default mmengine config with the given number of loader processes."""
+    path = folder / f"config_{workers}.py"
+    base = str(PROJECT / "config/mmseg/supernet_streets.py")
+    path.write_text(f"_base_ = [{base!r}]\ntrain_dataloader = dict(num_workers={workers})\n")
     return str(path)
 
 
@@ -235,7 +235,7 @@ SearchLoop.run_iter = run_iter
 def test_a_signal_to_the_whole_process_group_saves_the_state(finished, workplace, tmp_path):
     """Slurm and a terminal send the signal to every process of a job, including the loader processes."""
     workplace("run")
-    config = experiment(schedule=schedule_with(tmp_path, 2))
+    config = experiment(config=config_with(tmp_path, 2))
     call = run_search(config, STOP_THE_GROUP)
     assert call.returncode == RESUMABLE, call.stderr
     assert call.stderr.splitlines()[-1] == "ssr-mmseg: stopped by SIGTERM; run again to resume"

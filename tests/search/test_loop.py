@@ -1,34 +1,42 @@
 """The search loop: the images of each step, the learning rates, and the optimizer state after compaction."""
 
 import itertools
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import torch
 from mmseg.registry import DATASETS
 from tiny_experiment import DATASET, experiment
 
-from ssr_mmseg import settings
 from ssr_mmseg.experiment.experiment import Experiment
-from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.loop import SearchLoop, halves
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
 
-RESIDENT = "config/mmseg/schedules/search_resident.py"
+AUGMENTATION = [{"type": "RandomFlip", "prob": 0.5}, {"type": "RandomShift", "pixels": 2}]
+BEFORE = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "AlignedResize"}]
 
 
 @pytest.fixture(params=[False, True], ids=["read from files", "on the device"])
-def schedule(request, workplace) -> str:
-    """The default schedule, with the training set on disk or on the device, in a new working directory."""
+def mmseg_config(request, workplace) -> Callable[[list], str]:
+    """Write the default mmengine config with another augmentation, of the training set on disk or on the device.
+
+    Its working directory is a new one.
+    """
     folder = workplace("loop")
-    if not request.param:
-        return experiment()["search"]["schedule"]
-    (folder / RESIDENT).parent.mkdir(parents=True)
-    base = paths.PROJECT / "config/mmseg/schedules/search_quick.py"
-    (folder / RESIDENT).write_text(f"_base_ = [{str(base)!r}]\nloader = dict(resident=True)\n")
-    return RESIDENT
+
+    def write(augmentation: list) -> str:
+        steps = [*BEFORE, *([] if request.param else augmentation), {"type": "PackSegInputs"}]
+        loader = {"_delete_": True, "batch_size": 4, "dataset": {"pipeline": steps}}
+        if request.param:
+            loader |= {"type": "ResidentLoader", "augmentation": augmentation}
+        base = paths.PROJECT / "config/mmseg/supernet_streets.py"
+        (folder / "mine.py").write_text(f"_base_ = [{str(base)!r}]\ntrain_dataloader = {loader!r}\n")
+        return "mine.py"
+
+    return write
 
 
 def record_batches(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
@@ -47,30 +55,21 @@ def record_batches(monkeypatch, config: dict) -> dict[str, list[torch.Tensor]]:
     return seen
 
 
-def without_augmentation(config: dict, folder: Path) -> dict:
-    """Return the configuration with the augmentation of its schedule removed."""
-    path = folder / "config/mmseg/schedules/search_plain.py"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    base = paths.project_file(config["search"]["schedule"]).resolve()
-    path.write_text(f"_base_ = [{str(base)!r}]\naugmentation = []\n")
-    return settings.merge(config, {"search": {"schedule": "config/mmseg/schedules/search_plain.py"}})
-
-
 def positions(batches: list[torch.Tensor], images: torch.Tensor) -> list[list[int]]:
     """Return the indices of the training images in each batch."""
     return [[int((images == image).flatten(1).all(dim=1).nonzero()) for image in batch] for batch in batches]
 
 
 @pytest.mark.parametrize("split", ["halves", "whole"])
-def test_each_step_uses_the_images_of_its_half(schedule, split, monkeypatch):
-    config = without_augmentation(experiment(schedule=schedule, split=split, threshold=0.01), Path.cwd())
+def test_each_step_uses_the_images_of_its_half(mmseg_config, split, monkeypatch):
+    config = experiment(config=mmseg_config([]), split=split, threshold=0.01)
     source = Experiment(config, DATASET, 0)
     pipeline = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "PackSegInputs"}]
     dataset = DATASETS.build({**source.splits["train"], "pipeline": pipeline})
     images = torch.stack([dataset[index]["inputs"] for index in range(len(dataset))]).float()
     seen = {part: positions(batches, images) for part, batches in record_batches(monkeypatch, config).items()}
     epochs, used = config["search"]["epochs"], 8 if split == "halves" else 16
-    expected = source.halves() if split == "halves" else (list(range(16)),) * 2
+    expected = halves(16, seed=0) if split == "halves" else (list(range(16)),) * 2
     for part, indices in zip(("weights", "architecture"), expected, strict=True):
         steps = used // 4
         assert len(seen[part]) == epochs * steps
@@ -81,9 +80,9 @@ def test_each_step_uses_the_images_of_its_half(schedule, split, monkeypatch):
     )
 
 
-def test_the_two_steps_are_augmented_independently(schedule, monkeypatch):
+def test_the_two_steps_are_augmented_independently(mmseg_config, monkeypatch):
     """If both steps use the whole training set, an image is augmented in two ways per epoch."""
-    seen = record_batches(monkeypatch, experiment(schedule=schedule, split="whole", threshold=0.01))
+    seen = record_batches(monkeypatch, experiment(config=mmseg_config(AUGMENTATION), split="whole", threshold=0.01))
     weights, architecture = (torch.cat(batches) for batches in seen.values())
     same = (weights.unsqueeze(1) == architecture.unsqueeze(0)).flatten(2).all(dim=2)
     assert float(same.any(dim=1).float().mean()) < 0.6  # 18 forms of each image and 4 draws, so some are equal
@@ -101,7 +100,7 @@ def test_rates_decay_over_the_whole_search_and_those_of_the_gates_are_constant(w
         iterate(self, idx, batch)
 
     monkeypatch.setattr(SearchLoop, "run_iter", run_iter)
-    paper = settings.merge(experiment(threshold=0.01), {"search": {"schedule": "config/mmseg/schedules/search.py"}})
+    paper = experiment(threshold=0.01, config="config/mmseg/supernet_cityscapes.py")
     for stage in (0, 1):
         search(paper, DATASET, 0, stage)
     steps, epochs = 2, 3

@@ -12,7 +12,7 @@ from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 
 def compacted(supernet: SSRSupernet) -> SSRSupernet:
     alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
-    small = SSRSupernet(SEARCH, structure_to_json(surviving_structure(SPACE, alive))).double().eval()
+    small = SSRSupernet(**SEARCH, structure=structure_to_json(surviving_structure(SPACE, alive))).double().eval()
     small.load_state_dict(compact_weights(supernet.state_dict(), small))
     return small
 
@@ -28,7 +28,7 @@ def test_a_supernet_is_restored_from_its_file(tmp_path, seed, cut):
     save_state(path, {"model": supernet.state_dict(), "structure": structure_to_json(supernet.structure)})
 
     state = load_state(path)
-    restored = SSRSupernet(SEARCH, state["structure"]).double().eval()
+    restored = SSRSupernet(**SEARCH, structure=state["structure"]).double().eval()
     restored.load_state_dict(state["model"])
     assert restored.structure == supernet.structure
     images = torch.randn(2, 3, 48, 64, dtype=torch.double)

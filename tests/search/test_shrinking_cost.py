@@ -47,7 +47,7 @@ def test_the_size_is_that_of_the_survivors_and_falls_as_they_die():
         supernet.architecture.shrink(threshold)
         alive = {gate: value.numpy() for gate, value in supernet.architecture.alive.items()}
         structure = surviving_structure(SPACE, alive)
-        small = SSRSupernet(SEARCH, structure_to_json(structure)).double().eval()
+        small = SSRSupernet(**SEARCH, structure=structure_to_json(structure)).double().eval()
         small.load_state_dict(compact_weights(supernet.state_dict(), small))
         macs, parameters = expected_counts(structure)
         assert multiply_adds(small) == fixed + macs
@@ -71,7 +71,7 @@ def test_dead_channels_operators_and_blocks_are_each_removed():
         else:
             cut["depth"][1, -1] = False
         counts[kind] = expected_counts(surviving_structure(SPACE, cut))
-        small = SSRSupernet(SEARCH, structure_to_json(surviving_structure(SPACE, cut)))
+        small = SSRSupernet(**SEARCH, structure=structure_to_json(surviving_structure(SPACE, cut)))
         assert operator_parameters(small) == counts[kind][1] < counts["nothing"][1]
     assert counts["operator"][1] < counts["channels"][1], (
         "a narrowed operator has more parameters left than a removed one"

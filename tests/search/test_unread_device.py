@@ -22,15 +22,14 @@ from ssr_mmseg.search.step import get_architecture
 
 __all__ = ["fake_gpu"]
 REGULARIZER_NAMES = sorted(name for name in REGULARIZERS.module_dict if name.islower())
-CONFIGS = "config/mmseg/{}_camvid.py"
 TERMS = {"loss_weights", "acc_seg", "loss_architecture", "loss_cross_entropy", "loss_cost", "loss_operator"}
 
 
 def gpu_experiment(**search) -> Experiment:
-    """Return the tiny experiment with the schedules for GPUs."""
+    """Return the tiny experiment with the mmengine configs for GPUs."""
     changes = {
-        "search": {"config": CONFIGS.format("supernet"), **search},
-        "retrain": {"config": CONFIGS.format("ssrnet"), "epochs": 20},
+        "search": {"config": "config/mmseg/supernet_camvid.py", **search},
+        "retrain": {"config": "config/mmseg/ssrnet_camvid.py", "epochs": 20},
     }
     return Experiment(settings.complete(settings.merge(EXPERIMENT, changes)), DATASET, 0)
 

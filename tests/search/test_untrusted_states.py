@@ -66,9 +66,9 @@ def test_a_malicious_state_to_resume_from_does_not_run(place):
 
 
 def test_malicious_weights_named_in_an_mmengine_config_are_refused(place, capfd):
-    base = PROJECT / "config/mmseg/schedules/search_quick.py"
-    Path("schedule.py").write_text(f"_base_ = {str(base)!r}\nload_from = {str(place / 'zipped.pth')!r}\n")
-    config = settings.merge(experiment(), {"search": {"schedule": "schedule.py"}})
+    base = PROJECT / "config/mmseg/supernet_streets.py"
+    Path("mine.py").write_text(f"_base_ = {str(base)!r}\nload_from = {str(place / 'zipped.pth')!r}\n")
+    config = settings.merge(experiment(), {"search": {"config": "mine.py"}})
     write_json(Path("own.yaml"), config)
     assert "zipped.pth is not a readable state file" in fails(capfd, "search")
 

@@ -97,7 +97,7 @@ def test_a_changed_value_affects_only_its_cells(config, change, suffixes):
         ({"blocks": [{"regularizer": ["../ssr"], "shrink": [True], "dimensions": ["joint"]}]}, "expected a name of"),
         ({"dimensions": {"joint": ["height"]}}, r"ablation\.dimensions\.joint\.0: expected depth, .* found \"height\""),
         ({"search": {"epoch": 3}}, "my.yaml: ablation/ssr-shrink-joint: unknown key epoch at search"),
-        ({"search": {"schedule": "absent.py"}}, r"file absent\.py not found"),
+        ({"search": {"config": "absent.py"}}, r"file absent\.py not found"),
         ({"seed": [0]}, r"unknown key seed at ablation; did you mean seeds\? known keys: blocks"),
     ],
 )

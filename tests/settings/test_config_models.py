@@ -85,7 +85,11 @@ def test_valid_values(path, value):
     ("path", "value", "expected"),
     [
         ("sedes", [0], "unknown key sedes at top level; did you mean seeds? known keys: ablation, datasets, device,"),
-        ("retrain/epoch", 3, "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, epochs, sche"),
+        (
+            "retrain/epoch",
+            3,
+            "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, config, epochs",
+        ),
         (
             "datasets/streets",
             {"type": "streets", "sise": [64, 64]},
@@ -154,9 +158,9 @@ def test_valid_values(path, value):
             "search.dimensions.0: expected depth, dilation, resolution, mid_width or out_w",
         ),
         (
-            "search/schedule",
+            "search/config",
             datetime.date(2020, 1, 1),
-            "search.schedule: expected a path, found a value of the type da",
+            "search.config: expected a path, found a value of the type da",
         ),
         ("profile/backends", [3], "profile.backends.0: expected a name, or a mapping of name, precision, graph, found"),
         ("profile/backends", [{"name": "e", "precision": "fp3"}], "profile.backends.0.precision: expected fp32, tf32"),

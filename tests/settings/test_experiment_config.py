@@ -78,7 +78,11 @@ def test_omitted_keys_have_their_defaults(config):
     ("path", "value", "message"),
     [
         ("sedes", [0], r"unknown key sedes at top level; did you mean seeds\? known keys: .*seeds"),
-        ("retrain.epoch", 3, r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, epochs,"),
+        (
+            "retrain.epoch",
+            3,
+            r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, config, epochs",
+        ),
         ("datasets.streets.sizes", [64, 64], r"unknown key sizes at datasets\.streets; did you mean size\?"),
         ("datasets.streets.retrain", {"epoch": 3}, r"datasets\.streets: unknown key epoch at retrain"),
         ("datasets.streets.size", [64, 65], r"datasets\.streets\.size\.1: expected a multiple of 8 .*, found 65"),
@@ -93,7 +97,7 @@ def test_omitted_keys_have_their_defaults(config):
         ("datasets.streets.options", {"seed": float("nan")}, "the number nan"),
         ("datasets.streets.options", {"seed": [[]] * 50_000}, "more than 50000 values"),
         ("search.space.stages", [{"blocks": 10**9, "channels": 64, "width_step": 1}] * 2, r"0\.blocks: expected .*256"),
-        ("search.schedule", "x" * 5000, "not found"),
+        ("search.config", "x" * 5000, "not found"),
         ("seeds", [2**32], r"seeds\.0: expected an integer from 0 to 4294967295"),
         ("datasets.a b", {"type": "streets", "size": [64, 64]}, 'datasets: expected names of .*, found "a b"'),
         ("seeds", [], r"seeds: expected a list of 1 to 1000 .*, found \[\]"),
@@ -102,9 +106,9 @@ def test_omitted_keys_have_their_defaults(config):
         ("networks", ["searched", "unet"], "unknown network unet; .*known are: searched, random, .*erfnet"),
         ("device", "gpu", 'device: expected auto, cpu or cuda, found "gpu"'),
         ("retrain.epochs", "ten", r"retrain\.epochs: expected an integer from 1 to 1000000, found \"ten\""),
-        ("retrain", None, "retrain: expected a mapping of schedule, epochs, batch_size, found null"),
+        ("retrain", None, "retrain: expected a mapping of config, epochs, batch_size, found null"),
         ("search.threshold", 1.5, r"search\.threshold: expected a number > 0 and < 1, found 1\.5"),
-        ("search.schedule", "config/absent.py", r"file config/absent\.py not found in .*; check its name"),
+        ("search.config", "config/absent.py", r"file config/absent\.py not found in .*; check its name"),
         ("search.space.stages", [], r"search\.space\.stages: expected a list of 2 mappings"),
     ],
 )
@@ -159,7 +163,7 @@ def test_values_of_the_command_line_override_the_file(tmp_path):
         ("https://a.b/c", "https://a.b/c"),
         ("2026-01-01", "2026-01-01"),
         (["0", "1"], [0, 1]),
-        ({"epochs": "3", "schedule": "a.py"}, {"epochs": 3, "schedule": "a.py"}),
+        ({"epochs": "3", "config": "a.py"}, {"epochs": 3, "config": "a.py"}),
         (7, 7),
     ],
 )
@@ -271,17 +275,17 @@ def test_a_malformed_mmengine_file_is_one_line(tmp_path, text):
 
 def test_project_files_are_found_in_the_working_directory_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    schedule = "config/mmseg/schedules/retrain.py"
-    assert paths.project_file(schedule) == paths.PROJECT / schedule
-    folder = tmp_path / "config/mmseg/schedules"
+    config = "config/mmseg/ssrnet_streets.py"
+    assert paths.project_file(config) == paths.PROJECT / config
+    folder = tmp_path / "config/mmseg"
     folder.mkdir(parents=True)
-    (folder / "retrain.py").write_text("")
-    assert paths.project_file(schedule) == Path(schedule)
+    (folder / "ssrnet_streets.py").write_text("")
+    assert paths.project_file(config) == Path(config)
 
 
 def test_the_kind_of_a_network_follows_from_its_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/baselines", "theirs.py")):
+    for folder, name in (("config/genotypes", "mine.json"), ("config/mmseg/_base_/models", "theirs.py")):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / name).write_text("{}")
     kinds = {name: project_files.network_kind(name) for name in ("searched", "random", "mine", "theirs", "erfnet")}

@@ -28,7 +28,7 @@ def search_settings(**changes) -> dict:
 def random_supernet(seed: int, search: dict = SEARCH) -> SSRSupernet:
     """Return a supernet with random weights, batch-norm statistics and α, in evaluation mode and double precision."""
     torch.manual_seed(seed)
-    supernet = SSRSupernet(search).double().eval()
+    supernet = SSRSupernet(**search).double().eval()
     with torch.no_grad():
         for name, value in [*supernet.named_parameters(), *supernet.named_buffers()]:
             if not value.is_floating_point():

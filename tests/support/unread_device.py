@@ -73,6 +73,8 @@ def fake_gpu(monkeypatch) -> None:
     """Make experiments use the device, without bfloat16 and without progress records, which may synchronize."""
     monkeypatch.setattr(experiment, "resolve_device", lambda name: DEVICE)
     monkeypatch.setattr("mmengine.runner.runner.get_device", lambda: DEVICE)
+    # read from the network once, before the first step
+    monkeypatch.setattr("ssr_mmseg.training.data.loaders.mean_color", lambda preprocessor: (0.0, 0.0, 0.0))
     monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda kind: False)
     optimizers = sys.modules[torch.optim.Optimizer.__module__]

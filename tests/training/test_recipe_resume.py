@@ -20,14 +20,16 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 DATASET = "town"
-SCHEDULE = """
-_base_ = ['./retrain_camvid.py']
+CONFIGS = paths.PROJECT / "config/mmseg"
+RECIPE = f"""
+_base_ = [{str(CONFIGS / "ssrnet_camvid.py")!r}]
 optim_wrapper = dict(enabled=False)  # bfloat16 is many times slower on CPUs without units for it
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True, convert_to_iter_based=True),
@@ -35,11 +37,11 @@ param_scheduler = [
 custom_hooks = [
     dict(type='HistoryHook'), dict(type='ChannelsLastHook'),
     dict(type='CompileHook'),  # does nothing without a GPU
-    dict(type='AverageHook', decay=0.9)]
-validation = dict(interval=2)
+    dict(type='AverageHook', decay=0.9),
+    dict(type='ValidationHook', interval=2)]
 """
-SEARCH_SCHEDULE = """
-_base_ = ['./search_camvid.py']
+SEARCH = f"""
+_base_ = [{str(CONFIGS / "supernet_camvid.py")!r}]
 optim_wrapper = dict(weights=dict(enabled=False), architecture=dict(enabled=False))
 """
 EXPERIMENT = {
@@ -55,14 +57,14 @@ EXPERIMENT = {
             "resolutions": [1, 2],
             "width_options": 3,
         },
-        "schedule": "schedules/search.py",
+        "config": "search.py",
         "epochs": 2,
         "shrink_stages": 1,
         "shrink_epochs": 1,
         "batch_size": 2,
         "threshold": 0.8,
     },
-    "retrain": {"schedule": "schedules/recipe.py", "epochs": 2, "batch_size": 4},
+    "retrain": {"config": "recipe.py", "epochs": 2, "batch_size": 4},
     "evaluate": {"frames": 0},
 }
 
@@ -70,9 +72,8 @@ EXPERIMENT = {
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("recipe")
-    shutil.copytree(paths.PROJECT / "config/mmseg/schedules", folder / "schedules")
-    (folder / "schedules/recipe.py").write_text(SCHEDULE)
-    (folder / "schedules/search.py").write_text(SEARCH_SCHEDULE)
+    (folder / "recipe.py").write_text(RECIPE)
+    (folder / "search.py").write_text(SEARCH)
     (folder / "config/genotypes").mkdir(parents=True)
     build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(0)), "tiny").write(
         folder / "config/genotypes/tiny.json"
@@ -96,10 +97,17 @@ def workplace(prepared, tmp_path, monkeypatch):
     return enter
 
 
+def change_recipe(old: str, new: str) -> None:
+    """Change the mmengine config in the working directory."""
+    file = Path("recipe.py")
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
 def trained() -> tuple[dict, dict]:
     """Return weights and record of the finished training in the working directory."""
     names = {"dataset": DATASET, "seed": 0, "network": "tiny"}
-    return load_state(Path(paths.WEIGHTS.format(**names)))["model"], read_json(Path(paths.TRAINING.format(**names)))
+    return load_weights(Path(paths.WEIGHTS.format(**names))), read_json(Path(paths.TRAINING.format(**names)))
 
 
 def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:
@@ -149,16 +157,14 @@ def test_the_learning_curve_is_in_the_history_and_does_not_affect_the_training(u
     assert ["miou_val" in epoch for epoch in record["history"]] == [False, True]
     assert 0 <= record["history"][1]["miou_val"] <= 100
     config = workplace("unwatched")
-    schedule = Path("schedules/recipe.py")
-    schedule.write_text(schedule.read_text().replace("dict(interval=2)", "dict(interval=99)"))
+    change_recipe("interval=2", "interval=99")
     retrain(config, DATASET, 0, "tiny")
     assert all(torch.equal(value, weights[name]) for name, value in trained()[0].items())
 
 
 def test_the_saved_weights_are_the_average(undisturbed, workplace):
     config = workplace("live")
-    schedule = Path("schedules/recipe.py")
-    schedule.write_text(schedule.read_text().replace("dict(type='AverageHook', decay=0.9)", ""))
+    change_recipe("dict(type='AverageHook', decay=0.9),", "")
     retrain(config, DATASET, 0, "tiny")
     averaged, live = undisturbed[0], trained()[0]
     assert not torch.equal(averaged["backbone.stem.conv.weight"], live["backbone.stem.conv.weight"])
@@ -180,11 +186,28 @@ def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace):
     assert first_history == second_history
 
 
-def test_a_batch_transform_needs_the_resident_loader(workplace):
+SCALE = {"type": "RandomScaleCrop", "low": 0.5, "high": 2.0}
+STEPS = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "AlignedResize"}]
+PACK = {"type": "PackSegInputs"}
+
+
+@pytest.mark.parametrize(
+    ("loader", "message"),
+    [
+        (
+            {"_delete_": True, "batch_size": 4, "dataset": {"pipeline": [*STEPS, SCALE, PACK]}},
+            "RandomScaleCrop is not a transform of single images; put it into the augmentation of a train_dataloader "
+            "of the type ResidentLoader",
+        ),
+        (
+            {"_delete_": True, "batch_size": 4, "augmentation": [SCALE], "dataset": {"pipeline": [*STEPS, PACK]}},
+            "train_dataloader has the unknown argument augmentation; remove it, or set type='ResidentLoader'",
+        ),
+    ],
+    ids=["in a pipeline", "in another loader"],
+)
+def test_a_batch_transform_needs_the_resident_loader(workplace, loader, message):
     config = workplace("mistake")
-    schedule = Path("schedules/recipe.py")
-    schedule.write_text(schedule.read_text() + "loader = dict(resident=False)\n")
-    with pytest.raises(
-        UserError, match="augmentation RandomScaleCrop is not a transform of single images; set resident=True"
-    ):
+    change_recipe("optim_wrapper", f"train_dataloader = {loader!r}\noptim_wrapper")
+    with pytest.raises(UserError, match=message):
         retrain(config, DATASET, 0, "tiny")

@@ -188,7 +188,7 @@ def segmentor(backbone: dict, head: dict, stride: int) -> nn.Module:
 GENOTYPE = Genotype((Stage(20, (Block(1, 2, 18, 16),)), Stage(24, (Block(2, 1, 20, 22),))))
 WIDTHS = [16, *(stage.blocks[-1].out for stage in GENOTYPE.stages)]
 NETWORKS = {
-    "supernet": ({"type": "SSRSupernet", "search": SEARCH}, {"type": "SearchHead", "in_channels": 28}, 8),
+    "supernet": ({"type": "SSRSupernet", **SEARCH}, {"type": "SearchHead", "in_channels": 28}, 8),
     "derived": (
         {"type": "SSRNet", "genotype": GENOTYPE.to_dict()},
         {"type": "AggregationHead", "in_channels": WIDTHS},
@@ -253,8 +253,10 @@ def test_class_weights_count_the_labels_of_the_search_loss(label_size, tmp_path,
     head = SearchHead(4, num_classes=3, align_corners=False)
     head.loss_decode = Recorder()
     seen = torch.zeros(256, dtype=torch.long)
-    schedule = Config({"loader": {"num_workers": 0}, "augmentation": []})
-    for batch in Runner.build_dataloader(experiment.dataloaders.training(["train"], schedule, 1), seed=0):
+    pipeline = [{"type": "LoadImageFromFile"}, {"type": "LoadAnnotations"}, {"type": "AlignedResize"}]
+    config = {"train_dataloader": {"dataset": {"pipeline": [*pipeline, {"type": "PackSegInputs"}]}}}
+    dataset = experiment.data.split("train", config, "train_dataloader")
+    for batch in Runner.build_dataloader({"batch_size": 1, "sampler": {"type": "OrderedSampler"}, "dataset": dataset}):
         head.loss_by_feat(torch.zeros(1, 3, 6, 8), batch["data_samples"])
         seen += head.loss_decode.labels.flatten().bincount(minlength=256)
     assert seen[:3].tolist() == experiment.manifest["splits"]["train"]["pixels_eighth"]

@@ -71,11 +71,14 @@ def test_comments_order_and_layout_rerun_nothing(copied):
     copied.edit("config/two.yaml", "datasets:\n", "# a comment\ndatasets:  # another\n")
     copied.edit("config/two.yaml", "town: {type: streets, size: [64, 64]}", "town: {size: [64,  64], type: streets}")
     for name in (
-        "schedules/search_quick",
-        "schedules/retrain",
-        "baselines/erfnet",
-        "datasets/streets",
-        "models/supernet",
+        "supernet_streets",
+        "ssrnet_streets",
+        "_base_/schedules/search_quick",
+        "_base_/schedules/retrain",
+        "_base_/models/erfnet",
+        "_base_/models/supernet",
+        "_base_/datasets/streets",
+        "_base_/default_runtime",
     ):
         path = copied.folder / f"config/mmseg/{name}.py"
         path.write_text(f"# a comment\n{path.read_text()}\n# at the end\n")
@@ -108,7 +111,7 @@ def test_one_more_seed_keeps_the_results_of_the_others(finished):
 
 
 def test_changed_values_and_versions_rerun_their_stage_and_changed_commands_do_not(copied):
-    path = copied.folder / "config/mmseg/schedules/retrain_quick.py"
+    path = copied.folder / "config/mmseg/_base_/schedules/retrain_quick.py"
     path.write_text(f"{path.read_text()}\nextra = 1\n")
     copied.edit("ssr_mmseg/settings/stage_table.py", '"profile",\n            2,', '"profile",\n            3,')
     copied.edit("workflow/rules/search.smk", 'command("search")', '"true; " + command("search")')

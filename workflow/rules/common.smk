@@ -14,6 +14,7 @@ sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
+from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
 from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
@@ -38,6 +39,8 @@ def read_configuration() -> dict:
 enable_cache()
 try:
     CONFIG = read_configuration()
+    if workflow.is_main_process:  # a job that plans again leaves it to its stage
+        check_plan(CONFIG)
 except UserError as error:
     sys.exit(f"ssr-mmseg: {error}")
 

@@ -1,10 +1,12 @@
 """Loaders of a training that can resume at any iteration, from an ordinary `train_dataloader` of an mmengine config."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS
+from torch.utils.data import DataLoader
 
 from ssr_mmseg.training.data.device_loader import LOADERS
 from ssr_mmseg.training.data.preprocessor import mean_color
@@ -58,6 +60,12 @@ def _build(options: dict[str, Any], dataset: Any, indices: Sequence[int] | None,
         fill = mean_color(runner.model.data_preprocessor)
         supplied = {"dataset": dataset, "indices": indices, "seed": seed, "device": device, "fill": fill}
         return build(LOADERS, options, "train_dataloader", **supplied)
+    unknown = set(options) - set(inspect.signature(DataLoader).parameters)
+    if unknown:
+        raise UserError(
+            f"train_dataloader has the unknown argument {', '.join(sorted(unknown))}; remove it, or set "
+            "type='ResidentLoader' if it is an argument of that loader"
+        )
     workers = options.get("num_workers", 0)
     complete = {
         "num_workers": workers,

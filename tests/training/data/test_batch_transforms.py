@@ -189,7 +189,7 @@ def test_cutmix_with_probability_0_changes_nothing():
 
 
 def test_a_transform_of_single_images_is_refused():
-    expected = "augmentation RandomRotate transforms single images only; use ColorJitter.*, or set resident=False in"
+    expected = "augmentation RandomRotate transforms single images only; use ColorJitter.*, or put it into the pipeline"
     with pytest.raises(UserError, match=expected):
         build_transforms([{"type": "RandomRotate", "prob": 0.5}])
 
@@ -199,9 +199,10 @@ def test_a_transform_of_single_images_is_refused():
     [
         (
             "CutMix",
-            "not a transform of single images; set resident=True in the schedule's loader, or use one of mmseg's",
+            "CutMix is not a transform of single images; put it into the augmentation of a train_dataloader of the "
+            "type ResidentLoader, or use one of mmseg's",
         ),
-        ("Typo", "augmentation Typo is not a transform of single images; use one of mmseg's transforms"),
+        ("Typo", "Typo is not a transform of single images; use one of mmseg's transforms"),
     ],
 )
 def test_a_transform_of_whole_batches_is_refused_for_single_images(name, expected):

@@ -1,15 +1,20 @@
 """Batches made on the device depend on seed and position only, and have mmseg's format."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from PIL import Image
+from torch import nn
 
 from ssr_mmseg.experiment import register  # noqa: F401 - fills the registries
-from ssr_mmseg.training.data.device_loader import ResidentLoader, build_loader
-from ssr_mmseg.training.data.preprocessor import BatchPreProcessor
+from ssr_mmseg.training.data.device_loader import ResidentLoader
+from ssr_mmseg.training.data.loaders import build_loaders
+from ssr_mmseg.training.data.preprocessor import BatchPreProcessor, mean_color
+from ssr_mmseg.utils.errors import UserError
 
 CPU = torch.device("cpu")
 FULL = [
@@ -41,7 +46,7 @@ def dataset(tmp_path_factory) -> dict:
 
 
 def loader(dataset, augmentation=(), seed=3, indices=(0, 2, 3, 4, 6), batch_size=2) -> ResidentLoader:
-    return ResidentLoader(dataset, batch_size, seed, CPU, augmentation, indices)
+    return ResidentLoader(dataset, batch_size, augmentation, seed, CPU, indices)
 
 
 def epoch(data: ResidentLoader, number: int, first: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -101,11 +106,46 @@ def test_labels_stay_labels(dataset):
 
 
 def test_the_config_decides_which_loader_is_built(dataset):
-    config = {"resident": True, "dataset": dataset, "batch_size": 3, "augmentation": FULL}
-    assert isinstance(build_loader(config, 5, CPU), ResidentLoader)
+    model = nn.Linear(1, 1)
+    model.data_preprocessor = BatchPreProcessor()
+    runner = SimpleNamespace(seed=5, model=model)
+    config = {"type": "ResidentLoader", "dataset": dataset, "batch_size": 3, "augmentation": FULL}
+    (built,) = build_loaders(config, runner)
+    assert isinstance(built, ResidentLoader)
+    assert tuple(built.fill.tolist()) == pytest.approx(mean_color(model.data_preprocessor))
     plain = {"dataset": dataset, "batch_size": 3, "num_workers": 0, "sampler": {"type": "DefaultSampler"}}
-    built = build_loader(plain, 5, CPU)
+    (built,) = build_loaders(plain, runner)
     assert isinstance(built, torch.utils.data.DataLoader)
+    parts = build_loaders(config, runner, lambda images: ([0, 1, 2], [3, 4, 5, 6]))
+    assert [part.indices for part in parts] == [[0, 1, 2], [3, 4, 5, 6]]
+    assert parts[0].seed != parts[1].seed, "order and augmentation are drawn independently"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"type": "ResidentLoader", "workers": 2},
+            "train_dataloader ResidentLoader: .*its arguments are: batch_size, a",
+        ),
+        (
+            {"type": "ResidentLoder"},
+            "unknown train_dataloader 'ResidentLoder'; did you mean ResidentLoader\\? choose one of: R",
+        ),
+        ({"batch_size": 8}, "batch_size is 8 but there are only 7 images to train on; lower it"),
+    ],
+)
+def test_a_mistake_in_a_loader_is_one_line(dataset, change, message):
+    model = nn.Linear(1, 1)
+    model.data_preprocessor = BatchPreProcessor()
+    with pytest.raises(UserError, match=message):
+        build_loaders({"dataset": dataset, "batch_size": 3, **change}, SimpleNamespace(seed=5, model=model))
+
+
+def test_pixels_outside_an_image_have_the_color_that_becomes_0():
+    preprocessor = BatchPreProcessor()
+    pixel = torch.tensor(mean_color(preprocessor)).view(1, 3, 1, 1)
+    assert bool((preprocessor({"inputs": pixel})["inputs"].abs() < 1e-5).all())
 
 
 def test_a_whole_batch_is_normalized_like_single_images(dataset):

@@ -1,4 +1,5 @@
 # mmseg's DDRNet-23-slim (Hong et al., 2021), from scratch, with the same loss as all networks here, on both heads.
+# mmseg's head does not tell its losses which label is ignored; this cross-entropy ignores 255 without being told.
 norm_cfg = dict(type='BN')
 model = dict(
     type='EncoderDecoder',
@@ -14,8 +15,8 @@ model = dict(
         align_corners=False,
         num_classes=11,
         loss_decode=[
-            dict(type='CrossEntropyLoss', loss_weight=1.0),
-            dict(type='CrossEntropyLoss', loss_weight=0.4),
+            dict(type='HardPixelCrossEntropy', loss_weight=1.0),
+            dict(type='HardPixelCrossEntropy', loss_weight=0.4),
         ]),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'))
