@@ -3,9 +3,9 @@
     python benchmarks/recipe.py --out runs/recipe --epochs 200
     snakemake --cores all results/summary.csv --configfile runs/recipe/recipe.yaml
 
-Every variant leaves out one ingredient. It is a dataset of the configuration, CamVid with an mmengine config of
-its own, trained on train and evaluated by the column `miou_val`. The experiment can be stopped at any time and resumed
-by the same command.
+Every variant leaves out one ingredient. It is a dataset of the configuration, CamVid with an mmengine config of its
+own, trained on train and evaluated by the column `miou_val`. The experiment can be stopped at any time and resumed by
+the same command.
 """
 
 import argparse

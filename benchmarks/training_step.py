@@ -52,6 +52,7 @@ SEARCH = {
     "float32": f"optim_wrapper = dict(weights=dict(enabled=False), architecture=dict(enabled=False))\n{hooks()}",
     "bfloat16": hooks(),
     "bfloat16, channels-last": hooks(LAYOUT),
+    "bfloat16, channels-last, graph": hooks(LAYOUT, "dict(type='GraphHook')"),
 }
 WARM = 2  # epochs that are not counted
 EPOCHS = 10_000  # more than fit: the stopwatch ends the training

@@ -1,15 +1,65 @@
 """SSR: joint-dimensional architecture search for real-time segmentation networks, on mmsegmentation.
 
-Importing this package does not import torch, because the workflow needs only settings and paths.
+`dir(ssr_mmseg)` lists the Python interface, which docs/python_api.md describes. Importing this package does not import
+torch, because the workflow needs only settings and paths: each name below is imported when it is first used.
 
-It changes one setting of the whole process: `torch.load` only reads data and never runs code, whatever its arguments.
+Importing any part of it changes nothing of torch's or mmengine's; the command line and `Experiment` restrict what
+their process loads.
 """
 
-import os
-
-os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
-os.environ.pop(
-    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None
-)  # the opposite setting: with both, torch would reject every file
+import pkgutil
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ssr_mmseg.api.base import Network
+    from ssr_mmseg.api.loading import load
+    from ssr_mmseg.architecture.genotype import Genotype, build_genotype
+    from ssr_mmseg.architecture.search_space import SearchSpace
+    from ssr_mmseg.costs import build_cost
+    from ssr_mmseg.models.derived_network import SSRNet
+    from ssr_mmseg.models.supernet import SSRSupernet as Supernet
+    from ssr_mmseg.search.objective import ArchitectureObjective
+    from ssr_mmseg.search.step import TwoPhaseStep
+    from ssr_mmseg.utils.errors import UserError
+
+__all__ = [
+    "ArchitectureObjective",
+    "Genotype",
+    "Network",
+    "SSRNet",
+    "SearchSpace",
+    "Supernet",
+    "TwoPhaseStep",
+    "UserError",
+    "build_cost",
+    "build_genotype",
+    "load",
+]
+
+_PLACES = {
+    "ArchitectureObjective": "ssr_mmseg.search.objective:ArchitectureObjective",
+    "Genotype": "ssr_mmseg.architecture.genotype:Genotype",
+    "Network": "ssr_mmseg.api.base:Network",
+    "SSRNet": "ssr_mmseg.models.derived_network:SSRNet",
+    "SearchSpace": "ssr_mmseg.architecture.search_space:SearchSpace",
+    "Supernet": "ssr_mmseg.models.supernet:SSRSupernet",
+    "TwoPhaseStep": "ssr_mmseg.search.step:TwoPhaseStep",
+    "UserError": "ssr_mmseg.utils.errors:UserError",
+    "build_cost": "ssr_mmseg.costs:build_cost",
+    "build_genotype": "ssr_mmseg.architecture.genotype:build_genotype",
+    "load": "ssr_mmseg.api.loading:load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the Python interface when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = pkgutil.resolve_name(_PLACES[name])
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -14,6 +14,7 @@ from ssr_mmseg.jobs.progress import recorded
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.weights_only import force_weights_only
 
 # Errors of the file system that may occur anywhere, by number: the message and the remedy.
 _WRITE = ("could not write", "free space there, or choose a writable folder")
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
     status = add("status", commands.status, "show which jobs are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
-    add("doctor", commands.doctor, "check environment, devices, data and disk, and say what to fix", "config")
+    add("doctor", commands.doctor, "check environment, devices, data, configs and disk, and say what to fix", "config")
     one_search = ("config", "dataset", "seed")
     forecast = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
     forecast.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
@@ -145,6 +146,7 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status: 0 for success, 2 for a user error, 75 for a resumable stop."""
     arguments = parser().parse_args(argv)
+    force_weights_only()
     if not _is_stage(arguments):
         return _run(arguments)
     try:

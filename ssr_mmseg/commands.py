@@ -5,26 +5,31 @@ The modules that compute are imported when a command runs: `ssr-mmseg --help` mu
 
 import argparse
 import contextlib
-import io
 import json
 import pkgutil
-import warnings
+import sys
 from typing import Any
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
 
 
 def load(name: str) -> Any:
-    """Import a function or class by its name, `module:name`.
+    """Import a function or class by its name, `module:name`, and set up what its import brings along.
 
-    mmcv and mmseg print debug messages to the standard output while they are imported, and warn about parts that are
-    not used here. Both are dropped: some commands print JSON, and an error is one line.
+    From here on mmengine reads checkpoints as data only, and what third parties say without need is not shown.
     """
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"mm(cv|seg)\.")
-    with contextlib.redirect_stdout(io.StringIO()):
-        return pkgutil.resolve_name(name)
+    silence_warnings()
+    with quiet_standard_output():
+        found = pkgutil.resolve_name(name)
+        if "mmengine" in sys.modules:
+            from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
+
+            forbid_unpickling()
+            silence_logs()
+    return found
 
 
 def stage_name(arguments: argparse.Namespace) -> str:
@@ -84,7 +89,8 @@ def cost(arguments: argparse.Namespace, _: dict) -> None:
 def forecast(arguments: argparse.Namespace, config: dict) -> None:
     forecast = load("ssr_mmseg.stages.forecast:forecast")
     table = load("ssr_mmseg.stages.forecast:table")
-    result = forecast(config, arguments.dataset, arguments.seed, arguments.steps)
+    with contextlib.redirect_stdout(sys.stderr):  # a training logs to the standard output, which is for the result
+        result = forecast(config, arguments.dataset, arguments.seed, arguments.steps)
     print(json.dumps(result, indent=2) if arguments.json else table(result))
 
 

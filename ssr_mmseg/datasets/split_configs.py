@@ -48,7 +48,7 @@ def read_splits(dataset_type: str) -> dict[str, dict | None]:
             f"add it or choose one of: {', '.join(names)}"
         )
     file = paths.project_file(f"{FOLDER}/{dataset_type}.py")
-    config = read_mmengine_config(file).to_dict()
+    config = read_mmengine_config(file, str(file)).to_dict()
     splits: dict[str, dict | None] = {}
     for split in SPLITS:
         loader = config.get(f"{split}_dataloader")

@@ -46,3 +46,18 @@ def deploy_network(model: LogitsNetwork, images: Tensor, align: int = 1) -> nn.M
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
         return DeployedNetwork(model.backbone, model.head, align)
     return fold_batch_norms(model, images)
+
+
+def rewrite_network(model: LogitsNetwork, graph: str, images: Tensor, align: int = 1) -> nn.Module:
+    """Return a network in one of the forms that profiling backends run.
+
+    Args:
+        model: The network, on the CPU.
+        graph: `trained` (as it is), `folded` (batch norms folded into convolutions) or `deployed` (see
+            `deploy_network`).
+        images: A batch (N, 3, H, W) of the shape to rewrite it for.
+        align: Multiple of channels that a deployed network is padded to.
+    """
+    if graph == "deployed":
+        return deploy_network(model, images, align)
+    return fold_batch_norms(model, images) if graph == "folded" else model

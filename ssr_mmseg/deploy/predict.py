@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ssr_mmseg.deploy.images import read_image
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
@@ -106,12 +107,7 @@ def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
 
 
 def _predict_image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
-    try:
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # the header specifies more than 2³⁰ pixels
-        raise UserError(f"{path} has more pixels than OpenCV can read; make it smaller") from error
-    if image is None:
-        raise UserError(f"{path} cannot be read as an image; it may be damaged, so check or remove it")
+    image = read_image(path)
     with atomic_path(target) as temporary:
         _check_written(cv2.imwrite(str(temporary), network.overlay(image, network.labels(image), opacity)), target)
 

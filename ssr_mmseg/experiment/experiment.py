@@ -5,7 +5,6 @@ is what the data and the scenario decide: data, classes and their weights, sizes
 search space, folders, and the hooks that save, resume and report.
 """
 
-import inspect
 import os
 import shutil
 from pathlib import Path
@@ -26,30 +25,31 @@ from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
-from ssr_mmseg.experiment.mmseg_config import (
-    Hooks,
-    check_complete,
-    fit_schedulers,
-    lay_over,
-    read_mmseg_config,
-    set_data,
-    share_loss,
-)
+from ssr_mmseg.experiment.genotypes import genotype_file
+from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
+from ssr_mmseg.experiment.standalone_config import runner_arguments, standalone, write_config
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
+from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.training.loop import ResumableTrainLoop
+from ssr_mmseg.training.pretrained import named_checkpoints
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
-from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import write_json
 
 NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
+
+
+class WorkflowRunner(Runner):
+    """mmengine's runner, which gets no config to dump: the workflow itself writes the complete one."""
+
+    def dump_config(self) -> None:
+        """Write nothing."""
 
 
 class Experiment:
@@ -65,8 +65,10 @@ class Experiment:
     """
 
     def __init__(self, config: dict, dataset: str, seed: int) -> None:
+        forbid_unpickling()
         init_default_scope("mmseg")
         self.config = config
+        self._passed: set[NamedConfig] = set()
         self.settings = settings.for_dataset(config, dataset)
         self.dataset = dataset
         self.seed = seed
@@ -101,7 +103,7 @@ class Experiment:
     def supernet(self, structure: list | None) -> dict:
         """Return the model config of the supernet that has the blocks, operators and widths of `structure`."""
         search = self.settings["search"]
-        model = self._read("search", "SSRSupernet")["model"]
+        model = self._read("search", SUPERNET)["model"]
         model["backbone"] |= {key: search[key] for key in ("space", "dimensions", "gate")} | {"structure": structure}
         model["decode_head"]["in_channels"] = search["space"]["stages"][-1]["channels"]
         set_data(model, self.size, self.classes, class_weights(self.manifest, "eighth", ["train"]))
@@ -113,10 +115,11 @@ class Experiment:
         The cross-entropy of the config that `retrain.config` names applies to all networks.
         """
         if genotype is None:
-            model = read_mmseg_config(project_files.defining_file(network))["model"]
+            project_files.defining_file(network)  # a network that a search makes has none
+            model = self._checked(baseline_config(network))["model"]
             share_loss(model, self._read("retrain")["model"])
         else:
-            model = self._read("retrain", "SSRNet")["model"]
+            model = self._read("retrain", DERIVED)["model"]
             model["backbone"]["genotype"] = genotype.to_dict()
             model["decode_head"]["in_channels"] = list(genotype.widths)
         set_data(model, self.size, self.classes, class_weights(self.manifest, "full", self.train_splits))
@@ -155,7 +158,7 @@ class Experiment:
             progress: The job's progress file; by default one in the work folder.
         """
         search = self.settings["search"]
-        config = self._read("search", "SSRSupernet")
+        config = self._read("search", SUPERNET)
         hooks = Hooks(config.get("custom_hooks") or [])
         if hooks.find("RegularizerRampHook"):
             hooks.set("RegularizerRampHook", epochs=total)
@@ -179,12 +182,17 @@ class Experiment:
         }
         images = self.data.image_count(["train"]) // (2 if search["split"] == "halves" else 1)
         fit_schedulers(config, total, max(images // search["batch_size"], 1))
-        return self._runner(config, changes, ["train"], search["batch_size"], hooks, work, progress)
+        self._lay_over(config, changes, ["train"], search["batch_size"], hooks)
+        if dist.is_main_process():
+            write_config(work / "log" / "config.py", config)
+        return self._runner(config, work, progress)
 
-    def retrain_runner(
-        self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
-    ) -> Runner:
-        """Build the runner that trains a network from scratch."""
+    def retrain_config(self, network: str, genotype: Genotype | None) -> Config:
+        """Build the complete config of a network's training and of its test, for mmseg's tools.
+
+        The test is that of the stage `evaluate`: on the test split if it has labels, otherwise on val. The batch size
+        is that of all processes together.
+        """
         retrain = self.settings["retrain"]
         config = self._read("retrain")
         hooks = Hooks(config.get("custom_hooks") or [])
@@ -193,34 +201,60 @@ class Experiment:
         changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
         steps = max(self.data.image_count(self.train_splits) // retrain["batch_size"], 1)
         fit_schedulers(config, retrain["epochs"], steps)
-        return self._runner(config, changes, self.train_splits, retrain["batch_size"], hooks, work, progress)
+        self._lay_over(config, changes, self.train_splits, retrain["batch_size"], hooks)
+        tested = "val" if self.splits["test"] is None else "test"
+        return standalone(config, self.data.split(tested, config, "val_dataloader"))
+
+    def retrain_runner(
+        self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None
+    ) -> Runner:
+        """Build the runner that trains a network, from scratch or from the weights that the settings name."""
+        config = self.retrain_config(network, genotype)
+        weights = settings.start_weights(self.config, self.dataset, self.seed, network)
+        defined_by = genotype_file(network, self.dataset, self.seed) if weights else None
+        initial = {
+            "type": "InitialWeightsHook",
+            "weights": str(weights) if weights else None,
+            "genotype": str(defined_by) if defined_by else None,
+            "named": sorted(set(named_checkpoints(config["model"]))),
+            "load_from": config.get("load_from"),
+        }
+        config["custom_hooks"] = [*config["custom_hooks"], initial]
+        return self._runner(config, work, progress)
 
     def _read(self, part: str, backbone: str | None = None) -> Config:
-        """Read the mmengine config of `search` or `retrain`.
+        """Read the mmengine config of `search` or `retrain`, whose model must have the given backbone.
 
         Raises:
-            UserError: It is not complete, or its loop or its backbone are not of the type that is needed.
+            UserError: See `check_config`.
         """
-        name = self.settings[part]["config"]
-        config = read_mmseg_config(name)
-        check_complete(config, f"{part}.config", SearchLoop if part == "search" else ResumableTrainLoop)
-        found = config.get("model", {}).get("backbone", {}).get("type")
-        if backbone and found != backbone:
-            raise UserError(f"{part}.config: {name} has the backbone {found}, expected {backbone}; name another config")
-        return config
+        return self._checked(NamedConfig(part, self.settings[part]["config"], backbone))
 
-    def _runner(
-        self,
-        config: Config,
-        changes: dict[str, Any],
-        splits: list[str],
-        batch_size: int,
-        hooks: Hooks,
-        work: Path,
-        progress: Path | None,
-    ) -> Runner:
-        """Build a runner of an mmengine config with the changes of a stage and those of all stages."""
-        monitor = self.settings["monitor"]
+    def _checked(self, named: NamedConfig) -> Config:
+        """Read an mmengine config, and check it the first time."""
+        if named not in self._passed:
+            check_config(named)
+            self._passed.add(named)
+        return read_mmseg_config(named.name)
+
+    def _lay_over(
+        self, config: Config, changes: dict[str, Any], splits: list[str], batch_size: int, hooks: Hooks
+    ) -> None:
+        """Lay over a config what the data and the scenario decide, besides the changes of a stage."""
+        lay_over(
+            config,
+            {
+                **changes,
+                **self.data.configs(config, splits),
+                "train_dataloader.batch_size": batch_size,
+                "custom_hooks": list(hooks),
+                "randomness": {"seed": self.seed, "deterministic": False},
+            },
+        )
+
+    def _runner(self, config: Config, work: Path, progress: Path | None) -> Runner:
+        """Build a runner of a complete config, with the hooks and folders of the workflow laid over it."""
+        monitor, hooks = self.settings["monitor"], Hooks(config["custom_hooks"])
         if not hooks.find("HistoryHook"):
             hooks.insert(0, {"type": "HistoryHook"})
         curve = hooks.find("ValidationHook")
@@ -229,12 +263,11 @@ class Experiment:
                 hooks.append(hook)
         hooks.set("StateHook", path=str(work / "state.pth"))
         config.setdefault("default_hooks", {}).pop("visualization", None)
+        batch_size = distributed.images_per_process(config["train_dataloader"]["batch_size"])
         lay_over(
             config,
             {
-                **changes,
-                **self.data.configs(config, splits),
-                "train_dataloader.batch_size": distributed.images_per_process(batch_size),
+                "train_dataloader.batch_size": batch_size,
                 "train_cfg.val_begin": NEVER,
                 "val_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},
                 # mmengine's other way to collect results pickles them into files
@@ -242,20 +275,17 @@ class Experiment:
                 "test_dataloader": None,
                 "test_cfg": None,
                 "test_evaluator": None,
+                "resume": False,  # StateHook resumes
                 "default_hooks.checkpoint": None,  # StateHook saves
                 "default_hooks.sampler_seed": None,
                 "custom_hooks": list(hooks),
                 "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
                 "work_dir": str(work / "log"),
-                "randomness": {"seed": self.seed, "deterministic": False},
                 "experiment_name": work.name,
             },
         )
-        if dist.is_main_process():
-            write_json(work / "log" / "config.json", config.to_dict())
         # not `from_cfg`, which takes seconds to format the whole config as Python three times
-        parameters = inspect.signature(Runner).parameters
-        return Runner(**{key: value for key, value in config.items() if key in parameters})
+        return WorkflowRunner(**runner_arguments(config))
 
     def _backends(self) -> list[str]:
         """Return the types of mmengine's visualization backends: JSON lines, and TensorBoard if it is enabled."""

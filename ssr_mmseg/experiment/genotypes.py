@@ -1,5 +1,7 @@
 """Genotypes of networks: searched, random or published."""
 
+from pathlib import Path
+
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings import paths, project_files
 
@@ -10,10 +12,20 @@ def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
     Raises:
         UserError: The network is unknown, or its genotype has not been made yet.
     """
+    file = genotype_file(network, dataset, seed)
+    return None if file is None else Genotype.read(file)
+
+
+def genotype_file(network: str, dataset: str, seed: int) -> Path | None:
+    """Return the path of the genotype of a network; None for a baseline, which has none.
+
+    Raises:
+        UserError: The network is unknown.
+    """
     kind = project_files.network_kind(network)
     if kind == "baseline":
         return None
     if kind == "published":
-        return Genotype.read(project_files.defining_file(network))
+        return project_files.defining_file(network)
     pattern = paths.GENOTYPE if kind == "searched" else paths.RANDOM_GENOTYPE
-    return Genotype.read(pattern.format(dataset=dataset, seed=seed))
+    return Path(pattern.format(dataset=dataset, seed=seed))

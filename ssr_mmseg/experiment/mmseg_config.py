@@ -5,49 +5,23 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import LOOPS
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 RESIZES = ("AlignedResize", "Resize")
-NEEDED = ("model", "train_dataloader", "val_dataloader", "val_cfg", "val_evaluator", "train_cfg", "optim_wrapper")
+
 CROSS_ENTROPIES = ("CrossEntropyLoss", "HardPixelCrossEntropy")
 
 
 def read_mmseg_config(path: str | Path) -> Config:
-    """Read an mmengine config from the working directory or the project.
+    """Read an mmengine config from the working directory or the project, and import the modules that it names.
 
     Raises:
-        UserError: It is missing, or not a valid config.
+        UserError: It is missing, not a valid config, or a module cannot be imported.
     """
-    return read_mmengine_config(paths.project_file(path))
-
-
-def check_complete(config: Config, key: str, loop: type) -> None:
-    """Check that a config has what a training by the workflow needs.
-
-    Args:
-        config: The mmengine config.
-        key: The key of the experiment's configuration that names it, for the message.
-        loop: The type of its training loop.
-
-    Raises:
-        UserError: A part is missing, or the loop is of another type.
-    """
-    missing = [part for part in NEEDED if config.get(part) is None]
-    if missing:
-        raise UserError(
-            f"{key}: {config.filename} has no {', '.join(missing)}; add it, most easily as a file in _base_"
-        )
-    kind = config["train_cfg"].get("type")
-    found = LOOPS.get(kind) if isinstance(kind, str) else None
-    if found is None or not issubclass(found, loop):
-        raise UserError(
-            f"{key}: {config.filename} has the train_cfg type {kind}, expected {loop.__name__}, which can stop and "
-            "resume; correct it, and give its length as max_epochs"
-        )
+    return read_mmengine_config(paths.project_file(path), str(path))
 
 
 def lay_over(config: Config, changes: Mapping[str, Any]) -> None:

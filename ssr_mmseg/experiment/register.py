@@ -7,6 +7,7 @@ import ssr_mmseg.models.decode_heads
 import ssr_mmseg.models.derived_network
 import ssr_mmseg.models.losses
 import ssr_mmseg.models.supernet
+import ssr_mmseg.search.graph_hook
 import ssr_mmseg.search.hooks
 import ssr_mmseg.search.loop
 import ssr_mmseg.training.bfloat16
@@ -19,7 +20,5 @@ import ssr_mmseg.training.hooks.progress_hook
 import ssr_mmseg.training.hooks.state_hook
 import ssr_mmseg.training.hooks.tensorboard_hook
 import ssr_mmseg.training.hooks.validation_hook
+import ssr_mmseg.training.initial_weights
 import ssr_mmseg.training.loop
-from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
-
-forbid_unpickling()

@@ -25,12 +25,16 @@ def scaled_batch_norm(bn: nn.BatchNorm2d, x: Tensor, scale: Tensor | None = None
     return F.batch_norm(x, bn.running_mean, bn.running_var, weight, bias, bn.training, momentum, bn.eps)
 
 
-def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tuple[Tensor, Tensor]:
+def batch_statistics(
+    xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d], biases: Sequence[Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Compute the mean and 1/√(variance + ε) of every channel of every x, and update the running statistics.
 
     Args:
         xs: Inputs (B, Cₖ, Hₖ, Wₖ) of the normalizations.
         bns: The normalizations, which share ε and momentum.
+        biases: Biases that the inputs lack, (Cₖ,) each. They are added to the running means only, because a
+            normalization by the statistics of the batch subtracts them again.
 
     Returns:
         Two vectors (Σₖ Cₖ,), with the channels of one x after those of the other.
@@ -50,6 +54,9 @@ def batch_statistics(xs: Sequence[Tensor], bns: Sequence[nn.BatchNorm2d]) -> tup
             pixels = x.numel() // x.shape[1] * dist.get_world_size()
             cast(Tensor, bn.running_mean).lerp_(m, momentum)
             cast(Tensor, bn.running_var).lerp_(v * (pixels / (pixels - 1)), momentum)
+    if biases is not None:
+        running = [cast(Tensor, bn.running_mean) for bn in bns]
+        torch._foreach_add_(running, [bias.detach() for bias in biases], alpha=momentum)
     return mean, (variance + bns[0].eps).rsqrt()
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ssr_mmseg.models.batch_norm import affine, batch_statistics, norm_backward, per_channel
+from ssr_mmseg.models.batch_norm import batch_statistics, norm_backward, per_channel
 from ssr_mmseg.models.operators import CandidateOperator
 
 
@@ -56,7 +56,7 @@ def add_mixture(
             torch.cat([bn.bias for bn in norms2]) * out_scale,
             None if noises[0] is None else torch.stack([noise.flatten(1) for noise in noises if noise is not None]),
             operators,
-            *(value for o in operators for conv in (o.conv1, o.conv2) for value in (conv.weight, conv.bias)),
+            *_parameters(operators),
         )
 
 
@@ -74,19 +74,19 @@ class _Mixture(torch.autograd.Function):
         bias2: Tensor,
         noise: Tensor | None,  # (operators, B, outputs)
         operators: Sequence[CandidateOperator],
-        *parameters: Tensor,  # for each operator: weight and bias of its first convolution, then of its second
+        *parameters: Tensor,  # those of `_parameters`
     ) -> Tensor:
         mids = [o.mid for o in operators]
-        inner = [_conv(x, o.conv1, *parameters[4 * k : 4 * k + 2]) for k, o in enumerate(operators)]
-        mean1, inverse1 = batch_statistics(inner, [o.bn1 for o in operators])
+        kernels = _converted(parameters[0::2], x.dtype)
+        biases = parameters[1::4], parameters[3::4]
+        inner = [_conv(x, o.conv1, kernels[2 * k]) for k, o in enumerate(operators)]
+        mean1, inverse1 = batch_statistics(inner, [o.bn1 for o in operators], biases[0])
         slope1 = weight1 * inverse1
-        offset1 = bias1 - mean1 * slope1
-        slopes, offsets = slope1.split(mids), offset1.split(mids)
+        affine1 = per_channel(slope1, x), per_channel(bias1 - mean1 * slope1, x)  # slope and offset, (Σₖ midₖ, 1, 1)
         outer = []
-        for k, o in enumerate(operators):
-            y = affine(inner[k], slopes[k], offsets[k]).relu_()
-            outer.append(_conv(y, o.conv2, *parameters[4 * k + 2 : 4 * k + 4]))
-        mean2, inverse2 = batch_statistics(outer, [o.bn2 for o in operators])
+        for k, (o, slope, offset) in enumerate(zip(operators, *(v.split(mids) for v in affine1), strict=True)):
+            outer.append(_conv(_activated(inner[k], slope, offset), o.conv2, kernels[2 * k + 1]))
+        mean2, inverse2 = batch_statistics(outer, [o.bn2 for o in operators], biases[1])
         slope2 = weight2 * inverse2
         factors, constants = (v.view(len(mids), 1, -1) for v in (slope2, bias2 - mean2 * slope2))
         if noise is not None:
@@ -95,9 +95,8 @@ class _Mixture(torch.autograd.Function):
             base.addcmul_(z, factor)
         ctx.mark_dirty(base.add_(per_channel(constants.sum(dim=0), x)))
         ctx.save_for_backward(
-            x, slope1, offset1, weight1, mean1, inverse1, weight2, mean2, inverse2, noise,
-            *inner, *outer, *parameters[0::2],
-        )  # fmt: skip
+            x, *affine1, weight1, mean1, inverse1, weight2, mean2, inverse2, noise, *inner, *outer, *kernels
+        )
         ctx.operators = operators
         return base
 
@@ -113,45 +112,84 @@ class _Mixture(torch.autograd.Function):
         seconds = list(zip(*(values.view(count, -1) for values in channels1_and_2[5:]), strict=True))
         noises = None if noise is None else per_channel(noise, gradient)
         dx: Tensor | None = None
-        norms, parameters = [], []
+        norms: list[tuple] = []
+        dkernels: list[Tensor | None] = []
         for k, o in enumerate(operators):
             slope, offset, *first = firsts[k]
-            wanted1, wanted2 = (wanted[8 + 4 * k + 2 * part : 10 + 4 * k + 2 * part] for part in (0, 1))
+            wanted1, wanted2 = wanted[8 + 4 * k], wanted[10 + 4 * k]
             part = gradient if noises is None else gradient * noises[k]
             dz, *dsecond = norm_backward(o.bn2, part, outer[k], *seconds[k])
-            y = affine(inner[k], slope, offset).relu_()
-            dy, *dparameters2 = _conv_backward(dz, y, o.conv2, kernels[2 * k + 1], (True, *wanted2))
+            y = _activated(inner[k], slope, offset)
+            dy, dkernel2 = _conv_backward(dz, y, o.conv2, kernels[2 * k + 1], (True, wanted2))
             torch.ops.aten.threshold_backward.grad_input(dy, y, 0, grad_input=dy)
             dinner, *dfirst = norm_backward(o.bn1, cast(Tensor, dy), inner[k], *first)
-            dxk, *dparameters1 = _conv_backward(dinner, x, o.conv1, kernels[2 * k], (wanted[1], *wanted1))
+            dxk, dkernel1 = _conv_backward(dinner, x, o.conv1, kernels[2 * k], (wanted[1], wanted1))
             if dxk is not None:
                 dx = dxk if dx is None else dx.add_(dxk)
             norms.append((*dfirst, *dsecond))
-            parameters += [*dparameters1, *dparameters2]
-        return gradient, dx, *(torch.cat(parts) for parts in zip(*norms, strict=True)), None, None, *parameters
+            dkernels += [dkernel1, dkernel2]
+        dparameters = _parameter_gradients(dkernels, _parameters(operators), wanted[8:])
+        return gradient, dx, *(torch.cat(parts) for parts in zip(*norms, strict=True)), None, None, *dparameters
 
 
-def _conv(x: Tensor, conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> Tensor:
-    return F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), conv.stride, conv.padding, conv.dilation)
+def _parameters(operators: Sequence[CandidateOperator]) -> list[Tensor]:
+    """Return for each operator weight and bias of its first convolution, then of its second."""
+    convs = [conv for o in operators for conv in (o.conv1, o.conv2)]
+    return [cast(Tensor, value) for conv in convs for value in (conv.weight, conv.bias)]
+
+
+def _conv(x: Tensor, conv: nn.Conv2d, kernel: Tensor) -> Tensor:
+    """Return the convolution without its bias, which the mean of the normalization that follows subtracts again."""
+    return F.conv2d(x, kernel, None, conv.stride, conv.padding, conv.dilation)
+
+
+def _activated(x: Tensor, slope: Tensor, offset: Tensor) -> Tensor:
+    return torch.addcmul(offset, x, slope).relu_()
+
+
+def _converted(tensors: Sequence[Tensor], dtype: torch.dtype, like: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """Return tensors in another precision, converted all at once, in the memory layout of the tensors `like`."""
+    if tensors[0].dtype == dtype:
+        return list(tensors)
+    converted = [torch.empty_like(tensor, dtype=dtype) for tensor in like or tensors]
+    torch._foreach_copy_(converted, list(tensors))
+    return converted
 
 
 def _conv_backward(
-    gradient: Tensor, x: Tensor, conv: nn.Conv2d, weight: Tensor, wanted: Sequence[bool]
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return the gradients of input, weight and bias of a convolution, as far as they are wanted.
+    gradient: Tensor, x: Tensor, conv: nn.Conv2d, kernel: Tensor, wanted: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of input and kernel of a convolution, as far as they are wanted."""
+    by_taps = kernel.shape[2] == 3 and wanted[1] and _are_taps_faster(x, gradient)
+    mask = [wanted[0], wanted[1] and not by_taps, False]
+    dx, dkernel, _ = torch.ops.aten.convolution_backward(
+        gradient, x, kernel, None, conv.stride, conv.padding, conv.dilation, False, [0, 0], 1, mask
+    ) if any(mask) else (None, None, None)  # fmt: skip
+    return dx, tap_gradients(x, gradient, conv.dilation[0]) if by_taps else dkernel
 
-    The normalization that follows subtracts the mean, and the bias with it, so the gradient of the bias is 0. A
+
+def _parameter_gradients(
+    dkernels: Sequence[Tensor | None], parameters: Sequence[Tensor], wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return the gradients of all kernels and biases, as far as they are wanted, in the precision of the parameters.
+
+    The normalization that follows subtracts the mean, and the bias with it, so the gradient of a bias is 0. A
     computed gradient would be rounding noise, which Adam would scale up to steps of normal size.
     """
-    by_taps = weight.shape[2] == 3 and wanted[1] and _are_taps_faster(x, gradient)
-    mask = [wanted[0], wanted[1] and not by_taps, False]
-    dx, dweight, _ = torch.ops.aten.convolution_backward(
-        gradient, x, weight.to(x.dtype), None, conv.stride, conv.padding, conv.dilation, False, [0, 0], 1, mask
-    ) if any(mask) else (None, None, None)  # fmt: skip
-    if by_taps:
-        dweight = tap_gradients(x, gradient, conv.dilation[0])
-    dbias = weight.new_zeros(weight.shape[0]) if wanted[2] else None
-    return dx, dweight if dweight is None else dweight.to(weight.dtype), dbias
+    result: list[Tensor | None] = [None] * len(parameters)
+    places = [2 * k for k, dkernel in enumerate(dkernels) if dkernel is not None]
+    found = [dkernel for dkernel in dkernels if dkernel is not None]
+    if found:
+        like = [parameters[place] for place in places]
+        for place, dkernel in zip(places, _converted(found, like[0].dtype, like), strict=True):
+            result[place] = dkernel
+    biases = [place for place in range(1, len(parameters), 2) if wanted[place]]
+    if biases:
+        sizes = [len(parameters[place]) for place in biases]
+        zeros = parameters[biases[0]].new_zeros(sum(sizes)).split(sizes)
+        for place, zero in zip(biases, zeros, strict=True):
+            result[place] = zero
+    return result
 
 
 def _are_taps_faster(x: Tensor, gradient: Tensor) -> bool:

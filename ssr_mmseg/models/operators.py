@@ -1,5 +1,7 @@
 """Building blocks that the supernet and the derived network have in common (method §2)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from mmengine import dist
@@ -67,10 +69,19 @@ class CandidateOperator(nn.Module):
 
         All data-parallel processes draw the factors of their common batch, and each uses those of its own images.
         """
-        if not self.training or self.dropout == 0:
-            return None
-        noise = like.new_empty(images * dist.get_world_size(), self.bn2.num_features, 1, 1).bernoulli_(1 - self.dropout)
-        return noise.div_(1 - self.dropout)[dist.get_rank() * images :][:images]
+        return draw_noise([self], images, like)[0]
+
+
+def draw_noise(operators: Sequence[CandidateOperator], images: int, like: Tensor) -> list[Tensor | None]:
+    """Draw `CandidateOperator.noise` for each operator of a block, in their order."""
+    first = operators[0]
+    if not first.training or first.dropout == 0:
+        return [None] * len(operators)
+    shape = (len(operators), images * dist.get_world_size(), first.bn2.num_features, 1, 1)
+    noise = like.new_empty(shape)
+    for row in noise:
+        row.bernoulli_(1 - first.dropout)
+    return list(noise.div_(1 - first.dropout)[:, dist.get_rank() * images :][:, :images])
 
 
 def upsample(x: Tensor, size: torch.Size) -> Tensor:

@@ -14,7 +14,14 @@ from ssr_mmseg.architecture.search_space import DIMENSIONS, STEM_CHANNELS, Searc
 from ssr_mmseg.architecture.structure import BlockStructure, Structure, structure_from_json, surviving_structure
 from ssr_mmseg.models.batch_norm import per_channel
 from ssr_mmseg.models.mixed_operator import add_mixture
-from ssr_mmseg.models.operators import DROPOUT, CandidateOperator, ReductionBlock, fit_channels, upsample_feature
+from ssr_mmseg.models.operators import (
+    DROPOUT,
+    CandidateOperator,
+    ReductionBlock,
+    draw_noise,
+    fit_channels,
+    upsample_feature,
+)
 
 
 class SuperBlock(nn.Module):
@@ -52,10 +59,11 @@ class SuperBlock(nn.Module):
             mid_masks: Expected masks of the mid channels, (operators, C).
             out_masks: Expected masks of the out channels, (operators, C).
         """
-        out_scales = p.unsqueeze(-1) * out_masks[:, : self.outputs]  # (operators, outputs)
+        out_scales = p.unsqueeze(-1) * _first(out_masks, self.outputs)  # (operators, outputs)
         mid_rows, out_rows = mid_masks.unbind(), out_scales.unbind()  # indexing with a list would synchronize
         # drawn in option order, independent of the order of evaluation below
-        noises = {k: self._operator(k).noise(len(x), x) for k in map(int, self.operators) if alive[k]}
+        computed = [k for k in map(int, self.operators) if alive[k]]
+        noises = dict(zip(computed, draw_noise([self._operator(k) for k in computed], len(x), x), strict=True))
         total = fit_channels(x, self.outputs) * per_channel(out_scales.sum(dim=0), x)
         # coarse operators first: the fine ones are added to their upsampled sum
         for resolution in sorted(self.options, reverse=True):
@@ -63,7 +71,7 @@ class SuperBlock(nn.Module):
             if not options:
                 continue
             operators = [self._operator(option) for option in options]
-            mid_scales = [mid_rows[k][: o.mid] for k, o in zip(options, operators, strict=True)]
+            mid_scales = [_first(mid_rows[k], o.mid) for k, o in zip(options, operators, strict=True)]
             weights = mid_scales, [out_rows[k] for k in options], [noises[k] for k in options]
             if resolution == 1:
                 total = add_mixture(total, x, operators, *weights)
@@ -76,6 +84,11 @@ class SuperBlock(nn.Module):
 
     def _operator(self, option: int) -> CandidateOperator:
         return cast(CandidateOperator, self.operators[str(option)])
+
+
+def _first(values: Tensor, channels: int) -> Tensor:
+    """Return the first of the channels (…, C); a slice of all of them would be copied in the backward pass."""
+    return values if values.shape[-1] == channels else values[..., :channels]
 
 
 @MODELS.register_module()
@@ -137,22 +150,32 @@ class SSRSupernet(BaseModule):
             first += stage.blocks
         return tuple(features)
 
+    def computed(self) -> tuple[list, list]:
+        """Return the surviving depths and operators, which decide what the forward pass computes.
+
+        The surviving widths do not: they only change values on the device.
+        """
+        alive = self.architecture.survivors()
+        return alive["depth"], alive["operator"]
+
     def _run_stage(self, index: int, first: int, x: Tensor, gates: Mapping[str, Tensor], alive: dict) -> Tensor:
         """Compute Σₖ pₖ·hₖ over the surviving depths k of a stage, padded to the stage's channels."""
         channels = self.space.stages[index].channels
         masks = getattr(self, f"masks_{index}")
         survivors = [k for k, survives in enumerate(alive["depth"][index]) if survives]
-        p_depth = gates["depth"][index]
+        # as tuples, because the backward pass of an index writes a whole tensor of zeros, and then adds it
+        p_depth = gates["depth"][index].unbind()
         blocks = cast(nn.ModuleList, self.stages[index])
         rows = slice(first, first + survivors[-1] + 1)
         # (blocks, operators, C) each
-        mid_masks, out_masks = (gates[gate][rows] @ masks for gate in ("mid_width", "out_width"))
+        mid_masks, out_masks = ((gates[gate][rows] @ masks).unbind() for gate in ("mid_width", "out_width"))
+        p_operator = gates["operator"][rows].unbind()
         output: Tensor | None = None
         for k in range(survivors[-1] + 1):
             number = first + k
             x = blocks[k](
                 x,
-                gates["operator"][number],
+                p_operator[k],
                 alive["operator"][number],
                 mid_masks[k],
                 out_masks[k],

@@ -205,7 +205,7 @@ def table_rows(dataset: Dataset, network: Network) -> list[dict]:
         "dataset": dataset.name,
         "network": network.name,
         "seed": network.seed,
-        **{key: training.get(key) for key in ("kind", "train_split")},
+        **{key: training.get(key) for key in ("kind", "train_split", "pretrained")},
         "train_hours": training.get("hours"),
     }
     rows = []

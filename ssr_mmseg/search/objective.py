@@ -12,11 +12,15 @@ from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.search.regularizers import build_regularizer
 from ssr_mmseg.utils.errors import UserError
 
+TERMS = ("cross_entropy", "cost", *GATES)
+
 
 class ArchitectureObjective:
     """L_α = w_CE · CE + Σ_gates w_gate · R(gate) + w_cost · (E[cost]/M₀ − target/M₀)², M₀ the reference cost.
 
     With `hold` set, the last term is w_hold · (E[cost]/target − 1)².
+
+    The weights are also kept in a tensor next to the gates, so that recorded passes (`GraphHook`) read new ones.
 
     Args:
         architecture: The gates.
@@ -41,9 +45,20 @@ class ArchitectureObjective:
                 f"the objective has no weight for gate {', '.join(missing)}; add it to the schedule of the search"
             )
         self.architecture = architecture
+        self._factors = next(architecture.parameters()).detach().new_empty(len(TERMS))
         self.weights = {**weights, "cost": weights["cost"] if cost.hold is None else cost.hold}
         self.regularizer = build_regularizer(regularizer)
         self.cost = cost
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weights of the terms; assign a new mapping to change them, which synchronizes with the GPU."""
+        return dict(self._weights)
+
+    @weights.setter
+    def weights(self, weights: Mapping[str, float]) -> None:
+        self._weights = dict(weights)
+        self._factors.copy_(torch.tensor([weights[name] for name in TERMS], dtype=self._factors.dtype))
 
     @property
     def target_ratio(self) -> float:
@@ -64,5 +79,4 @@ class ArchitectureObjective:
         terms = {"cross_entropy": cross_entropy, "cost": difference**2}
         for gate in GATES:
             terms[gate] = self.regularizer(self.architecture.alpha[gate], probabilities[gate], alive[gate])
-        loss = torch.stack([self.weights[name] * value for name, value in terms.items()]).sum()
-        return loss, terms
+        return (self._factors * torch.stack([terms[name] for name in TERMS])).sum(), terms

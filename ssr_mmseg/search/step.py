@@ -1,6 +1,6 @@
 """The two-phase step: train the weights on one batch and the architecture parameters on another (method §6)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -39,12 +39,17 @@ class TwoPhaseStep:
         model: A segmentor whose backbone is a supernet.
         wrappers: The optimizers of `weights` and `architecture`.
         objective: The loss of the architecture step.
+        train: `train_step`, or what does the same.
     """
 
     def __init__(
-        self, model: nn.Module, wrappers: Mapping[str, OptimWrapper], objective: ArchitectureObjective
+        self,
+        model: nn.Module,
+        wrappers: Mapping[str, OptimWrapper],
+        objective: ArchitectureObjective,
+        train: Callable[..., dict] = train_step,
     ) -> None:
-        self.model, self.wrappers, self.objective = model, wrappers, objective
+        self.model, self.wrappers, self.objective, self.train = model, wrappers, objective, train
         self.architecture = get_architecture(model)
         self.weights = [p for name, p in model.named_parameters() if not is_architecture(name)]
 
@@ -56,13 +61,13 @@ class TwoPhaseStep:
     def learn_weights(self, batch: Any) -> dict:
         """Update the weights; return `loss_weights` and `acc_seg`."""
         self._learn(weights=True)
-        losses = train_step(self.model, batch, self.wrappers["weights"])
+        losses = self.train(self.model, batch, self.wrappers["weights"])
         return {"loss_weights": losses["loss"], "acc_seg": losses["decode.acc_seg"]}
 
     def learn_architecture(self, batch: Any) -> dict:
         """Update α; return `loss_architecture` and a `loss_…` for each of its terms."""
         self._learn(weights=False)
-        losses = train_step(self.model, batch, self.wrappers["architecture"], self.objective)
+        losses = self.train(self.model, batch, self.wrappers["architecture"], self.objective)
         return {"loss_architecture": losses.pop("loss"), **{f"loss_{name}": value for name, value in losses.items()}}
 
     def _learn(self, weights: bool) -> None:

@@ -7,14 +7,15 @@ from ssr_mmseg.settings.experiment_config import (
     DEFAULTS,
     complete,
     dataset_names,
-    for_dataset,
     latency_table_path,
     manifest_path,
     read_config,
 )
 from ssr_mmseg.settings.overrides import merge, typed
+from ssr_mmseg.settings.scenario import for_dataset
 from ssr_mmseg.settings.stage_identity import joined_identity, stage_identity
 from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.settings.start_weights import start_weights
 
 __all__ = [
     "DEFAULTS",
@@ -28,5 +29,6 @@ __all__ = [
     "merge",
     "read_config",
     "stage_identity",
+    "start_weights",
     "typed",
 ]

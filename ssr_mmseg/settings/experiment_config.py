@@ -13,7 +13,8 @@ from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import check_plugin_name
-from ssr_mmseg.settings.scenario import SECTIONS, Scenario, scenario_named, scenarios
+from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
+from ssr_mmseg.settings.start_weights import check_start_weights
 from ssr_mmseg.settings.validation import validate
 from ssr_mmseg.utils import safe_parsing
 from ssr_mmseg.utils.errors import UserError
@@ -87,6 +88,7 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         for network in config["networks"]:
             _check_network(network)
+        check_start_weights(config, scenario.dataset, origin)
 
 
 def _check_plugin_names(settings: dict, origin: str) -> None:
@@ -115,26 +117,6 @@ def _check_network(network: str) -> None:
 def dataset_names(config: dict) -> list[str]:
     """Return the names of the configured datasets, in the file's order."""
     return list(config["datasets"])
-
-
-@cached
-def for_dataset(config: dict, dataset: str) -> dict:
-    """Return the settings of a dataset or another scenario.
-
-    Every section has the scenario's overrides; the entry of its dataset is under the key `dataset`.
-
-    Raises:
-        UserError: The configuration has no such scenario.
-    """
-    scenario = scenario_named(config, dataset)
-    # drop the other datasets, because merging copies everything and there may be many
-    one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}
-    settings = merge(one, scenario.overrides)
-    entry = settings.pop("datasets")[scenario.dataset]
-    defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
-    dataset_keys = {key: value for key, value in entry.items() if key not in SECTIONS}
-    settings["dataset"] = {"name": scenario.dataset, **defaults, **dataset_keys}
-    return settings
 
 
 @cached

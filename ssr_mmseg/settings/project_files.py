@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.settings.checkpoint_files import checkpoint_digests
 from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/_base_/datasets"
@@ -88,17 +89,18 @@ def _unknown(kind: str, name: str, names: list[str]) -> UserError:
 
 
 @cached
-def mmengine_digest(path: Path) -> str:
+def mmengine_digest(path: Path, is_base: bool = False) -> str:
     """Return a digest of the content of an mmengine config file and its `_base_` files, without comments and layout.
 
-    A base inside an installed package (`mmseg::…`) counts by its name.
+    The content of the checkpoint files that they name (see `checkpoint_files`) is part of it. A base inside an
+    installed package (`mmseg::…`) counts by its name.
 
     Raises:
-        UserError: The file or one of its bases is missing or malformed.
+        UserError: The file or one of its bases is missing or malformed, or a checkpoint that it names is no local file.
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        parts = [ast.dump(tree)]
+        parts = [ast.dump(tree), *checkpoint_digests(tree, path, required=not is_base)]
         for node in tree.body:
             if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
                 bases = ast.literal_eval(node.value)
@@ -107,7 +109,7 @@ def mmengine_digest(path: Path) -> str:
                         continue
                     if not (path.parent / base).is_file():
                         raise UserError(f"{path} has the base {base}, which does not exist; check its _base_")
-                    parts.append(mmengine_digest(path.parent / base))
+                    parts.append(mmengine_digest(path.parent / base, is_base=True))
     except UserError:
         raise
     except (SyntaxError, ValueError, RecursionError, OSError) as error:

@@ -97,6 +97,26 @@ def scenario_named(config: dict, name: str) -> Scenario:
 
 
 @cached
+def for_dataset(config: dict, dataset: str) -> dict:
+    """Return the settings of a dataset or another scenario.
+
+    Every section has the scenario's overrides; the entry of its dataset is under the key `dataset`.
+
+    Raises:
+        UserError: The configuration has no such scenario.
+    """
+    scenario = scenario_named(config, dataset)
+    # drop the other datasets, because merging copies everything and there may be many
+    one = {**config, "datasets": {scenario.dataset: config["datasets"][scenario.dataset]}}
+    settings = merge(one, scenario.overrides)
+    entry = settings.pop("datasets")[scenario.dataset]
+    defaults: dict[str, Any] = {"source": None, "train_split": "train", "classes": None, "options": {}}
+    dataset_keys = {key: value for key, value in entry.items() if key not in SECTIONS}
+    settings["dataset"] = {"name": scenario.dataset, **defaults, **dataset_keys}
+    return settings
+
+
+@cached
 def searches(config: dict, dataset: str) -> list[str]:
     """Return the names of the scenarios in which a dataset is searched: one per target of its cost, or the dataset."""
     if dataset not in config["datasets"]:

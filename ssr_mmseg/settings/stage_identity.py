@@ -5,8 +5,9 @@ from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
-from ssr_mmseg.settings.experiment_config import for_dataset
+from ssr_mmseg.settings.scenario import for_dataset
 from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.settings.start_weights import start_weights, training_of
 from ssr_mmseg.utils.files import read_json, sha256
 from ssr_mmseg.utils.hashing import identity
 
@@ -49,7 +50,9 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "sample":
         parts |= {"seed": seed, "like": input_identity("discretize")}
     elif stage == "retrain":
-        parts |= {"seed": seed, "retrain": settings["retrain"], "train_split": data["train_split"]}
+        own = {key: value for key, value in settings["retrain"].items() if key != "weights"}
+        parts |= {"seed": seed, "retrain": own, "train_split": data["train_split"]}
+        parts |= _start_identity(config, dataset, seed, network)
         parts["prepare"] = input_identity("prepare")
         parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         parts["network"] = _network_identity(network, input_identity)
@@ -73,6 +76,15 @@ def joined_identity(config: dict, stage: str) -> str:
     if stage == "ablation":
         parts["ablation"] = config.get("ablation")
     return identity(parts)
+
+
+def _start_identity(config: dict, dataset: str, seed: int, network: str) -> dict[str, str]:
+    """Return what a training starts from: the training of this configuration, or else the content of the file."""
+    path = start_weights(config, dataset, seed, network)
+    if path is None:
+        return {}
+    made_by = training_of(config, path)
+    return {"weights": stage_identity(config, "retrain", *made_by) if made_by else sha256(path)}
 
 
 def _network_identity(network: str, input_identity: Callable[[str], str]) -> Any:

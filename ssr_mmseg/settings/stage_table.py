@@ -126,10 +126,10 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "retrain",
-            2,
+            3,
             "ssr_mmseg.stages.retrain:retrain",
             "train a network from scratch",
-            {"weights": paths.WEIGHTS, "training": paths.TRAINING},
+            {"config": paths.NETWORK_CONFIG, "weights": paths.WEIGHTS, "training": paths.TRAINING},
             trains=True,
         ),
         Stage(

@@ -15,7 +15,9 @@ from pathlib import Path
 import psutil
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.planning import find_mistakes
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.named_configs import named_configs
 from ssr_mmseg.training.checkpoint.work_lock import NAME as LOCK_FILE
 from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.errors import UserError
@@ -50,6 +52,7 @@ def examine(config: dict) -> Iterator[Finding]:
     yield from check_devices(config["device"])
     for dataset in settings.dataset_names(config):
         yield check_dataset(config, dataset)
+    yield from check_configs(config)
     yield check_disk(Path("results"))
     yield check_snakemake_lock()
     yield from check_unfinished_work()
@@ -148,6 +151,22 @@ def check_dataset(config: dict, dataset: str) -> Finding:
     if "://" not in source and not Path(source).expanduser().exists():
         return Finding("fail", subject, f"source {source} not found; put it there or correct the configuration")
     return Finding("ok", subject, f"will be prepared from {source} when needed")
+
+
+def check_configs(config: dict) -> Iterator[Finding]:
+    """Check the mmengine configs of the experiment, all of them, also those that passed while it was planned."""
+    configs = named_configs(config)
+    try:
+        checked = find_mistakes(configs)
+    except UserError as error:
+        checked = [str(error)]
+    if checked is None:
+        return  # check_environment reports that mmseg is not installed
+    mistakes = [mistake for mistake in checked if mistake]
+    for mistake in mistakes:
+        yield Finding("fail", "config", mistake)
+    if not mistakes:
+        yield Finding("ok", "config", f"the {len(configs)} mmengine configs have no mistakes")
 
 
 def check_disk(results: Path) -> Finding:

@@ -11,7 +11,7 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
-from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.files import atomic_path, sha256, write_json
 
 
@@ -27,7 +27,7 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     model = experiment.build(experiment.network(network, genotype_for(network, dataset, seed)))
     weights = Path(paths.WEIGHTS.format(**names))
     with state_needed(weights):
-        model.load_state_dict(load_state(weights)["model"])
+        model.load_state_dict(load_weights(weights))
     model.to(experiment.device)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
     folder = Path(paths.PREDICTIONS.format(**names))

@@ -12,6 +12,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.search.graph_hook import GraphHook
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
@@ -91,6 +92,9 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
             loop = runner.build_train_loop(runner._train_loop)
             wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
             step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
+            for hook in runner.hooks:
+                if isinstance(hook, GraphHook):
+                    hook.apply(step, runner.logger)
             if structure is not None:
                 _kill_missing(step)
             seconds = []

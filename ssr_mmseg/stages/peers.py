@@ -62,13 +62,14 @@ def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dic
     profile = Result(paths.PROFILE.format(**names))
     evaluation = Path(paths.EVALUATION.format(**names))
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
+    training = Path(paths.TRAINING.format(**names))
     dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     common = {
         "dataset": dataset,
         "network": network.label,
         "kind": project_files.network_kind(network.name),
         "origin": HERE,
-        "pretrained": "no" if accuracy else None,
+        "pretrained": Result(training)["pretrained"] if accuracy and training.is_file() else None,
     }
     return [
         rounded(common | cost | (accuracy if size == dataset_size else {}) | measured)

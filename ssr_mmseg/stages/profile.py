@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 from mmseg.models import EncoderDecoder
-from torch import Tensor, nn
+from torch import Tensor
 
-from ssr_mmseg.deploy.fold_batch_norm import fold_batch_norms
-from ssr_mmseg.deploy.logits import LogitsNetwork, deploy_network, logits_network
+from ssr_mmseg.deploy.logits import logits_network, rewrite_network
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
@@ -20,7 +19,7 @@ from ssr_mmseg.profiling.backend_segmentor import BackendSegmentor
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -57,7 +56,7 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
     if trained:
-        segmentor.load_state_dict(load_state(Path(paths.WEIGHTS.format(**names)))["model"])
+        segmentor.load_state_dict(load_weights(Path(paths.WEIGHTS.format(**names))))
     else:
         draw_statistics(segmentor, seed)
     sizes = list(
@@ -89,7 +88,7 @@ def _records(
         calibration = resize_images(
             sample_images(experiment, segmentor, "train", max(options["calibration"], batch)), size
         )
-    timed = _graph(model, graph, torch.zeros(batch, 3, *size), alignment(name, precision))
+    timed = rewrite_network(model, graph, torch.zeros(batch, 3, *size), alignment(name, precision))
     records = profile_model(
         model,
         [size],
@@ -116,7 +115,7 @@ def measured_miou(
     """Measure the mIoU on val, in percent, of the network run by a backend at the dataset's own size."""
     images = torch.zeros(1, 3, *experiment.size)
     name, precision = variant["name"], variant["precision"]
-    timed = _graph(logits_network(segmentor), variant["graph"], images, alignment(name, precision))
+    timed = rewrite_network(logits_network(segmentor), variant["graph"], images, alignment(name, precision))
     with arithmetic(precision):
         backend = create_backend(name, timed, experiment.device, precision)
         if calibration is not None:
@@ -126,9 +125,3 @@ def measured_miou(
             BackendSegmentor(segmentor, backend), experiment.evaluation_loader("val"), experiment.manifest["classes"]
         )
     return metrics["miou"]
-
-
-def _graph(model: LogitsNetwork, graph: str, images: Tensor, align: int) -> nn.Module:
-    if graph == "deployed":
-        return deploy_network(model, images, align)
-    return fold_batch_norms(model, images) if graph == "folded" else model

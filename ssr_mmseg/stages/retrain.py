@@ -1,4 +1,4 @@
-"""Stage `retrain`: train a network from scratch, by the schedule that all networks of the table share."""
+"""Stage `retrain`: train a network by the schedule that all networks of the table share."""
 
 from pathlib import Path
 
@@ -8,26 +8,30 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
+from ssr_mmseg.experiment.standalone_config import write_config
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings import project_files
 from ssr_mmseg.settings.stage_table import STAGES
-from ssr_mmseg.training.checkpoint.state_file import save_state
+from ssr_mmseg.training.checkpoint.weights import save_weights
 from ssr_mmseg.training.checkpoint.work_lock import claim
+from ssr_mmseg.training.initial_weights import initial_weights
+from ssr_mmseg.training.pretrained import pretrained_text
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.files import write_json
 
 
 def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Train one network, and write its weights and a record of the training.
+    """Train one network, and write its mmseg config, its weights and a record of the training.
 
     Raises:
         UserError: The dataset or the genotype has not been made yet, or the configuration does not fit them.
     """
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(network, dataset, seed)
+    experiment.network(network, genotype)  # a mistake in the mmengine config is reported before anything is written
     experiment.limit_threads("retrain")
     with distributed.process_group(experiment.device):
         _retrain(experiment, config, network, genotype)
@@ -40,6 +44,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     if dist.is_main_process():
         claim(work)
     progress = progress_path(STAGES["retrain"].job_name(dataset=dataset, seed=seed, network=network))
+    network_config = experiment.retrain_config(network, genotype)
     runner = experiment.retrain_runner(network, genotype, work, progress)
     runner.train()
     if not dist.is_main_process():
@@ -50,7 +55,8 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "kind": project_files.network_kind(network),
         "seed": seed,
         "train_split": experiment.settings["dataset"]["train_split"],
-        "pretrained": "no",
+        "pretrained": pretrained_text(initial_weights(runner)),
+        "initial_weights": initial_weights(runner),
         "epochs": loop.epoch,
         "iterations": loop.iter,
         "hours": loop.seconds / 3600,
@@ -61,7 +67,12 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "history": runner.message_hub.get_info("history", []),
         "provenance": provenance(),
     }
-    weights = Path(paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network))
-    save_state(weights, {"model": {name: value.cpu() for name, value in runner.model.state_dict().items()}})
-    write_json(Path(paths.TRAINING.format(dataset=dataset, seed=seed, network=network)), record)
+    outputs = STAGES["retrain"].outputs
+    files = {
+        name: Path(pattern.format(dataset=dataset, seed=seed, network=network)) for name, pattern in outputs.items()
+    }
+    weights = files["weights"]
+    write_config(files["config"], network_config)
+    save_weights(weights, runner.model.state_dict(), experiment.manifest, experiment.size)
+    write_json(files["training"], record)
     experiment.close_work(work, weights.parent)

@@ -49,6 +49,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
             f"shrinking stage {stage} is not configured: search.shrink_stages is {options['shrink_stages']}; "
             "choose another stage or increase it"
         )
+    experiment.supernet(None)  # a mistake in the mmengine config is reported before anything is written
     experiment.limit_threads("search")
     with distributed.process_group(experiment.device):
         _search(experiment, config, stage)

@@ -21,7 +21,7 @@ from ssr_mmseg.utils.errors import UserError
 class ResumableTrainLoop(EpochBasedTrainLoop):
     """mmengine's epoch loop, able to start at any iteration with the same result as an uninterrupted run.
 
-    The dataloader is built by `build_loaders`, and all generators are seeded before each iteration from the seed and the
+    `build_loaders` builds the dataloader, and all generators are seeded before each iteration from the seed and the
     iteration number.
 
     A stop (see `ssr_mmseg.jobs.preemption`) takes effect after an iteration, or interrupts the wait for a batch.

@@ -24,14 +24,32 @@ def train_step(model: BaseModel, batch: Any, wrapper: OptimWrapper, objective: O
     Returns:
         The loss as `loss`, and the model's log variables or the objective's terms, all detached.
     """
+    losses = forward_backward(model, preprocess(model, batch, wrapper), wrapper, objective)
+    update(wrapper)
+    return losses
+
+
+def preprocess(model: BaseModel, batch: Any, wrapper: OptimWrapper) -> dict[str, Any]:
+    """Return a batch as the model takes it: `inputs` (B, 3, H, W), and `data_samples`."""
     with wrapper.optim_context(model):
-        data = model.data_preprocessor(batch, training=True)
+        return model.data_preprocessor(batch, training=True)
+
+
+def forward_backward(
+    model: BaseModel, data: dict[str, Any], wrapper: OptimWrapper, objective: Objective | None = None
+) -> dict[str, Tensor]:
+    """Compute the losses of a preprocessed batch and the gradients; return what `train_step` returns."""
+    with wrapper.optim_context(model):
         loss, terms = model.parse_losses(model(**data, mode="loss"))
     if objective is not None:
         loss, terms = objective(loss)
     wrapper.backward(wrapper.scale_loss(loss))
+    return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items() if name != "loss"}}
+
+
+def update(wrapper: OptimWrapper) -> None:
+    """Update the parameters by their gradients, and remove the gradients."""
     if wrapper.should_update():
         distributed.average_gradients(p for group in wrapper.param_groups for p in group["params"])
         wrapper.step()
         wrapper.zero_grad()
-    return {"loss": loss.detach(), **{name: value.detach() for name, value in terms.items() if name != "loss"}}

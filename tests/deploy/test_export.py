@@ -21,10 +21,12 @@ from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.evaluation.logits_agreement import logits_error
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.pairs import build_derived
 from ssr_mmseg.experiment.sample_images import sample_images
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages.export import build_segmentor, export_network, export_pair
-from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
+from ssr_mmseg.stages.export import export_network, export_pair
+from ssr_mmseg.training.checkpoint.state_file import save_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.errors import UserError
 
 CONFIG = settings.read_config(PROJECT / settings.DEFAULTS)
@@ -36,7 +38,7 @@ def pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     genotype = small_genotype()
     genotype.write(folder / "small.json")
-    segmentor = build_segmentor(CONFIG, genotype, 5).eval()
+    segmentor = build_derived(CONFIG["retrain"]["config"], genotype, 5).eval()
     randomize(segmentor, 2)
     save_state(folder / "weights.pth", {"model": segmentor.state_dict()})
     return folder / "small.json", folder / "weights.pth", logits_network(segmentor).eval()
@@ -173,7 +175,7 @@ def test_a_network_of_an_experiment_is_compared_on_its_own_images(tmp_path, monk
     assert agreement["logits_error"] < 1e-5
     experiment = Experiment(config, "town", 0)
     segmentor = small_experiment.build(experiment)
-    segmentor.load_state_dict(load_state(small_experiment.WEIGHTS)["model"])
+    segmentor.load_state_dict(load_weights(small_experiment.WEIGHTS))
     images = sample_images(experiment, segmentor, "val", 2)
     with torch.inference_mode():
         assert logits_error(run(str(out), images), logits_network(segmentor)(images)) < 1e-5

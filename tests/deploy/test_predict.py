@@ -22,8 +22,9 @@ from ssr_mmseg.deploy.export import ExportOptions
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.predict import Progress
+from ssr_mmseg.experiment.pairs import build_derived
 from ssr_mmseg.settings.paths import PROJECT
-from ssr_mmseg.stages.export import build_segmentor, export_pair
+from ssr_mmseg.stages.export import export_pair
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 
@@ -43,7 +44,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture(scope="module")
 def segmentor():
-    network = build_segmentor(CONFIG, small_genotype(), 5).eval()
+    network = build_derived(CONFIG["retrain"]["config"], small_genotype(), 5).eval()
     randomize(network, 2)
     balance_classes(
         network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)])

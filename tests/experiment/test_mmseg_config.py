@@ -6,15 +6,12 @@ from mmengine.config import Config
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.mmseg_config import (
     Hooks,
-    check_complete,
     fit_schedulers,
     lay_over,
     read_mmseg_config,
     set_data,
     share_loss,
 )
-from ssr_mmseg.search.loop import SearchLoop
-from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -166,44 +163,3 @@ def test_hooks_are_found_set_and_dropped():
     hooks.drop("B")
     hooks.drop("D")
     assert [hook["type"] for hook in hooks] == ["A", "C"]
-
-
-def incomplete(path: str, **changes) -> Config:
-    config = read_mmseg_config(path)
-    for key, value in changes.items():
-        config[key] = value
-    return config
-
-
-STREETS = "config/mmseg/ssrnet_streets.py"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"optim_wrapper": None, "val_evaluator": None}, r"has no val_evaluator, optim_wrapper; add it, most easily"),
-        (
-            {"train_cfg": {"type": "IterBasedTrainLoop", "max_iters": 9}},
-            "the train_cfg type IterBasedTrainLoop, expected ",
-        ),
-        (
-            {"train_cfg": {"by_epoch": True, "max_epochs": 9}},
-            "the train_cfg type None, expected ResumableTrainLoop, which",
-        ),
-        ({"train_cfg": {"type": "NoLoop"}}, "the train_cfg type NoLoop, expected ResumableTrainLoop"),
-    ],
-)
-def test_a_config_that_cannot_be_trained_is_one_line_that_names_the_file(changes, message):
-    with pytest.raises(UserError, match=message) as caught:
-        check_complete(incomplete(STREETS, **changes), "retrain.config", ResumableTrainLoop)
-    assert str(caught.value).startswith("retrain.config: ")
-    assert "ssrnet_streets.py" in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_search_needs_a_search_loop():
-    check_complete(incomplete("config/mmseg/supernet_streets.py"), "search.config", SearchLoop)
-    with pytest.raises(
-        UserError, match=r"search\.config: .* the train_cfg type ResumableTrainLoop, expected SearchLoop"
-    ):
-        check_complete(incomplete(STREETS), "search.config", SearchLoop)

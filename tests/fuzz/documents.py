@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 from malicious import zipped
+from mmengine.logging import HistoryBuffer
 from mutations import ODD, damaged
 from PIL import Image, PngImagePlugin
 from spaces import SPACE
 
 from ssr_mmseg.architecture.genotype import build_genotype, random_choice
+from ssr_mmseg.training.checkpoint.stand_ins import NAMES as CALLABLES
 
 GENOTYPES = st.integers(0, 50).map(
     lambda seed: build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)), "drawn").to_dict()
@@ -182,16 +184,19 @@ def _file(value: Any) -> bytes:
 
 
 STATE = _file(_state(0))
+CHECKPOINT = _file(
+    {"message_hub": {"log_scalars": {"loss": HistoryBuffer([0.5, 0.25], [1, 1])}}, "score": np.float64(3)}
+)
 
 
 @st.composite
 def _pickles(draw: st.DrawFn) -> bytes:
     """Draw a state file whose pickle is damaged or made of random opcodes; the rest of the file is valid."""
-    with zipfile.ZipFile(io.BytesIO(STATE)) as archive:
+    with zipfile.ZipFile(io.BytesIO(draw(st.sampled_from([STATE, CHECKPOINT])))) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
         valid = archive.read(name)
     codes = [operation.code.encode("latin-1") for operation in pickletools.opcodes]
-    names = ["builtins\ngetattr", "os\nsystem", "torch\nFloatTensor", "collections\nOrderedDict", "_codecs\nencode"]
+    names = ["os\nsystem", "torch\nFloatTensor", *(name.replace(" ", "\n") for name in CALLABLES)]
     part = st.sampled_from(codes) | st.binary(max_size=4) | st.sampled_from([f"c{name}\n".encode() for name in names])
     random = st.lists(part, max_size=20).map(lambda parts: b"\x80\x02}" + b"".join(parts) + b".")
     return zipped(draw(damaged(st.just(valid)) | random))

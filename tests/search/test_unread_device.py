@@ -1,19 +1,27 @@
 """No training step synchronizes with the GPU or computes on two devices; checked without a GPU."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from latency_tables import CLASSES, SIZE, synthetic
 from tiny_experiment import DATASET, EXPERIMENT
-from unread_device import DEVICE, begin, fake_gpu, no_synchronization, steps
+from unread_device import DEVICE, OnDeviceOnly, StrictRecorder, begin, fake_gpu, no_synchronization, steps
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import build_genotype, random_choice
+from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.costs import Cost, build_cost
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.search import graph_hook
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.regularizers import REGULARIZERS
 from ssr_mmseg.search.step import get_architecture
 
 __all__ = ["fake_gpu"]
+REGULARIZER_NAMES = sorted(name for name in REGULARIZERS.module_dict if name.islower())
 TERMS = {"loss_weights", "acc_seg", "loss_architecture", "loss_cross_entropy", "loss_cost", "loss_operator"}
 
 
@@ -26,6 +34,12 @@ def gpu_experiment(**search) -> Experiment:
     return Experiment(settings.complete(settings.merge(EXPERIMENT, changes)), DATASET, 0)
 
 
+def latency_cost(space: SearchSpace, path: Path) -> Cost:
+    """Return a cost whose table has been computed."""
+    synthetic(space, points=2).write(path)
+    return build_cost({"type": "latency", "target_ms": 9.0}, space, CLASSES, SIZE, path)
+
+
 def fill_caches(loop: SearchLoop) -> None:
     """Fill what a search caches in its first step: the survivors, and the constants of the cost."""
     architecture = get_architecture(loop.runner.model)
@@ -35,7 +49,7 @@ def fill_caches(loop: SearchLoop) -> None:
     loop.objective.cost_ratio(architecture.probabilities())
 
 
-@pytest.mark.parametrize("regularizer", ["ssr", "entropy", "none"])
+@pytest.mark.parametrize("regularizer", REGULARIZER_NAMES)
 def test_a_search_step_does_not_synchronize(workplace, fake_gpu, tmp_path, regularizer):
     workplace("run")
     runner = gpu_experiment(regularizer=regularizer).search_runner(None, 2, 2, tmp_path / "work")
@@ -44,6 +58,22 @@ def test_a_search_step_does_not_synchronize(workplace, fake_gpu, tmp_path, regul
     terms = steps(loop, 2)
     assert terms.keys() >= TERMS, "both phases must run"
     assert all(value.device == DEVICE for values in terms.values() for value in values)
+
+
+@pytest.mark.parametrize("cost", ["macs", "latency"])
+@pytest.mark.parametrize("regularizer", REGULARIZER_NAMES)
+def test_recorded_passes_use_no_tensor_of_the_host(workplace, fake_gpu, tmp_path, monkeypatch, regularizer, cost):
+    workplace("run")
+    recorder = StrictRecorder()
+    monkeypatch.setattr(graph_hook, "recorder_for", lambda device: recorder)
+    runner = gpu_experiment(regularizer=regularizer).search_runner(None, 2, 2, tmp_path / "work")
+    loop = begin(runner)
+    if cost == "latency":
+        loop.objective.cost = latency_cost(loop.objective.cost.space, tmp_path / "table.json")
+    fill_caches(loop)
+    steps(loop, 3)
+    assert not loop.step.train.failed
+    assert (recorder.records, recorder.replays) == (2, 4)
 
 
 def test_a_retraining_step_does_not_synchronize(workplace, fake_gpu, tmp_path):
@@ -64,6 +94,13 @@ SYNCHRONIZING = {
     "numbers": lambda x: x + x.new_tensor([1.0, 2.0, 3.0]),
     "two devices": lambda x: x + torch.zeros(3),
 }
+
+
+@pytest.mark.parametrize("what", [lambda x: x.cpu(), lambda x: x.copy_(torch.ones(3), non_blocking=True),
+                                  lambda x: x + torch.tensor(1.0), lambda x: torch.arange(3)])  # fmt: skip
+def test_tensors_of_the_host_are_detected(what):
+    with OnDeviceOnly(), pytest.raises((AssertionError, NotImplementedError)):
+        what(torch.ones(3, device=DEVICE))
 
 
 @pytest.mark.parametrize("what", SYNCHRONIZING)

@@ -1,6 +1,7 @@
 """Checks of the command `doctor`, whose findings say how to fix each problem."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
+from ssr_mmseg.settings import paths
 from ssr_mmseg.stages import doctor
 from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.files import write_json, write_text
@@ -32,9 +34,19 @@ def test_a_fresh_folder_passes_and_is_not_changed(here, capsys):
     assert main(["doctor", "--config", "own.json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     subjects = [line.split()[1].rstrip(":") for line in lines[:-1]]
-    assert {"python", "packages", "cpu", "memory", "device", "data", "disk", "lock", "slurm", "browser"} <= set(
-        subjects
-    )
+    assert {
+        "python",
+        "packages",
+        "cpu",
+        "memory",
+        "device",
+        "data",
+        "disk",
+        "config",
+        "lock",
+        "slurm",
+        "browser",
+    } <= set(subjects)
     assert "ok    data town: will be rendered when needed" in lines
     assert lines[-1].startswith("failures: 0, ")
     assert [path.name for path in here.iterdir()] == ["own.json"]
@@ -48,6 +60,22 @@ def test_a_failure_sets_the_exit_status(here, capsys):
     out = capsys.readouterr().out
     assert "fail  data yard: source nowhere not found; put it there or correct the configuration\n" in out
     assert out.splitlines()[-1].startswith("failures: 1, ")
+
+
+def test_mistakes_in_all_mmengine_configs_are_failures(here):
+    shutil.copytree(paths.PROJECT / "config/mmseg", here / "config/mmseg")
+    for name, line in (("supernet", "custom_hooks = [dict(type='HistoryHok')]"), ("ssrnet", "val_evaluator = 1")):
+        with open(here / f"config/mmseg/{name}_streets.py", "a") as file:
+            file.write(f"\n{line}\n")
+    findings = [(finding.level, finding.message) for finding in doctor.check_configs(config())]
+    assert findings == [
+        (
+            "fail",
+            "config/mmseg/supernet_streets.py: custom_hooks[0].type: unknown hook HistoryHok; "
+            "did you mean HistoryHook?",
+        ),
+        ("fail", "config/mmseg/ssrnet_streets.py: val_evaluator: expected a dict, found 1"),
+    ]
 
 
 @pytest.mark.parametrize(

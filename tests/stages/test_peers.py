@@ -80,3 +80,13 @@ def test_a_missing_profile_names_the_command_that_makes_it(config):
     with pytest.raises(UserError, match=f"{path} is missing; make it with: snakemake --cores all {path}"):
         write_peers(config)
     assert not Path(paths.PEERS).exists()
+
+
+def test_a_trained_network_has_what_its_training_started_from(config):
+    started = "yes: weights/r18.pth f37072fd0123 (backbone)"
+    path = Path(paths.TRAINING.format(dataset="yard", seed=3, network="erfnet"))
+    files.write_json(path, {"pretrained": started})
+    write_peers(config)
+    here = {(row["network"], row["pretrained"]) for row in read() if row["origin"] == "measured here"}
+    assert {pretrained for network, pretrained in here if network == "erfnet"} == {started}
+    assert {pretrained for network, pretrained in here if network != "erfnet"} == {""}

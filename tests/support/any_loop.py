@@ -80,7 +80,7 @@ def model_config() -> dict:
         "data_preprocessor": {
             "type": "SegDataPreProcessor", "mean": [127.0] * 3, "std": [60.0] * 3, "size": SIZE,
         },
-        "backbone": {"type": "SSRSupernet", "search": SEARCH},
+        "backbone": {"type": "SSRSupernet", **SEARCH},
         "decode_head": {
             "type": "SearchHead",
             "in_channels": SPACE.stages[-1].channels,

@@ -12,7 +12,7 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.state_file import save_state
+from ssr_mmseg.training.checkpoint.weights import save_weights
 
 NETWORK = "small"
 WEIGHTS = Path(paths.WEIGHTS.format(dataset="town", seed=0, network=NETWORK))
@@ -40,7 +40,8 @@ def make(folder: Path) -> None:
         Genotype(stages).write(folder / "config/genotypes" / f"{NETWORK}.json")
         config = configuration()
         prepare(settings.for_dataset(config, "town")["dataset"], settings.manifest_path(config, "town").parent)
-        segmentor = build(Experiment(config, "town", 0))
+        experiment = Experiment(config, "town", 0)
+        segmentor = build(experiment)
         draw_statistics(segmentor, 3)
         torch.nn.init.normal_(segmentor.decode_head.conv_seg.weight)
-        save_state(WEIGHTS, {"model": segmentor.state_dict()})
+        save_weights(WEIGHTS, segmentor.state_dict(), experiment.manifest, experiment.size)

@@ -4,8 +4,9 @@ Reading a value, which would synchronize with a real GPU, fails on it. The modes
 would synchronize, and operands on two devices.
 """
 
+import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
@@ -93,10 +94,43 @@ def begin(runner: Runner) -> Any:
 
 
 def steps(loop: Any, number: int) -> dict[str, list[Tensor]]:
-    """Run the first iterations and return the loss terms that `HistoryHook` recorded, one list per name."""
-    batches = iter(loop.batches(0))
+    """Run iterations on the batches of the first epoch and return the loss terms that `HistoryHook` noted, by name."""
+    batches = itertools.chain.from_iterable(loop.batches(0) for _ in range(number))
     with no_synchronization():
         for index in range(number):
             loop.run_iter(index, next(batches))
     (history,) = (hook.history for hook in loop.runner.hooks if isinstance(hook, HistoryHook))
     return {name: [terms[name] for *_, terms in history.unread] for name in history.unread[0][-1]}
+
+
+class OnDeviceOnly(TorchDispatchMode):
+    """Reject every operation on a tensor of the host, which a CUDA graph would not record or record by its value."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if torch.is_tensor(leaf)]
+        assert all(tensor.device == DEVICE for tensor in tensors), f"{func} uses a tensor of the host"
+        return result
+
+
+class StrictRecorder:
+    """A recorder that rejects what a CUDA graph cannot record; replays do nothing, as there are no values."""
+
+    def __init__(self) -> None:
+        self.records = self.replays = 0
+
+    def warm_up(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+    def record(self, function: Callable[[], Any]) -> tuple[Any, Callable[[], None]]:
+        with OnDeviceOnly():
+            result = function()
+        self.records += 1
+
+        def replay() -> None:
+            self.replays += 1
+
+        return result, replay
+
+    def forget(self) -> None:
+        pass

@@ -20,6 +20,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
@@ -106,7 +107,7 @@ def change_recipe(old: str, new: str) -> None:
 def trained() -> tuple[dict, dict]:
     """Return weights and record of the finished training in the working directory."""
     names = {"dataset": DATASET, "seed": 0, "network": "tiny"}
-    return load_state(Path(paths.WEIGHTS.format(**names)))["model"], read_json(Path(paths.TRAINING.format(**names)))
+    return load_weights(Path(paths.WEIGHTS.format(**names))), read_json(Path(paths.TRAINING.format(**names)))
 
 
 def stopped(number: int, loop: type, stage: Callable, *arguments) -> None:

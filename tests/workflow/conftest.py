@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE
 
+from ssr_mmseg.jobs.planning import PASSED
 from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg.utils.files import write_text
 
 CONFIG = """\
 networks: [searched, random, erfnet]
@@ -96,21 +98,34 @@ def make_checkout(folder: Path) -> Checkout:
         shutil.copy(PROJECT / name, folder)
     package = folder / "ssr_mmseg"
     shutil.copytree(PROJECT / "ssr_mmseg", package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "pretend.py", package / "__main__.py")
+    shutil.copy2(Path(__file__).parent / "pretend.py", package / "__main__.py")
     (folder / "config/two.yaml").write_text(CONFIG)
     return Checkout(folder)
 
 
+@pytest.fixture(scope="session")
+def passed(tmp_path_factory) -> str:
+    """The record that the shipped configs have passed their check, which takes seconds."""
+    checkout = make_checkout(tmp_path_factory.mktemp("passed") / "checkout")
+    for name in ("config", "camvid", "two"):
+        call = checkout.snakemake("--dry-run", "--configfile", f"config/{name}.yaml")
+        assert call.status == 0, call.output
+    return (checkout.folder / PASSED).read_text()
+
+
 @pytest.fixture
-def checkout(tmp_path) -> Checkout:
-    """A fresh copy without results."""
-    return make_checkout(tmp_path / "checkout")
+def checkout(tmp_path, passed) -> Checkout:
+    """A fresh copy without results, whose configs have been checked."""
+    checkout = make_checkout(tmp_path / "checkout")
+    write_text(checkout.folder / PASSED, passed)
+    return checkout
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Checkout:
+def finished(tmp_path_factory, passed) -> Checkout:
     """A copy with all results of `config/two.yaml`; tests may make dry runs in it but must not change it."""
     checkout = make_checkout(tmp_path_factory.mktemp("finished") / "checkout")
+    write_text(checkout.folder / PASSED, passed)
     call = checkout.snakemake("--configfile", "config/two.yaml")
     assert call.status == 0, call.output
     return checkout

@@ -14,6 +14,7 @@ sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
+from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
 from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
@@ -38,6 +39,8 @@ def read_configuration() -> dict:
 enable_cache()
 try:
     CONFIG = read_configuration()
+    if workflow.is_main_process:  # a job that plans again leaves it to its stage
+        check_plan(CONFIG)
 except UserError as error:
     sys.exit(f"ssr-mmseg: {error}")
 
@@ -143,6 +146,12 @@ def genotype(wildcards) -> list[str]:
     """Return the genotype of a network, if the workflow makes it; other networks are defined by project files."""
     genotypes = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
     return [genotypes[wildcards.network]] if wildcards.network in genotypes else []
+
+
+def start_weights(wildcards) -> list[str]:
+    """Return the weights that a network's training starts from, if it is fine-tuned."""
+    path = settings.start_weights(CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.network)
+    return [] if path is None else [str(path)]
 
 
 def profiled_weights(wildcards) -> list[str]:

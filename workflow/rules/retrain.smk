@@ -1,10 +1,11 @@
-# Training of every network of the table from scratch, all by the same recipe.
+# Training of every network of the table, all by the same recipe: from scratch, or from the weights of another result.
 
 
 rule retrain:
     input:
         manifest,
         genotype,
+        start_weights,
     output:
         **STAGES["retrain"].outputs,
     log:

@@ -6,7 +6,7 @@ from ssr_mmseg.settings.models.base import FilePath, Section
 
 
 class Retrain(Section):
-    """Training from scratch, the same for all networks."""
+    """Training of the networks, the same for all, from scratch unless `weights` says otherwise."""
 
     config: FilePath = Field(
         description="mmengine config of the training: optimizer, learning rate, pipelines, loss and hooks; its model "
@@ -14,6 +14,12 @@ class Retrain(Section):
     )
     epochs: int = Field(ge=1, le=1_000_000, description="Length of the training, in epochs.")
     batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")
+    weights: FilePath | None = Field(
+        default=None,
+        description="Weights of an earlier result that each network starts from, to fine-tune it (see "
+        "docs/pretrained.md). The path may contain `{network}`, `{dataset}` and `{seed}`, as in "
+        "`results/streets/seed0/retrain/{network}/weights.pth`. null: start from scratch.",
+    )
 
 
 class Evaluate(Section):

@@ -1,7 +1,8 @@
 """Validation of checkpoint files before and after `torch.load`.
 
 torch's weights-only unpickler runs no code from the file, but a small file can still make it allocate any amount of
-memory: by compression, by calling allowed constructors, or by tensors larger than their stored data.
+memory: by compression, by calling allowed constructors, or by tensors larger than their stored data. Of the names that
+a file may refer to, those that could do harm are called through `stand_ins`.
 """
 
 import pickletools
@@ -12,21 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from ssr_mmseg.training.checkpoint.stand_ins import MAX_DEPTH, NAMES, History, NotTensorsError
 from ssr_mmseg.utils.errors import UserError
 
 MAX_PICKLE = 64 * 2**20  # bytes of the pickle, which holds the structure around the tensors
-MAX_DEPTH = 32
-# All globals that dictionaries of tensors and parameters need; others that torch allows can allocate any amount.
-GLOBALS = re.compile(
-    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch (Size|device|\w+Storage)"
-    r"|torch\.storage \w+Storage|torch (float|bfloat|int|uint)\d+|torch bool"
-)
-
-
-class NotTensorsError(ValueError):
-    """A file that torch could read but that contains something other than tensors and plain values."""
+# The globals that dictionaries of tensors and parameters need besides those with a stand-in; others that torch allows
+# can allocate any amount.
+GLOBALS = re.compile(r"torch\._utils _rebuild_parameter|torch (device|bool|\w+Storage|(float|bfloat|int|uint)\d+)")
+PLAIN = (bool, int, float, str, torch.device, torch.dtype, History)
 
 
 def check_archive(archive: zipfile.ZipFile) -> None:
@@ -34,7 +31,7 @@ def check_archive(archive: zipfile.ZipFile) -> None:
 
     Raises:
         NotTensorsError: A member is compressed or duplicated, or the pickle is too large or refers to a global that
-            tensors do not need.
+            neither tensors nor mmengine's checkpoints need.
     """
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
@@ -46,15 +43,18 @@ def check_archive(archive: zipfile.ZipFile) -> None:
             if member.file_size > MAX_PICKLE:
                 raise NotTensorsError(f"{member.filename} is larger than {MAX_PICKLE} bytes")
             for operation, argument, _ in pickletools.genops(archive.read(member)):
-                if "GLOBAL" in operation.name and not GLOBALS.fullmatch(str(argument)):
-                    raise NotTensorsError(f"it refers to {str(argument).replace(' ', '.', 1)}, which is not a tensor")
+                if "GLOBAL" not in operation.name:
+                    continue
+                name = str(argument)
+                if name not in NAMES and not GLOBALS.fullmatch(name):
+                    raise NotTensorsError(f"it refers to {name.replace(' ', '.', 1)}, which is not a tensor")
 
 
 def check_values(value: Any) -> None:
-    """Check that a loaded value has only dictionaries, lists and tuples of tensors and plain values, not too deep.
+    """Check that a loaded value has only dictionaries, lists and tuples of tensors, arrays of numbers and plain values.
 
     Raises:
-        NotTensorsError: It contains something else, or a tensor larger than its stored data.
+        NotTensorsError: It contains something else, or a tensor larger than its stored data, or is nested too deep.
     """
     level, seen = [value], {id(value)}
     for _ in range(MAX_DEPTH + 1):
@@ -67,9 +67,12 @@ def check_values(value: Any) -> None:
             elif isinstance(item, torch.Tensor):
                 if item.layout is not torch.strided or item.untyped_storage().nbytes() < item.numel() * item.itemsize:
                     raise NotTensorsError(f"a tensor of shape {tuple(item.shape)} is larger than its stored data")
-            elif item is not None and not isinstance(item, bool | int | float | str | torch.device | torch.dtype):
+            elif isinstance(item, np.ndarray) and item.dtype.kind in "biuf":
+                continue
+            elif item is not None and not isinstance(item, PLAIN):
                 raise NotTensorsError(f"it contains a value of type {type(item).__name__}")
-        level = [item for item in following if id(item) not in seen]
+        # each once, because a list may hold a long list many times
+        level = list({id(item): item for item in following if id(item) not in seen}.values())
         seen.update(map(id, level))
         if not level:
             return

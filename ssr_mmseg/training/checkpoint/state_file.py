@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ssr_mmseg.training.checkpoint.safe_load import check_archive, check_values
+from ssr_mmseg.training.checkpoint.stand_ins import copy_with_stand_ins
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 
@@ -29,7 +30,10 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """Read what `save_state` wrote, on the CPU, without running any code from the file.
+    """Read a state or a checkpoint on the CPU, without running any code from the file.
+
+    What `save_state` wrote is read as it was. In a checkpoint of mmengine's `CheckpointHook` a number of NumPy is read
+    as Python's, and a `HistoryBuffer` as a `History`.
 
     Raises:
         DamagedStateError: The file is truncated, damaged, or contains more than data.
@@ -45,10 +49,12 @@ def load_state(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(data) as archive:  # torch does not verify the stored checksums
             check_archive(archive)
             damaged = archive.testzip()
-        if damaged:
-            raise DamagedStateError(f"{path} is damaged ({damaged}); delete it and run the stage again")
-        data.seek(0)
-        state = torch.load(data, map_location="cpu", weights_only=True)
+            if damaged:
+                raise DamagedStateError(f"{path} is damaged ({damaged}); delete it and run the stage again")
+            data, stand_ins = copy_with_stand_ins(archive)
+        with torch.serialization.safe_globals(stand_ins.allowed()):
+            state = torch.load(data, map_location="cpu", weights_only=True)
+        state = stand_ins.resolve(state)
         check_values(state)
     except DamagedStateError:
         raise

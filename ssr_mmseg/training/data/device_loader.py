@@ -52,7 +52,7 @@ class ResidentLoader:
         seed: int = 0,
         device: torch.device | str = "cpu",
         indices: Sequence[int] | None = None,
-        fill: Sequence[float] = (0.0, 0.0, 0.0),
+        fill: Tensor | Sequence[float] = (0.0, 0.0, 0.0),
     ) -> None:
         self.source = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self.indices = list(range(len(self.source))) if indices is None else list(indices)
@@ -63,7 +63,7 @@ class ResidentLoader:
         self.images = torch.stack([sample["inputs"] for sample in samples]).to(self.device)  # (N, 3, H, W), uint8
         labels = torch.cat([sample["data_samples"].gt_sem_seg.data for sample in samples])
         self.labels = labels.to(torch.uint8).to(self.device)  # (N, H, W)
-        self.fill = torch.tensor(fill, device=self.device)
+        self.fill = torch.as_tensor(fill).to(self.device)
         self.dataset = self.source
         self.sampler = PositionSampler(self.indices, seed, batch_size)  # type: ignore[arg-type]
 

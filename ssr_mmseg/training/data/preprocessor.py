@@ -8,6 +8,7 @@ from mmengine.structures import PixelData
 from mmseg.datasets.transforms import GenerateEdge
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from mmseg.registry import MODELS
+from torch import Tensor
 
 from ssr_mmseg.datasets.transforms import IGNORED
 
@@ -90,9 +91,9 @@ class EdgePreProcessor(BatchPreProcessor):
         return data
 
 
-def mean_color(preprocessor: SegDataPreProcessor) -> tuple[float, ...]:
+def mean_color(preprocessor: SegDataPreProcessor) -> Tensor:
     """Return the color that becomes 0, in the channel order of the files (BGR): the fill of pixels outside an image."""
     if not preprocessor._enable_normalize:
-        return (0.0, 0.0, 0.0)
-    mean = preprocessor.mean.flatten().tolist()
-    return tuple(reversed(mean)) if preprocessor._channel_conversion else tuple(mean)
+        return torch.zeros(3)
+    mean = preprocessor.mean.flatten()  # stays on its device, so that nothing synchronizes
+    return mean.flip(0) if preprocessor._channel_conversion else mean

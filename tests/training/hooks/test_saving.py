@@ -102,7 +102,8 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
 @pytest.mark.parametrize(("rest", "expected"), [(0.0, [10, 20, 30]), (1e6, [30])])
 def test_short_epochs_can_share_a_save(tmp_path, monkeypatch, rest, expected):
     """The last epoch always saves, and so does an epoch after which the training is stopped."""
-    hook, saved = StateHook(str(tmp_path / "state.pth"), rest=rest), []
+    hook, saved = StateHook(str(tmp_path / "state.pth")), []
+    hook.rest = rest
     monkeypatch.setattr(hook, "_save", lambda runner, iteration, reason: saved.append(iteration))
     train_loop = SimpleNamespace(max_epochs=3, epoch=0, iter=0, start_at=None)
     runner = SimpleNamespace(train_loop=train_loop, logger=logging.getLogger())

@@ -31,5 +31,6 @@ custom_hooks = [
     dict(type='HistoryHook'),
     dict(type='ChannelsLastHook'),
     dict(type='RegularizerRampHook', begin=0.6, factor=100),
+    dict(type='GraphHook'),  # records the steps as CUDA graphs; does nothing on a CPU
     dict(type='ShrinkingHook', threshold=0.1),
     dict(type='GateHistoryHook')]

@@ -1,0 +1,161 @@
+"""Weights that a training starts from: those of mmengine's config, or of an earlier result."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmseg.registry import HOOKS
+from torch import nn
+
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.hooks.state_hook import StateHook
+from ssr_mmseg.training.pretrained import (
+    WHOLE,
+    LoadRecorder,
+    check_checkpoint,
+    checkpoint_tensors,
+    listed,
+    no_match,
+    pretrained_parts,
+    pretrained_records,
+    record_of,
+    weight_names,
+)
+from ssr_mmseg.utils import distributed
+from ssr_mmseg.utils.errors import UserError
+
+GENOTYPES = {"searched": "discretize", "random": "sample"}  # folders of the genotypes that a search makes
+REMEDY = "to fine-tune that network, copy its genotype to config/genotypes/NAME.json and configure the network NAME"
+
+
+@HOOKS.register_module()
+class InitialWeightsHook(Hook):
+    """Check and record the checkpoints that mmengine starts a training from, and load the weights of an earlier result.
+
+    A resumed training has the weights of its state, and the record, too.
+
+    Args:
+        weights: Weights of an earlier result; None for none.
+        genotype: Genotype file of the network; None for a baseline, and for a network without `weights`.
+        named: Checkpoints in the config of the model, each of which must be loaded.
+        load_from: Checkpoint that mmengine's runner loads.
+
+    Attributes:
+        record: The files, each with `file`, `sha256`, `part` of the model, numbers of its `tensors` and of those
+            `taken`, and the names of those `left` as they were initialized.
+    """
+
+    priority = "HIGHEST"  # the others, such as AverageHook, start from these weights
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        genotype: str | None = None,
+        named: tuple[str, ...] = (),
+        load_from: str | None = None,
+    ) -> None:
+        self.weights, self.genotype, self.named, self.load_from = weights, genotype, named, load_from
+        self.record: list[dict[str, Any]] = []
+
+    def before_run(self, runner: Any) -> None:
+        parts = list(pretrained_parts(_unwrapped(runner.model)))
+        ignored = set(self.named) - {file for _, file, _ in parts}
+        if ignored:
+            raise UserError(
+                f"the model's config names the checkpoint {min(ignored)}, which its backbone ignores; "
+                "give it as init_cfg=dict(type='Pretrained', checkpoint=...)"
+            )
+        for file, prefix in dict.fromkeys((file, prefix) for _, file, prefix in parts):
+            check_checkpoint(file, prefix)
+        if self.load_from:
+            check_checkpoint(self.load_from)
+        self.parts = [(name, file) for name, file, _ in parts]
+        self.recorder = LoadRecorder(_unwrapped(runner.model))
+        self.initialized: int | None = None  # number of loadings before `load_from`
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        self.initialized = len(self.recorder.calls)
+
+    def before_train(self, runner: Any) -> None:
+        self.recorder.close()
+        model, calls = _unwrapped(runner.model), self.recorder.calls
+        self.record = pretrained_records(model, self.parts, calls[: self.initialized])
+        if self.load_from:
+            self.record += pretrained_records(model, [("", self.load_from)], calls[self.initialized :])
+        if self.weights and not _resumes(runner):
+            self.record.append(load_start_weights(model, Path(self.weights), self.genotype))
+        for entry in self.record:
+            left = f"; not {listed(entry['left'])}" if entry["left"] else ""
+            count = f"{entry['taken']} of {entry['tensors']} tensors of the {entry['part']}"
+            runner.logger.info(f"start with {count} from {entry['file']}{left}")
+
+    def training_state(self) -> dict[str, Any]:
+        """Return the record, for the saved state."""
+        return {"record": self.record}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Restore a saved record."""
+        self.record = state["record"]
+
+
+def initial_weights(runner: Any) -> list[dict[str, Any]]:
+    """Return the record of the `InitialWeightsHook` of a runner; empty for a training from scratch."""
+    return next((hook.record for hook in runner.hooks if isinstance(hook, InitialWeightsHook)), [])
+
+
+def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> dict[str, Any]:
+    """Load the tensors of an earlier result that have the name and shape of one of the model's, and return the record.
+
+    Args:
+        model: A segmentor.
+        path: The weights file.
+        genotype: Genotype file of the model, whose backbone must fit in whole; None for a baseline.
+
+    Raises:
+        UserError: The file is missing, damaged or contains more than data, or the weights are of another network.
+    """
+    tensors, own = checkpoint_tensors(load_state(path), path), model.state_dict()
+    fitting = {
+        name: tensors[name] for name, value in own.items() if name in tensors and tensors[name].shape == value.shape
+    }
+    backbone = [name for name in weight_names(own) if name.startswith("backbone.")]
+    if genotype is not None:
+        _check_genotype(path, genotype)
+    if not any(name in fitting for name in backbone):
+        raise UserError(no_match(path, "backbone", backbone, tensors))
+    misfit = next((name for name in backbone if name not in fitting), None)
+    if genotype is not None and misfit is not None:
+        expected, found = (tuple(values[misfit].shape) if misfit in values else "none" for values in (own, tensors))
+        raise UserError(
+            f"{path} has the weights of another genotype than {genotype}: "
+            f"{misfit} has the shape {found}, expected {expected}; {REMEDY}"
+        )
+    model.load_state_dict(fitting, strict=False)
+    return record_of(str(path), WHOLE, weight_names(own), fitting)
+
+
+def _check_genotype(path: Path, genotype: str) -> None:
+    """Check that weights in the place of a searched network's were trained with the same genotype.
+
+    Their shapes alone do not tell, because they do not depend on dilations and resolutions.
+    """
+    match = re.fullmatch(r"(.*/seed\d+)/retrain/(searched|random)/weights\.pth", path.as_posix())
+    other = Path(match[1]) / GENOTYPES[match[2]] / "genotype.json" if match else None
+    if other and other.is_file() and Genotype.read(other).stages != Genotype.read(genotype).stages:
+        raise UserError(f"{path} has the weights of the genotype {other}, which differs from {genotype}; {REMEDY}")
+
+
+def _resumes(runner: Any) -> bool:
+    """Return whether there is a state that the training resumes from."""
+    hook = next((hook for hook in runner.hooks if isinstance(hook, StateHook)), None)
+    if hook is None:
+        return runner.iter > 0  # mmengine has resumed
+    with distributed.main_process_first():  # because loading removes damaged files
+        return hook.checkpoints.load(runner.logger.warning) is not None
+
+
+def _unwrapped(model: Any) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
