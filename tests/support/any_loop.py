@@ -14,7 +14,7 @@ from PIL import Image
 from spaces import SEARCH, SPACE
 from torch.utils.data import Dataset
 
-from ssr_mmseg.experiment import register
+from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.training.data.seeded_dataset import SeededDataset
 
 CLASSES, SIZE = ("road", "sky", "tree"), (48, 64)
@@ -22,7 +22,6 @@ PALETTE = [[128, 64, 128], [70, 130, 180], [107, 142, 35]]
 BATCH, STEPS, EPOCHS = 2, 2, 2  # images per iteration, iterations per epoch or period, epochs
 LOOPS = ("EpochBasedTrainLoop", "IterBasedTrainLoop", "ResumableTrainLoop")
 SAMPLERS = dict(zip(LOOPS, ("DefaultSampler", "InfiniteSampler", "PositionSampler"), strict=True))
-assert register.forbid_unpickling  # imported for the registries
 
 
 class Scenes(Dataset):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine import dist
 from mmseg.registry import HOOKS
@@ -23,9 +22,7 @@ class HistoryHook(PeriodHook):
     of its last `iteration` in an iteration-based training, and the mean of every output of the training step whose name
     contains "loss" or "acc". Other hooks add to the last record.
 
-    Both `StateHook` and mmengine's `CheckpointHook` save the history. From the checkpoint of the latter, this hook
-    removes mmengine's buffers of logged values: they are objects, and this project reads checkpoints of plain data
-    only. After resuming, the averages that mmengine logs begin again.
+    Both `StateHook` and mmengine's `CheckpointHook` save the history.
 
     Args:
         interval: Iterations per record of an iteration-based training, which has no epochs; by default it has a single
@@ -68,12 +65,8 @@ class HistoryHook(PeriodHook):
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         state = self.history.state()
         del state["records"]  # they are in the hub
-        info = {**checkpoint["message_hub"]["runtime_info"], PENDING: state}
-        checkpoint["message_hub"] = {
-            "log_scalars": {},
-            "runtime_info": {key: v.item() if isinstance(v, np.generic) else v for key, v in info.items()},
-            "resumed_keys": dict.fromkeys(info, True),
-        }
+        checkpoint["message_hub"]["runtime_info"][PENDING] = state
+        checkpoint["message_hub"]["resumed_keys"][PENDING] = True
 
     def training_state(self) -> dict[str, Any]:
         """Return the history, for the saved state; raises the same errors as the training."""

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.evaluation.miou import evaluate_model
+from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.hooks.ema_hook import AverageHook
 from ssr_mmseg.training.hooks.history_hook import HistoryHook
 from ssr_mmseg.utils.errors import UserError
@@ -164,13 +165,13 @@ def test_a_checkpoint_of_mmengine_continues_history_and_average(tmp_path):
         return runner.message_hub.get_info("history")
 
     first = [dict(record) for record in run(1, saved, False)]
-    kept = torch.load(tmp_path / "log/epoch_1.pth", weights_only=True)["average"]
+    kept = load_state(tmp_path / "log/epoch_1.pth")["average"]
     resumed.after_train_iter = lambda *arguments, **options: None  # so that it stays as it was loaded
     records = run(2, resumed, True)
     assert records[:1] == first
     assert [record["epoch"] for record in records] == [1, 2]
     assert records[1]["loss"] != records[0]["loss"]
-    last = torch.load(tmp_path / "log/epoch_2.pth", weights_only=True)
+    last = load_state(tmp_path / "log/epoch_2.pth")
     assert set(kept) == set(last["average"])
     assert all(torch.equal(value, kept[name]) for name, value in last["average"].items())
     assert not torch.equal(
