@@ -19,6 +19,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 
 SEED, SIZE, BATCH = 3, (32, 64), 4
 NETWORK = "paper_cityscapes"  # the genotype in ssrnet_streets.py
@@ -75,8 +76,7 @@ def test_a_retraining_by_mmengines_runner_equals_the_workflows(here):
     theirs = train_as_mmseg("ssrnet_streets", "full", {"param_scheduler.0.end": 1})
     config = settings.complete({**EXPERIMENT, "networks": [NETWORK]})
     retrain(config, DATASET, SEED, NETWORK)
-    weights = load_state(Path(paths.WEIGHTS.format(dataset=DATASET, seed=SEED, network=NETWORK)))
-    assert_equal(theirs, weights["model"])
+    assert_equal(theirs, load_weights(Path(paths.WEIGHTS.format(dataset=DATASET, seed=SEED, network=NETWORK))))
 
 
 def test_a_search_by_mmengines_runner_equals_the_workflows(here):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mmseg
 import pytest
 
 from ssr_mmseg import cli
@@ -14,6 +15,7 @@ from ssr_mmseg.settings.paths import PROJECT
 
 PAGES = [PROJECT / "README.md", *sorted(PROJECT.glob("docs/**/*.md")), *sorted(PROJECT.glob("*/README.md"))]
 FOLDERS = "ssr_mmseg|tests|config|workflow|benchmarks"  # of documented paths
+MMSEG_TOOLS = Path(mmseg.__path__[0]) / ".mim/tools"
 CHEAP = ("cost", "space", "status")  # subcommands that need no results: run for real
 EXEMPT = {  # programs whose commands are not run here, with the reason
     "apt-get": "changes the machine",
@@ -50,8 +52,13 @@ COMMANDS = sorted({(str(page.relative_to(PROJECT)), command) for page in PAGES f
 
 
 def split_command(command: str) -> list[str]:
-    """Split a command into words, without variables, `timeout`, and `python -m` before a program of the project."""
-    words = shlex.split(command, comments=True)
+    """Split a command into words, without variables, `timeout`, and `python -m` before a program of the project.
+
+    `$TOOLS` is the folder of mmsegmentation's own tools. A command whose output becomes a variable is that command.
+    """
+    words = shlex.split(command.replace("$TOOLS", str(MMSEG_TOOLS)), comments=True)
+    if assigned := re.fullmatch(r"[A-Z_]+=\$\((.*)\)", command):
+        words = shlex.split(assigned[1])
     while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
         words.pop(0)
     if words[0] == "timeout":  # its options and the duration
@@ -99,6 +106,8 @@ def test_make_targets_and_python_scripts_exist():
             assert {word for word in words if "=" not in word} <= set(targets), (page, command)
         elif program.startswith("python"):
             assert words[0] == "-c" or words[:2] == ["-m", "venv"] or (PROJECT / words[0]).is_file(), (page, command)
+            if words[0].startswith(str(MMSEG_TOOLS)):
+                assert (PROJECT / words[1]).is_file(), (page, command)
 
 
 @pytest.mark.parametrize(("page", "command"), PLANNED)
