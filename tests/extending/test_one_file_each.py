@@ -77,7 +77,7 @@ def test_a_regularizer_may_be_in_a_module_that_the_mmengine_config_imports(prepa
     Path("my_module.py").write_text(source.replace("Variance", "Spread"))
     monkeypatch.syspath_prepend(prepared)
     base = str(paths.PROJECT / "config/mmseg/supernet_streets.py")
-    (documented,) = re.findall(r"`(custom_imports = .*)`", TEXT)
+    (documented,) = re.findall(r"`(custom_imports = [^`]*my_module[^`]*)`", TEXT)
     Path("mine.py").write_text(f"_base_ = [{base!r}]\n{documented}\n")
     config = experiment(config="mine.py", regularizer="Spread")
     runner = Experiment(config, DATASET, 0).search_runner(None, 1, 1, prepared / "work")

@@ -196,12 +196,12 @@ PACK = {"type": "PackSegInputs"}
     [
         (
             {"_delete_": True, "batch_size": 4, "dataset": {"pipeline": [*STEPS, SCALE, PACK]}},
-            "RandomScaleCrop is not a transform of single images; put it into the augmentation of a train_dataloader "
-            "of the type ResidentLoader",
+            "RandomScaleCrop transforms whole batches, not single images; move it to the augmentation of a "
+            "train_dataloader of the type ResidentLoader",
         ),
         (
             {"_delete_": True, "batch_size": 4, "augmentation": [SCALE], "dataset": {"pipeline": [*STEPS, PACK]}},
-            "train_dataloader has the unknown argument augmentation; remove it, or set type='ResidentLoader'",
+            "train_dataloader.augmentation: only a loader of the type ResidentLoader has an augmentation",
         ),
     ],
     ids=["in a pipeline", "in another loader"],

@@ -30,9 +30,11 @@ def check_loader(loader: Place) -> None:
     else:
         accepted = set(inspect.signature(DataLoader).parameters)
         for key in loader.value:
+            if key == "augmentation":
+                message = "only a loader of the type ResidentLoader has an augmentation; set its type, or remove this"
+                raise loader.at(key).error(message, key)
             if key not in accepted | {"num_batch_per_epoch"}:
-                remedy = "; only a loader of the type ResidentLoader has one" if key == "augmentation" else ""
-                raise loader.at(key).unknown(f"DataLoader{remedy} has no argument", key, accepted)
+                raise loader.at(key).unknown("DataLoader has no argument", key, accepted)
         if isinstance(loader.value.get("sampler"), dict):
             sampler = loader.at("sampler")
             check_arguments(sampler, component(sampler, DATA_SAMPLERS, "sampler"), ("dataset", "seed"))

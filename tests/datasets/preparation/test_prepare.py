@@ -208,15 +208,16 @@ def test_full_disk(folder_settings, tmp_path, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-TYPE = "{split} = dict(type='{name}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})\n"
+DATASET = "dict(type='{name}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})"
+TYPE = f"{{split}}_dataloader = dict(dataset={DATASET})\n"
 
 
 def add_type(tmp_path: Path, dataset_class: str, more: str = "") -> dict:
     """Add the type `toy`, which has no module, to the working directory, with one frame per split; return settings."""
-    folder = tmp_path / "config" / "mmseg" / "datasets"
+    folder = tmp_path / "config/mmseg/_base_/datasets"
     folder.mkdir(parents=True)
     text = "".join(TYPE.format(split=split, name=dataset_class, more=more) for split in ("train", "val"))
-    (folder / "toy.py").write_text(text + "test = None\n")
+    (folder / "toy.py").write_text(text)
     for seed, split in enumerate(("train", "val")):
         write_pair(tmp_path / f"raw/i/{split}/x.jpg", tmp_path / f"raw/l/{split}/x.png", np.ones(SIZE), seed)
     config = complete({"datasets": {"mine": {"type": "toy", "source": "raw", "size": list(SIZE)}}})
