@@ -24,6 +24,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.training import initial_weights
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
+from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.pretrained import pretrained_text
@@ -114,7 +115,7 @@ def message(config: dict, network: str = "tiny") -> str:
 
 def write_start(prefix: str = "", key: str = "state_dict") -> dict[str, torch.Tensor]:
     """Write the backbone of the trained network, moved away from what initialization gives, as a checkpoint."""
-    weights = load_state(TOWN_WEIGHTS)["model"]
+    weights = load_weights(TOWN_WEIGHTS)
     own = {name: value for name, value in weights.items() if name.startswith("backbone.")}
     own = {name: value + 0.5 if value.is_floating_point() else value for name, value in own.items()}
     renamed = {prefix + name.removeprefix("backbone."): value for name, value in own.items()}
@@ -228,7 +229,7 @@ def test_a_trained_network_is_built_without_its_checkpoint(workplace):
 
 @pytest.mark.parametrize("key", ["model", "state_dict"])
 def test_fine_tuning_takes_all_tensors_but_those_of_other_classes(workplace, key):
-    weights = load_state(TOWN_WEIGHTS)["model"]
+    weights = load_weights(TOWN_WEIGHTS)
     save_state(Path("earlier-tiny.pth"), {key: weights})
     first = first_weights(complete(weights="earlier-{network}.pth"))
     assert [name for name, value in first.items() if value.shape != weights[name].shape] == HEAD
@@ -244,8 +245,8 @@ def test_the_average_starts_with_the_loaded_weights(workplace):
         f"{CONFIG}custom_hooks = [dict(type='AverageHook')]\noptim_wrapper = dict(optimizer=dict(lr=0.0))\n"
     )
     retrain(complete(weights=str(TOWN_WEIGHTS)), "yard", 0, "tiny")
-    final = load_state(Path(paths.WEIGHTS.format(dataset="yard", seed=0, network="tiny")))["model"]
-    before = load_state(TOWN_WEIGHTS)["model"]
+    final = load_weights(Path(paths.WEIGHTS.format(dataset="yard", seed=0, network="tiny")))
+    before = load_weights(TOWN_WEIGHTS)
     torch.testing.assert_close(final["backbone.stem.conv.weight"], before["backbone.stem.conv.weight"])
 
 

@@ -43,6 +43,8 @@ def check_archive(archive: zipfile.ZipFile) -> None:
             if member.file_size > MAX_PICKLE:
                 raise NotTensorsError(f"{member.filename} is larger than {MAX_PICKLE} bytes")
             for operation, argument, _ in pickletools.genops(archive.read(member)):
+                if operation.name == "PROTO" and argument != 2:  # torch would warn, then fail
+                    raise NotTensorsError(f"its pickle has protocol {argument}, expected torch's 2")
                 if "GLOBAL" not in operation.name:
                     continue
                 name = str(argument)

@@ -59,7 +59,8 @@ def load_state(path: Path) -> dict[str, Any]:
     except DamagedStateError:
         raise
     except Exception as error:
-        problem = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        told = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # torch puts advice before what is wrong
+        problem = told.splitlines()[0][:200] if told else type(error).__name__
         raise DamagedStateError(
             f"{path} is not a readable state file ({problem}); delete it and run the stage again"
         ) from error

@@ -38,6 +38,8 @@ def test_a_compressed_file_is_refused_before_it_is_unpacked(tmp_path):
         (b"\x80\x02}X\x01\0\0\0xctorch\nFloatTensor\n\x8a\x05\0\0\0\0\x01\x85Rs.", "it refers to torch.FloatTensor"),
         (b"\x80\x02}X\x01\0\0\0x" + b"]" * 40 + b"a" * 39 + b"s.", "nested more than 32 levels deep"),
         (b"\x80\x02]q\0h\0a.", "contains a list|nested more than"),
+        (b"\x80\x04}.", "its pickle has protocol 4, expected torch's 2"),
+        (b"\x80\x020.", r"\(Unsupported operand 48\)"),
         (b"", "not a readable state file"),
     ],
 )
