@@ -88,6 +88,7 @@ def begin(runner: Runner) -> Any:
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
     runner.model.train()
+    runner.call_hook("before_run")
     runner.call_hook("before_train")
     runner.call_hook("before_train_epoch")
     return runner.train_loop
