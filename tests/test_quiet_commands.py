@@ -101,9 +101,9 @@ print("an unlisted line")
 def test_what_is_not_listed_gets_through_but_not_into_json(calls, options):
     folder, _ = calls
     (folder / "loud.py").write_text(LOUD)
-    base = str(PROJECT / "config/mmseg/schedules/search_quick.py")
+    base = str(PROJECT / "config/mmseg/supernet_streets.py")
     (folder / "schedule.py").write_text(f"_base_ = [{base!r}]\ncustom_imports = dict(imports=['loud'])\n")
-    search = EXPERIMENT["search"] | {"schedule": "schedule.py"}
+    search = EXPERIMENT["search"] | {"config": "schedule.py"}
     (folder / "loud.yaml").write_text(yaml.safe_dump(EXPERIMENT | {"search": search}))
     result = call(folder, "forecast", "--config", "loud.yaml", "--dataset", DATASET, "--steps", "1", *options)
     assert result.returncode == 0, result.stderr
