@@ -7,7 +7,6 @@ from typing import Any
 from mmseg.registry import DATASETS
 
 from ssr_mmseg.experiment.mmseg_config import resized
-from ssr_mmseg.training.data.batch_transforms import check_image_transforms
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -60,7 +59,6 @@ class PreparedData:
             raise UserError(
                 f"the mmengine config {getattr(config, 'filename', '')} has no {loader}.dataset.pipeline; add it"
             ) from None
-        check_image_transforms(pipeline)
         return {**self._prepared(split), "pipeline": resized(pipeline, self.size)}
 
     def _prepared(self, split: str) -> dict:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import torch
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets.split_configs import read_splits, type_module
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
-from ssr_mmseg.experiment.config_check.components import component, quietly
+from ssr_mmseg.experiment.config_check.components import component
 from ssr_mmseg.experiment.config_check.loaders import check_loader
 from ssr_mmseg.experiment.config_check.model import check_model
 from ssr_mmseg.experiment.config_check.optimizers import check_optimizers
@@ -23,7 +24,7 @@ def check_config(named: NamedConfig) -> None:
     Raises:
         UserError: The first mistake, with file, key and the nearest known name.
     """
-    with quietly():
+    with torch.random.fork_rng(devices=[]):  # building a model draws its weights
         init_default_scope("mmseg")
         if named.part == "dataset":
             _check_dataset(named)

@@ -1,15 +1,11 @@
 """Check that the `type` of a config is registered, that its arguments fit the class, and that it can be built."""
 
-import contextlib
 import copy
 import inspect
-import io
 import re
-import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any
 
-import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import Registry
 
@@ -18,19 +14,6 @@ from ssr_mmseg.utils.errors import UserError
 
 RESERVED = ("type", "_scope_", "_delete_")
 CLOSED_PACKAGES = ("ssr_mmseg", "mmengine")  # whose loops and wrappers pass further arguments to their base class
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Drop what third parties print and warn of, and leave torch's generator as it was."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-        torch.random.fork_rng(devices=[]),
-    ):
-        warnings.simplefilter("ignore")
-        yield
 
 
 def component(place: Place, registry: Registry, kind: str, default: str | None = None) -> Any:

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from ssr_mmseg.experiment.config_check.components import build, check_arguments, component, lookup
 from ssr_mmseg.experiment.config_check.place import Place
 from ssr_mmseg.experiment.mmseg_config import RESIZES, resized
-from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS
+from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS, build_transforms
 from ssr_mmseg.training.data.device_loader import LOADERS
 
 SIZE = (64, 64)  # of the images; the workflow sets the experiment's
@@ -48,7 +48,7 @@ def _check_batch_transform(step: Place) -> None:
         names = ", ".join(sorted(BATCH_TRANSFORMS.module_dict))
         raise step.at("type").error(f"{name} transforms single images, not batches; use one of {names}", name)
     check_arguments(step, component(step, BATCH_TRANSFORMS, "augmentation"))
-    build(step, lambda config: BATCH_TRANSFORMS.build(config), BATCH_TRANSFORMS)
+    build(step, lambda config: build_transforms([config]), BATCH_TRANSFORMS)
 
 
 def _check_transform(step: Place) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ssr_mmseg.datasets.transforms import IGNORED, _shift
 from ssr_mmseg.training.data import batch_transforms
-from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS, build_transforms, check_image_transforms
+from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS, build_transforms
 from ssr_mmseg.training.data.batch_transforms.color_jitter import GRAY, ColorJitter, color_map
 from ssr_mmseg.training.data.batch_transforms.cutmix import CutMix
 from ssr_mmseg.training.data.batch_transforms.geometry import (
@@ -192,23 +192,6 @@ def test_a_transform_of_single_images_is_refused():
     expected = "augmentation RandomRotate transforms single images only; use ColorJitter.*, or put it into the pipeline"
     with pytest.raises(UserError, match=expected):
         build_transforms([{"type": "RandomRotate", "prob": 0.5}])
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        (
-            "CutMix",
-            "CutMix is not a transform of single images; put it into the augmentation of a train_dataloader of the "
-            "type ResidentLoader, or use one of mmseg's",
-        ),
-        ("Typo", "Typo is not a transform of single images; use one of mmseg's transforms"),
-    ],
-)
-def test_a_transform_of_whole_batches_is_refused_for_single_images(name, expected):
-    check_image_transforms([{"type": "RandomFlip", "prob": 0.5}])
-    with pytest.raises(UserError, match=expected):
-        check_image_transforms([{"type": name}])
 
 
 @pytest.mark.parametrize(

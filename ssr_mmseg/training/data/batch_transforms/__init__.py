@@ -14,7 +14,7 @@ from ssr_mmseg.training.data.batch_transforms.base import BATCH_TRANSFORMS, Batc
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.registry import build, import_modules
 
-__all__ = ["BATCH_TRANSFORMS", "BatchTransform", "build_transforms", "check_image_transforms"]
+__all__ = ["BATCH_TRANSFORMS", "BatchTransform", "build_transforms"]
 
 import_modules(__path__, __name__)
 
@@ -33,20 +33,3 @@ def build_transforms(configs: Sequence[Mapping[str, Any]]) -> list[BatchTransfor
                 "the pipeline of a train_dataloader without the type ResidentLoader"
             )
     return [build(BATCH_TRANSFORMS, config, "augmentation") for config in configs]
-
-
-def check_image_transforms(pipeline: Sequence[Mapping[str, Any]]) -> None:
-    """Check that the steps of a pipeline are transforms of single images.
-
-    Raises:
-        UserError: A transform exists for whole batches only, or not at all.
-    """
-    for step in pipeline:
-        name = str(step.get("type"))
-        if TRANSFORMS.get(name) is None:
-            remedy = (
-                "put it into the augmentation of a train_dataloader of the type ResidentLoader, or "
-                if name in BATCH_TRANSFORMS.module_dict
-                else ""
-            )
-            raise UserError(f"{name} is not a transform of single images; {remedy}use one of mmseg's transforms")
