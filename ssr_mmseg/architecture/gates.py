@@ -145,7 +145,7 @@ class ArchitectureParameters(nn.Module):
                 raise UserError(
                     f"the search has diverged: shrinking would remove every option of gate {gate} of {place}, whose "
                     f"largest probability is {float(p[tuple(group)].max()):g}; lower the learning rate of the "
-                    "architecture parameters or the loss weights in the schedule of the search"
+                    "architecture parameters or the loss weights in the mmengine config of the search"
                 )
         for gate, alive in survivors.items():
             self.alive[gate].copy_(alive)

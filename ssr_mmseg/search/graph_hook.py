@@ -19,7 +19,7 @@ class GraphHook(Hook):
     """Record forward and backward pass of both phases of a search as CUDA graphs and replay them.
 
     The same kernels run in the same order as without this hook, so values and saved states are the same. Each phase is
-    recorded in the second step of a run, and anew when an operator or a depth has been removed. If that fails, the
+    recorded in the second step of a run, and again when an operator or a depth has been removed. If that fails, the
     steps are eager, after one warning. On a CPU and with several processes the hook does nothing.
     """
 

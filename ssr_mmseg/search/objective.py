@@ -42,7 +42,8 @@ class ArchitectureObjective:
         missing = [gate for gate in GATES if gate not in weights]
         if missing:
             raise UserError(
-                f"the objective has no weight for gate {', '.join(missing)}; add it to the schedule of the search"
+                f"the objective has no weight for gate {', '.join(missing)}; add it to train_cfg.objective in the "
+                "mmengine config"
             )
         self.architecture = architecture
         self._factors = next(architecture.parameters()).detach().new_empty(len(TERMS))

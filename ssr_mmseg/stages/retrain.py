@@ -1,4 +1,4 @@
-"""Stage `retrain`: train a network by the schedule that all networks of the table share."""
+"""Stage `retrain`: train a network by the mmengine config that all networks of the table share."""
 
 from pathlib import Path
 

@@ -108,6 +108,6 @@ def diverged(problem: str, iteration: int, epoch: int | None = None) -> UserErro
     position = f"iteration {iteration}" + (f" (epoch {epoch})" if epoch else "")
     return UserError(
         f"the training has diverged: {problem} at {position}; "
-        "the last good state is kept; lower the learning rate or the loss weights in the schedule, "
+        "the last good state is kept; lower the learning rate or the loss weights in the mmengine config, "
         "clip the gradients there, or try another seed"
     )

@@ -138,7 +138,7 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
 
 
 def _check_genotype(path: Path, genotype: str) -> None:
-    """Check that weights in the place of a searched network's were trained with the same genotype.
+    """Check that weights for a searched network were trained with the same genotype.
 
     Their shapes alone do not tell, because they do not depend on dilations and resolutions.
     """

@@ -94,7 +94,7 @@ class RecordedTrainStep:
 
     Args:
         recorder: What records.
-        baked: Returns the values on the host that recordings depend on, comparable; if they change, all are made anew.
+        baked: Returns the values on the host that recordings depend on, comparable; if they change, all are repeated.
         logger: Log for the warning.
 
     Attributes:

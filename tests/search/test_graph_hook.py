@@ -73,7 +73,7 @@ def test_a_recorded_search_in_bfloat16_equals_an_eager_one(eager, run, recorders
         search(config, DATASET, 0, stage)
     assert_same_search(eager)
     first = recorders[0]
-    assert (first.warm_ups, first.records, first.replays) == (2, 4, 6), "anew after the epoch in which operators died"
+    assert (first.warm_ups, first.records, first.replays) == (2, 4, 6), "again after the epoch in which operators died"
 
 
 def test_a_stopped_recorded_search_equals_an_eager_one(eager, run, recorders, stopped):

@@ -19,7 +19,7 @@ CLASSES, SIZE, TARGET = 3, (64, 64), 0.6
 def test_a_gate_without_a_weight_is_named_in_one_line():
     weights = {name: weight for name, weight in WEIGHTS.items() if name != "depth"}
     cost = build_cost({"type": "macs", "target": TARGET}, SPACE, CLASSES, SIZE)
-    with pytest.raises(UserError, match="no weight for gate depth; add it to the schedule of the search"):
+    with pytest.raises(UserError, match=r"no weight for gate depth; add it to train_cfg\.objective"):
         ArchitectureObjective(ArchitectureParameters(SPACE), weights, "ssr", cost)
 
 

@@ -135,7 +135,7 @@ def test_a_state_restored_into_a_running_training_is_used():
     assert_same_state(state(step), state(eager))
 
 
-def test_batches_of_another_shape_are_recorded_anew():
+def test_batches_of_another_shape_are_recorded_again():
     step, eager = adam_step(), adam_step()
     recorder = recorded(step)
     for each in (step, eager):
@@ -146,7 +146,7 @@ def test_batches_of_another_shape_are_recorded_anew():
     assert (recorder.warm_ups, recorder.records) == (4, 6)
 
 
-def test_moved_weights_are_recorded_anew():
+def test_moved_weights_are_recorded_again():
     step, eager = adam_step(), adam_step()
     recorder = recorded(step)
     for each in (step, eager):

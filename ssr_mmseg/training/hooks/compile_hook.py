@@ -50,7 +50,7 @@ class CompileHook(Hook):
         if kind not in self.devices:
             return
         if self.options.get("backend", "inductor") == "inductor":
-            check_compiler(kind, "the schedule's CompileHook, which may be left out,")
+            check_compiler(kind, "the mmengine config's CompileHook, which may be left out,")
         for name in self.parts:
             module = bare_model(runner).get_submodule(name)
             module.forward = _while_training(module, module.forward, self.options)

@@ -85,7 +85,9 @@ def records(runner: Any) -> list[dict[str, Any]]:
     """
     history = runner.message_hub.get_info(HISTORY)
     if history is None:
-        raise UserError("a hook adds to the history, which HistoryHook keeps; add it to the schedule's custom_hooks")
+        raise UserError(
+            "a hook adds to the history, which HistoryHook keeps; add it to custom_hooks in the mmengine config"
+        )
     return history
 
 
