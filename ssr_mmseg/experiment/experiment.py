@@ -29,8 +29,16 @@ from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
 from ssr_mmseg.experiment.genotypes import genotype_file
-from ssr_mmseg.experiment.mmseg_config import Hooks, fit_schedulers, lay_over, read_mmseg_config, set_data, share_loss
-from ssr_mmseg.experiment.standalone_config import runner_arguments, standalone, write_config
+from ssr_mmseg.experiment.mmseg_config import (
+    Hooks,
+    collecting_tensors,
+    fit_schedulers,
+    lay_over,
+    read_mmseg_config,
+    set_data,
+    share_loss,
+)
+from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
@@ -43,13 +51,6 @@ from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 
 NEVER = 10**9  # first epoch after which mmengine's loop validates: ValidationHook decides when to validate
-
-
-class WorkflowRunner(Runner):
-    """mmengine's runner, which gets no config to dump: the workflow itself writes the complete one."""
-
-    def dump_config(self) -> None:
-        """Write nothing."""
 
 
 class Experiment:
@@ -270,8 +271,7 @@ class Experiment:
                 "train_dataloader.batch_size": batch_size,
                 "train_cfg.val_begin": NEVER,
                 "val_dataloader.sampler": {"type": "DefaultSampler", "shuffle": False},
-                # mmengine's other way to collect results pickles them into files
-                "val_evaluator.collect_device": "gpu",
+                "val_evaluator": collecting_tensors(config["val_evaluator"]),
                 "test_dataloader": None,
                 "test_cfg": None,
                 "test_evaluator": None,

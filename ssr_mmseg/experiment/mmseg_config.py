@@ -114,6 +114,13 @@ def _schedulers(value: Any) -> Iterator[dict]:
         yield from entry if isinstance(entry, list) else [entry]
 
 
+def collecting_tensors(evaluator: Any) -> Any:
+    """Return one or several metrics that collect results as tensors: mmengine's other way pickles them into files."""
+    if isinstance(evaluator, list | tuple):
+        return [collecting_tensors(metric) for metric in evaluator]
+    return {**evaluator, "collect_device": "gpu"}
+
+
 class Hooks(list[dict]):
     """Configs of hooks, in their order."""
 

@@ -24,6 +24,13 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+class WorkflowRunner(Runner):
+    """mmengine's runner, which gets no config to dump: the workflow itself writes the complete one."""
+
+    def dump_config(self) -> None:
+        """Write nothing."""
+
+
 def runner_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keys of a config that are arguments of mmengine's `Runner`."""
     parameters = inspect.signature(Runner).parameters

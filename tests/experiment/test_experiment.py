@@ -81,6 +81,19 @@ def test_a_training_that_ends_within_its_warm_up_is_one_line(make, tmp_path):
         make(short).retrain_runner("p", GENOTYPE, tmp_path)
 
 
+def test_a_config_may_have_several_metrics_and_no_hooks(make, tmp_path):
+    (tmp_path / "plain.py").write_text(
+        f"_base_ = [{str(PROJECT / 'config/mmseg/ssrnet_streets.py')!r}]\n"
+        "val_evaluator = [dict(type='IoUMetric', iou_metrics=[name], prefix=name) for name in ('mIoU', 'mDice')]\n"
+        "custom_hooks = []\n"
+    )
+    runner = make(f"retrain: {{config: {tmp_path}/plain.py}}").retrain_runner("p", GENOTYPE, tmp_path / "work")
+    runner.train()
+    assert [metric.metrics for metric in runner.val_loop.evaluator.metrics] == [["mIoU"], ["mDice"]]
+    assert {metric.collect_device for metric in runner.val_loop.evaluator.metrics} == {"gpu"}
+    assert len(runner.message_hub.get_info("history")) == runner.max_epochs
+
+
 def test_train_and_val_are_both_trained_on_if_configured(make, tmp_path):
     both = make("datasets: {town: {train_split: train+val}}")
     assert both.train_splits == ["train", "val"]

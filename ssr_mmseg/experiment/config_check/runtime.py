@@ -16,14 +16,7 @@ WORKFLOW_SETS = {
     "search": ("max_epochs", "regularizer", "split", "cost", "size", "table"),
     "retrain": ("max_epochs",),
 }
-HOOK_ARGUMENTS = {  # values that the workflow sets, which here are examples
-    "epochs": 1,
-    "threshold": 0.1,
-    "path": "state.pth",
-    "loader": {},
-    "classes": [],
-    "share": 0.05,
-}
+HOOK_ARGUMENTS = {"epochs": 1, "threshold": 0.1, "path": "state.pth"}  # values that the workflow sets: examples
 
 
 def check_loops(config: Place, part: str) -> None:
@@ -45,14 +38,18 @@ def check_loops(config: Place, part: str) -> None:
 
 
 def check_hooks(config: Place) -> None:
-    """Check `default_hooks` and `custom_hooks`; those of this project are also built.
+    """Check `default_hooks` and `custom_hooks`, if there are any; those of this project are also built.
 
     Raises:
-        UserError: A type or an argument is wrong, or one of the keys is missing.
+        UserError: A type or an argument is wrong.
     """
-    defaults = config.require("default_hooks").mapping()
-    hooks = [defaults.at(key) for key, value in defaults.value.items() if value is not None]
-    for hook in [*hooks, *config.require("custom_hooks").elements()]:
+    hooks: list[Place] = []
+    if "default_hooks" in config:
+        defaults = config.at("default_hooks").mapping()
+        hooks += [defaults.at(key) for key, value in defaults.value.items() if value is not None]
+    if "custom_hooks" in config:
+        hooks += config.at("custom_hooks").elements()
+    for hook in hooks:
         found = component(hook, HOOKS, "hook")
         if not found.__module__.startswith("ssr_mmseg."):
             check_arguments(hook, found)
