@@ -17,6 +17,7 @@ import ssr_mmseg.training.hooks.compile_hook
 import ssr_mmseg.training.hooks.ema_hook
 import ssr_mmseg.training.hooks.history_hook
 import ssr_mmseg.training.hooks.progress_hook
+import ssr_mmseg.training.hooks.runtime_info_hook
 import ssr_mmseg.training.hooks.state_hook
 import ssr_mmseg.training.hooks.tensorboard_hook
 import ssr_mmseg.training.hooks.validation_hook

@@ -86,6 +86,15 @@ def test_a_config_uses_one_size_everywhere(path):
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
+def test_mmsegs_tools_log_losses_and_metrics_of_a_config(path):
+    hooks = read(path)["default_hooks"]
+    assert hooks["logger"]["type"] == "LoggerHook"
+    if "runtime_info" in hooks:
+        assert hooks["runtime_info"] == {"type": "UnreadLossesInfoHook"}
+        assert {"type": "HistoryHook"} in read(path)["custom_hooks"], "it logs the losses"
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=lambda path: path.stem)
 def test_schedulers_last_to_the_end_of_the_training(path):
     config = read(path)
     schedulers = config["param_scheduler"]

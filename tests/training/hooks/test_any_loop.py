@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -194,6 +195,23 @@ def test_a_checkpoint_within_a_period_continues_its_means(tmp_path):
         assert [record["iteration"] for record in records] == [2, iterations]
     assert len(losses) == 4
     assert [record["loss"] for record in records] == [pytest.approx(sum(losses[i : i + 2]) / 2) for i in (0, 2)]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_learning_rates_means_and_metrics_are_logged_without_reading_losses(tmp_path, loop):
+    defaults = {
+        "runtime_info": {"type": "UnreadLossesInfoHook"}, "logger": {"type": "LoggerHook", "interval": STEPS},
+        "checkpoint": None,
+    }  # fmt: skip
+    hooks = [HistoryHook(interval=STEPS), {"type": "ValidationHook", "interval": 1 if "Iter" not in loop else STEPS}]
+    runner = build_runner(tmp_path, loop, hooks, default_hooks=defaults)
+    runner.train()
+    assert not [name for name in runner.message_hub.log_scalars if "loss" in name]
+    (file,) = (tmp_path / "log").glob("*/*.log")
+    log, miou = file.read_text(), runner.message_hub.get_info("miou_val")
+    assert len(re.findall(r"\(train\).* lr: 5.0000e-02", log)) == EPOCHS
+    assert len(re.findall(r"(?:epoch|iteration) \d, loss [\d.]+", log)) == EPOCHS
+    assert re.findall(r"\(val\).* mIoU: ([\d.]+)", log)[-1] == f"{miou:.4f}"
 
 
 def test_another_run_in_the_same_process_begins_with_an_empty_history(tmp_path):
