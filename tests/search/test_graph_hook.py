@@ -12,6 +12,7 @@ from ssr_mmseg.search.loop import SearchLoop
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.history import History
 
 STAGES = (0, 1)
 SCHEDULE = "schedules/search.py"
@@ -74,6 +75,21 @@ def test_a_recorded_search_in_bfloat16_equals_an_eager_one(eager, run, recorders
     assert_same_search(eager)
     first = recorders[0]
     assert (first.warm_ups, first.records, first.replays) == (2, 4, 6), "again after the epoch in which operators died"
+    assert first.forgotten == 2, "the first two recordings share no memory with the others"
+
+
+def test_losses_that_are_read_late_are_those_of_their_step(run, recorders, monkeypatch):
+    losses, note = [], History.note
+
+    def keep(history, terms, *arguments) -> None:
+        losses.extend((value, float(value)) for value in terms.values() if torch.is_tensor(value))
+        note(history, terms, *arguments)
+
+    monkeypatch.setattr(History, "note", keep)
+    search(run("recorded", "dict(type='GraphHook')"), DATASET, 0, 0)
+    assert recorders[0].replays > 2
+    assert len(losses) > recorders[0].replays
+    assert [float(value) for value, _ in losses] == [at_once for _, at_once in losses]
 
 
 def test_a_stopped_recorded_search_equals_an_eager_one(eager, run, recorders, stopped):
