@@ -29,6 +29,7 @@ from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
 from ssr_mmseg.experiment.genotypes import genotype_file
+from ssr_mmseg.experiment.lengths import search_length, training_length
 from ssr_mmseg.experiment.mmseg_config import (
     Hooks,
     collecting_tensors,
@@ -80,6 +81,8 @@ class Experiment:
         self.classes = len(self.manifest["classes"])
         self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
         self.data = PreparedData(dataset, self.splits, self.manifest, self.size)
+        self.search_length = search_length(self.settings["search"], self.data.image_count(["train"]))
+        self.training_length = training_length(self.settings["retrain"], self.data.image_count(self.train_splits))
 
     def work_folder(self, stage: str, identity: str) -> Path:
         """Return the folder for the state of an unfinished training, named by everything that its result depends on."""
@@ -181,8 +184,7 @@ class Experiment:
             "train_cfg.size": cost["size"],
             "train_cfg.table": cost["table"],
         }
-        images = self.data.image_count(["train"]) // (2 if search["split"] == "halves" else 1)
-        fit_schedulers(config, total, max(images // search["batch_size"], 1))
+        fit_schedulers(config, total, self.search_length.steps_per_epoch)
         self._lay_over(config, changes, ["train"], search["batch_size"], hooks)
         if dist.is_main_process():
             write_config(work / "log" / "config.py", config)
@@ -194,15 +196,13 @@ class Experiment:
         The test is that of the stage `evaluate`: on the test split if it has labels, otherwise on val. The batch size
         is that of all processes together.
         """
-        retrain = self.settings["retrain"]
-        config = self._read("retrain")
+        config, length = self._read("retrain"), self.training_length
         hooks = Hooks(config.get("custom_hooks") or [])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
-        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": retrain["epochs"]}
-        steps = max(self.data.image_count(self.train_splits) // retrain["batch_size"], 1)
-        fit_schedulers(config, retrain["epochs"], steps)
-        self._lay_over(config, changes, self.train_splits, retrain["batch_size"], hooks)
+        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": length.epochs}
+        fit_schedulers(config, length.epochs, length.steps_per_epoch)
+        self._lay_over(config, changes, self.train_splits, self.settings["retrain"]["batch_size"], hooks)
         tested = "val" if self.splits["test"] is None else "test"
         return standalone(config, self.data.split(tested, config, "val_dataloader"))
 

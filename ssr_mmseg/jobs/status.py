@@ -18,6 +18,7 @@ from rich.text import Text
 from ssr_mmseg.jobs import progress
 from ssr_mmseg.jobs.job import Job, ablation_jobs, jobs
 from ssr_mmseg.jobs.progress import duration
+from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings.scenario import CELLS
 from ssr_mmseg.utils.errors import one_line
 
@@ -157,6 +158,7 @@ def overview(config: dict, now: float) -> RenderableType:
     for key, group in itertools.groupby(statuses, key=lambda status: (status.job.dataset, status.job.seed)):
         parts += _group(*key, list(group))
     parts.append(Text(summary(statuses)))
+    parts += [Text("! ", style="yellow").append(line, style="not yellow") for line in result_warnings(config)]
     ablation = [job_status(job, now) for job in ablation_jobs(config)]
     if any(status.state != "waiting" for status in ablation):
         title = Text("ablation", style="bold")

@@ -13,6 +13,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.jobs.job import Job, search_jobs
+from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.report import comparison, readers
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.readers import Missing
@@ -91,6 +92,7 @@ class Results:
     expected: int = 0
     summary: list[dict] = field(default_factory=list)
     ablation: Ablation | None = None
+    warnings: list[str] = field(default_factory=list)
 
     def read(self, what: str, job: Job, output: str, reader: Callable[[Path], Any]) -> Any:
         """Return the parsed result file; if it is missing or malformed, record that and return None.
@@ -149,6 +151,7 @@ def collect(config: dict) -> Results:
         dataset.published = published(dataset_settings["type"])
         results.datasets.append(dataset)
     _collect_comparisons(results)
+    results.warnings = result_warnings(config)
     return results
 
 

@@ -155,7 +155,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "table",
-            1,
+            2,
             "ssr_mmseg.stages.table:write_table",
             "join all results in results/table.csv",
             {"table": paths.TABLE},

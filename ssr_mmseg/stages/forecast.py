@@ -47,7 +47,7 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
     stages = []
     for stage in range(search["shrink_stages"] + 1):
         share = KEPT**stage if search["shrink"] else 1.0
-        epochs = search["shrink_epochs"] if stage else search["epochs"]
+        epochs = experiment.search_length.later if stage else experiment.search_length.first
         count = epochs * whole["steps_per_epoch"]
         seconds, memory = (small[key] + share * (whole[key] - small[key]) for key in ("seconds_per_step", "peak_gb"))
         row = {"stage": stage, "epochs": epochs, "steps": count, "seconds_per_step": seconds}

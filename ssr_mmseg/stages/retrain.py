@@ -46,6 +46,8 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     progress = progress_path(STAGES["retrain"].job_name(dataset=dataset, seed=seed, network=network))
     network_config = experiment.retrain_config(network, genotype)
     runner = experiment.retrain_runner(network, genotype, work, progress)
+    if experiment.training_length.note():
+        runner.logger.info(f"the training has {experiment.training_length.note()}")
     runner.train()
     if not dist.is_main_process():
         return

@@ -56,7 +56,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
 
 
 def _search(experiment: Experiment, config: dict, stage: int) -> None:
-    dataset, seed, options = experiment.dataset, experiment.seed, experiment.settings["search"]
+    dataset, seed = experiment.dataset, experiment.seed
     before = load_state(paths.state_path(dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
@@ -65,14 +65,15 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     if cost.digest:
         identity = hashing.identity([identity, cost.digest])
     work = experiment.work_folder(name, identity)
-    total = options["epochs"] + options["shrink_stages"] * options["shrink_epochs"]
-    last = options["epochs"] + stage * options["shrink_epochs"]
+    length = experiment.search_length
     with state_needed("the state of the stage before"):
         structure = None if before is None else compacted_structure(experiment, before)
     if dist.is_main_process():
         claim(work)
     progress = progress_path(search_stage(stage).job_name(dataset=dataset, seed=seed, stage=stage))
-    runner = experiment.search_runner(structure, last, total, work, progress)
+    runner = experiment.search_runner(structure, length.end(stage), length.epochs, work, progress)
+    if length.note():
+        runner.logger.info(f"the search has {length.note()}")
     checkpoints = Checkpoints(work / "state.pth")
     with distributed.main_process_first():  # it writes the state that the others read
         start = checkpoints.load(runner.logger.warning) if before else None

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs.result_file import Result
+from ssr_mmseg.jobs.result_warnings import accuracy_doubts, search_doubts
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.scenario import TableNetwork, table_networks
 from ssr_mmseg.utils.files import atomic_path
@@ -40,6 +41,7 @@ COLUMNS = (
     "commit",
     "discretization_gap",
     "gates_decided",
+    "warnings",
 )
 
 # Decimal places: further ones would differ between two runs anyway.
@@ -62,6 +64,7 @@ def write_table(config: dict) -> None:
     """Join the results of all configured datasets, networks and seeds in `results/table.csv`, replaced atomically.
 
     mIoU, pixel accuracy and the discretization gap are in percent, latency in ms per batch, memory in 10⁹ bytes.
+    `warnings` tells which results should not be trusted (see `jobs.result_warnings`), and is empty otherwise.
     Accuracy is measured at the dataset's own input size, and empty at sizes that are only profiled.
 
     Raises:
@@ -95,8 +98,13 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
         "train_hours": training["hours"],
         "commit": training["provenance", "commit"],
     }
+    doubts: list[str] = []
     if common["kind"] == "searched":
         common |= search_columns(network.scenario, seed)
+        gap = Result(paths.GAP.format(dataset=network.scenario, seed=seed))
+        doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou")))
+    tested = "test" if evaluation["test"] else "val"
+    common["warnings"] = "; ".join([*doubts, *accuracy_doubts(evaluation[tested, "iou"])]) or None
     dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
         rounded(common | cost | (accuracy_columns(evaluation) if size == dataset_size else {}) | measured)

@@ -81,5 +81,7 @@ def test_the_cityscapes_experiment_has_the_papers_settings():
     search, retrain = config["search"], config["retrain"]
     assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES
     assert search["epochs"] + search["shrink_stages"] * search["shrink_epochs"] == 200
-    assert retrain == {"config": "config/mmseg/ssrnet_cityscapes.py", "epochs": 300, "batch_size": 6, "weights": None}
+    assert retrain == {
+        "config": "config/mmseg/ssrnet_cityscapes.py", "epochs": 300, "min_steps": 100, "batch_size": 6, "weights": None
+    }  # fmt: skip
     assert config["datasets"]["cityscapes"]["size"] == [512, 1024]

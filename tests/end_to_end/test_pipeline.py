@@ -32,10 +32,11 @@ TINY = {
         "epochs": 1,
         "shrink_stages": 2,
         "shrink_epochs": 1,
+        "min_steps": 1,
         "batch_size": 4,
     },
     "discretize": {"undecided": "argmax"},
-    "retrain": {"epochs": 1, "batch_size": 4},
+    "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},
     "evaluate": {"frames": 1},
     "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
 }

@@ -12,8 +12,8 @@ from ssr_mmseg.utils.errors import UserError
 TEXT = """
 datasets:
   town: {type: streets, size: [32, 64], options: {train: 9, val: 2, test: 1, seed: 0}}
-search: {batch_size: 4}
-retrain: {batch_size: 4, epochs: 5}
+search: {batch_size: 4, min_steps: 1}
+retrain: {batch_size: 4, min_steps: 1, epochs: 5}
 device: cpu
 """
 GENOTYPE = Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json")

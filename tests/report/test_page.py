@@ -96,6 +96,12 @@ def test_without_results_the_page_says_so(config, empty):
     assert Image.open(paths.PREDICTION_SHEET).size[1] < 200
 
 
+def test_results_that_should_not_be_trusted_come_first(complete):
+    text = re.sub(r"\s+", " ", " ".join(complete[1].text))
+    assert "Results that should not be trusted" in text
+    assert "the search ended with 1 of 4 gate groups undecided and one-hot gates lose 10.0 points of mIoU; " in text
+
+
 def test_partial_results_are_shown(config, results):
     for name in ("seed0/shrink2", "seed0/discretize", "seed0/retrain/searched", "seed0/evaluate"):
         shutil.rmtree(f"results/town/{name}")

@@ -33,9 +33,10 @@ CONFIG = {
         },
         "epochs": 40,  # long enough to be stopped midway
         "shrink_stages": 0,
+        "min_steps": 1,
         "batch_size": 4,
     },
-    "retrain": {"epochs": 1, "batch_size": 4},
+    "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},
     "evaluate": {"frames": 1},
     "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
 }

@@ -38,7 +38,7 @@ def results(config, tmp_path, monkeypatch):
 
 
 def write_search(dataset, seed, one_hot_miou):
-    end = {"gap": 1.0, "gates_decided": 1.0, "one_hot_miou": one_hot_miou}
+    end = {"gap": 1.0, "gates_decided": 1.0, "groups": {}, "relaxed_miou": 60.0, "one_hot_miou": one_hot_miou}
     gap = {"hours": 1.0, "peak_gb": 1.0, "end": end}
     files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), gap)
 
@@ -47,8 +47,9 @@ def write_network(dataset, seed, network, index):
     names = {"dataset": dataset, "seed": seed, "network": network}
     kind = project_files.network_kind(network)
     training = {"kind": kind, "train_split": "train", "pretrained": "no", "hours": 1.0, "provenance": {"commit": ""}}
-    test = {"miou": TEST[network][index], "pixel_accuracy": 81.0} if dataset == "town" else None
-    evaluation = {"val": {"miou": VAL[network][index], "pixel_accuracy": 84.0}, "test": test}
+    iou = {"road": 70.0, "car": 30.0}
+    test = {"miou": TEST[network][index], "pixel_accuracy": 81.0, "iou": iou} if dataset == "town" else None
+    evaluation = {"val": {"miou": VAL[network][index], "pixel_accuracy": 84.0, "iou": iou}, "test": test}
     cost = {"params": 10, "macs": 20, "device": "", "backend": "eager", "precision": "fp32"}
     timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
     records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]

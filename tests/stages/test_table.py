@@ -35,7 +35,13 @@ def results(config, tmp_path, monkeypatch):
     for dataset in config["datasets"]:
         files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car", "sky"]})
         for seed in config["seeds"]:
-            end = {"gap": 4.0 if dataset == "town" else 10.0, "gates_decided": 0.98765}
+            end = {
+                "gap": 4.0 if dataset == "town" else 10.0,
+                "gates_decided": 0.98765,
+                "groups": {"operator": {"exist": 9, "decided": 8}},
+                "relaxed_miou": 44.0,
+                "one_hot_miou": 40.0,
+            }
             gap = {"hours": 0.875, "peak_gb": 3.00004, "end": end}
             files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), gap)
             for network in config["networks"]:
@@ -52,8 +58,10 @@ def write_network(dataset, seed, network):
         "hours": 0.111111,
         "provenance": {"commit": "abc"},
     }
-    test = {"miou": 41.237, "pixel_accuracy": 81.0} if dataset == "town" else None
-    evaluation = {"val": {"miou": 44.5 + seed, "pixel_accuracy": 84.0}, "test": test}
+    good, bad = ({"road": 30.0, "car": iou, "sky": None} for iou in (20.0, 0.0))
+    test = {"miou": 41.237, "pixel_accuracy": 81.0, "iou": good} if dataset == "town" else None
+    iou = bad if network == "erfnet" else good
+    evaluation = {"val": {"miou": 44.5 + seed, "pixel_accuracy": 84.0, "iou": iou}, "test": test}
     cost = {"params": 10, "macs": 10**10, "device": "CPU, with a comma", "backend": "eager", "precision": "fp32"}
     timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
     records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]
@@ -78,6 +86,15 @@ def test_one_row_per_dataset_network_seed_and_size(config, results):
     keys = [(row["dataset"], row["network"], row["seed"], row["input_size"]) for row in read_table()]
     assert len(keys) == len(set(keys)) == 2 * 2 * 2 * 2
     assert tuple(read_table()[0]) == COLUMNS
+
+
+def test_doubtful_results_have_a_warning(config, results):
+    write_table(config)
+    undecided = "1 of 9 gate groups undecided; one-hot gates lose 4.0 points of mIoU"
+    assert row("town", "searched", 0, "64x128")["warnings"] == undecided
+    assert row("town", "searched", 0, "512x1024")["warnings"] == undecided
+    assert row("town", "erfnet", 0, "64x128")["warnings"] == "", "only one class is recognized on val, but not on test"
+    assert row("village", "erfnet", 0, "64x128")["warnings"] == "recognizes road only"
 
 
 def test_columns_come_from_the_stages(config, results):
@@ -119,8 +136,9 @@ def test_without_test_labels_accuracy_is_that_of_val(config, results):
 
 
 def test_an_unknown_gap_stays_empty(config, results):
+    unknown = {"groups": {}, "relaxed_miou": None, "one_hot_miou": None}
     path = Path(paths.GAP.format(dataset="town", seed=0))
-    files.write_json(path, {**files.read_json(path), "end": {"gap": None, "gates_decided": 1.0}})
+    files.write_json(path, {**files.read_json(path), "end": {"gap": None, "gates_decided": 1.0, **unknown}})
     write_table(config)
     assert row("town", "searched", 0, "64x128")["discretization_gap"] == ""
 
@@ -170,7 +188,7 @@ def test_a_value_that_violates_its_schema_is_one_line(config, results, pattern, 
     ("pattern", "value", "key"),
     [
         (paths.TRAINING, {"kind": "baseline"}, "train_split"),
-        (paths.EVALUATION, {"val": None, "test": None}, "miou"),
+        (paths.EVALUATION, {"val": None, "test": None}, "iou"),
         (paths.PROFILE, {}, "records"),
         (paths.PROFILE, {"records": [{"size": [64, 128]}]}, "params"),
     ],

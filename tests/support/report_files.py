@@ -64,6 +64,7 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
             "relaxed_miou": 60.0,
             "one_hot_miou": 40.0 + 5 * stage,
             "gates_decided": 0.5,
+            "groups": {"operator": {"exist": 4, "decided": 1 + stage}},
             "options_alive": {gate: int(space.allowed(gate).sum()) for gate in GATES},
             "parameters": 10**6,
             "history": history,
@@ -72,7 +73,8 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
         files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
     for pattern in (paths.GENOTYPE, paths.RANDOM_GENOTYPE):
         build_genotype(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
-    end = {"gap": 10.0, "gates_decided": 0.75}
+    groups = {"operator": {"exist": 4, "decided": 3}}
+    end = {"gap": 10.0, "gates_decided": 0.75, "groups": groups, "relaxed_miou": 40.0, "one_hot_miou": 30.0}
     files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})
     decided = {"gates_decided": 0.75, "groups": {gate: {"exist": 4, "decided": 3} for gate in GATES}}
     files.write_json(Path(paths.DISCRETIZATION.format(dataset=dataset, seed=seed)), decided)

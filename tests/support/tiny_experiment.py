@@ -31,10 +31,11 @@ EXPERIMENT = {
         "epochs": 2,
         "shrink_stages": 1,
         "shrink_epochs": 1,
+        "min_steps": 1,
         "batch_size": 4,
         "threshold": 0.8,  # some options die in the first epoch, so that compaction has something to remove
     },
-    "retrain": {"epochs": 1, "batch_size": 4},
+    "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},
     "evaluate": {"frames": 0},
 }
 

@@ -46,7 +46,7 @@ def complete(**retraining) -> dict:
             **TINY,
             "networks": ["tiny"],
             "datasets": {**TINY["datasets"], "yard": yard},
-            "retrain": {"epochs": 2, "batch_size": 4, "config": "retrain.py"},
+            "retrain": {"epochs": 2, "min_steps": 1, "batch_size": 4, "config": "retrain.py"},
             "monitor": {"validation": 0},
         }
     )

@@ -61,10 +61,11 @@ EXPERIMENT = {
         "epochs": 2,
         "shrink_stages": 1,
         "shrink_epochs": 1,
+        "min_steps": 1,
         "batch_size": 2,
         "threshold": 0.8,
     },
-    "retrain": {"config": "recipe.py", "epochs": 2, "batch_size": 4},
+    "retrain": {"config": "recipe.py", "epochs": 2, "min_steps": 1, "batch_size": 4},
     "evaluate": {"frames": 0},
 }
 

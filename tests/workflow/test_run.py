@@ -1,5 +1,7 @@
 """Runs of the workflow with errors of the user, failing stages and other working directories."""
 
+import json
+
 import pytest
 
 TWO = ("--configfile", "config/two.yaml")
@@ -49,6 +51,18 @@ def test_a_failing_stage_shows_its_message_and_a_later_call_continues(copied):
     call = copied.snakemake(*changed)
     assert call.status == 0, call.output
     assert {job["rule"] for job in call.jobs} == {"evaluate", "table", "summary", "report", "all"}
+
+
+def test_a_doubtful_result_is_named_at_the_end(copied):
+    changed = (*TWO, "--config", "evaluate={frames: 0}", "networks=[erfnet]")
+    assert "warning: town" not in copied.snakemake(*changed).output
+    iou = {"road": 30.0, "car": 0.0, "sky": 0.0}
+    file = copied.folder / "results/town/seed0/evaluate/erfnet/evaluation.json"
+    file.write_text(json.dumps({"val": {"iou": iou}, "test": {"iou": iou}}))
+    (copied.folder / "results/table.csv").unlink()
+    call = copied.snakemake(*changed)
+    assert call.status == 0, call.output
+    assert "ssr-mmseg: warning: town, seed 0: erfnet recognizes road only; train longer" in call.output
 
 
 def test_results_can_be_written_to_another_folder(checkout):

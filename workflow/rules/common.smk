@@ -15,6 +15,7 @@ sys.path.insert(0, str(PROJECT))
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
 from ssr_mmseg.jobs.planning import check_plan
+from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
 from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
@@ -61,6 +62,13 @@ def write_config() -> None:
             files.write_json(CONFIG_FILE, CONFIG)
     except UserError as error:
         sys.exit(f"ssr-mmseg: {error}")
+
+
+def report_warnings() -> None:
+    """Print a line for each finished result that should not be trusted, after Snakemake's own output."""
+    if workflow.is_main_process:
+        for line in result_warnings(CONFIG):
+            print(f"ssr-mmseg: warning: {line}", file=sys.stderr)
 
 
 def report_failures(logs: list[str]) -> None:

@@ -88,6 +88,12 @@ class Search(Section):
         ge=0, le=1000, description="Number of further stages, each on the supernet reduced to the surviving options."
     )
     shrink_epochs: int = Field(ge=1, le=1_000_000, description="Epochs of each of these stages.")
+    min_steps: int = Field(
+        ge=1,
+        le=1_000_000_000,
+        description="Fewest steps of the whole search. If the epochs above have fewer, because the training set is "
+        "small, all of them are multiplied by the same number until they have as many.",
+    )
     shrink: bool = Field(description="Whether to remove dying options.")
     threshold: float = Field(
         gt=0, lt=1, description="An option dies when its probability is at most this share of its group's largest."

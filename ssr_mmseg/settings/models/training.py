@@ -13,6 +13,12 @@ class Retrain(Section):
         "is the derived network. `config/mmseg/ssrnet_cityscapes.py` is the paper's."
     )
     epochs: int = Field(ge=1, le=1_000_000, description="Length of the training, in epochs.")
+    min_steps: int = Field(
+        ge=1,
+        le=1_000_000_000,
+        description="Fewest steps of the training. If the epochs have fewer, because the training set is small, they "
+        "are multiplied until they have as many.",
+    )
     batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")
     weights: FilePath | None = Field(
         default=None,

@@ -1,0 +1,92 @@
+"""Warnings about results that are finished but should not be trusted: undecided searches, networks of one class.
+
+Must not import torch: the Snakefile imports this module.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.scenario import searches, table_networks
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json
+
+GAP = 2.0  # largest discretization gap without a warning, in points of mIoU
+FAULTS = (UserError, OSError, AttributeError, KeyError, TypeError, ValueError)  # of a missing or malformed result
+
+
+def search_doubts(groups: Mapping[str, Mapping[str, int]], relaxed: float | None, one_hot: float | None) -> list[str]:
+    """Return what is wrong with the end of a search; empty if nothing is.
+
+    Args:
+        groups: Numbers of groups by gate, under `exist` and `decided`.
+        relaxed: mIoU of the supernet, in percent.
+        one_hot: The same with one-hot gates.
+    """
+    doubts = []
+    total, decided = (sum(group.get(key, 0) for group in groups.values()) for key in ("exist", "decided"))
+    if decided < total:
+        doubts.append(f"{total - decided} of {total} gate groups undecided")
+    if relaxed is not None and one_hot is not None and relaxed - one_hot > GAP:
+        doubts.append(f"one-hot gates lose {relaxed - one_hot:.1f} points of mIoU")
+    return doubts
+
+
+def accuracy_doubts(iou: Mapping[str, float | None]) -> list[str]:
+    """Return what is wrong with the accuracy of a network; empty if nothing is.
+
+    Args:
+        iou: IoU by class; None for a class that is neither labeled nor predicted.
+    """
+    occurring = {name: value for name, value in iou.items() if value is not None}
+    recognized = [name for name, value in occurring.items() if value > 0]
+    if len(occurring) < 2 or len(recognized) > 1:
+        return []
+    return [f"recognizes {recognized[0]} only" if recognized else "recognizes no class"]
+
+
+def result_warnings(config: dict) -> list[str]:
+    """Return a line with the remedy for each doubtful result that exists, over all datasets, seeds and networks."""
+    return [
+        warning
+        for dataset in settings.dataset_names(config)
+        for seed in config["seeds"]
+        for warning in (*_searches(config, dataset, seed), *_networks(config, dataset, seed))
+    ]
+
+
+def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
+    """Yield the warnings about the searches of a dataset."""
+    for scenario in searches(config, dataset):
+        search = settings.for_dataset(config, scenario)["search"]
+        try:
+            metrics = read_json(paths.stage_metrics_path(scenario, seed, search["shrink_stages"]))
+            doubts = search_doubts(metrics["groups"], metrics["relaxed_miou"], metrics["one_hot_miou"])
+        except FAULTS:
+            continue  # reported by the stages that need it
+        if doubts:
+            remedy = (
+                "search longer (search.epochs, search.shrink_epochs or search.min_steps), or raise the regularizer's "
+                f"weights (train_cfg.objective in {search['config']})"
+                if search["shrink"]
+                else "set search.shrink to true"
+            )
+            yield f"{scenario}, seed {seed}: the search ended with {' and '.join(doubts)}; {remedy}"
+
+
+def _networks(config: dict, dataset: str, seed: int) -> Iterator[str]:
+    """Yield the warnings about the networks of a dataset's table."""
+    for network in table_networks(config, dataset):
+        names = {"dataset": network.scenario, "seed": seed, "network": network.name}
+        retrain = settings.for_dataset(config, network.scenario)["retrain"]
+        try:
+            evaluation = read_json(Path(paths.EVALUATION.format(**names)))
+            doubts = accuracy_doubts((evaluation["test"] or evaluation["val"])["iou"])
+        except FAULTS:
+            continue
+        for doubt in doubts:
+            yield (
+                f"{network.scenario}, seed {seed}: {network.name} {doubt}; train longer (retrain.epochs or "
+                f"retrain.min_steps), or change the learning rate in {retrain['config']}"
+            )
