@@ -25,7 +25,7 @@ REMEDIES = {
 }
 
 
-NETWORK = "searched, random, or the name of a genotype or a baseline"
+NETWORK = "searched, or the name of a selector (random, uniform), a genotype or a baseline"
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -48,7 +48,14 @@ TOWN = ("--config", "own.yaml", "--dataset", "town")
         ),
         (("search", *TOWN), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
         (("discretize", *TOWN), "results/town/seed0/shrink3/state.pth not found; run the stage that makes it"),
-        (("sample", *TOWN), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
+        (
+            ("select", *TOWN, "--network", "random"),
+            "results/town/prepare/dataset.json not found: the dataset is not prepared",
+        ),
+        (
+            ("select", *TOWN, "--network", "erfnet"),
+            "network erfnet is not one that a selector chooses; the selectors are: random, uniform",
+        ),
         (
             ("retrain", *TOWN, "--network", "erfnet"),
             "results/town/prepare/dataset.json not found: the dataset is not prepared",

@@ -1,4 +1,4 @@
-"""Genotypes of networks: searched, random or published."""
+"""Genotypes of networks: searched, chosen by a selector, or published."""
 
 from pathlib import Path
 
@@ -27,5 +27,5 @@ def genotype_file(network: str, dataset: str, seed: int) -> Path | None:
         return None
     if kind == "published":
         return project_files.defining_file(network)
-    pattern = paths.GENOTYPE if kind == "searched" else paths.RANDOM_GENOTYPE
-    return Path(pattern.format(dataset=dataset, seed=seed))
+    pattern = paths.GENOTYPE if kind == "searched" else paths.SELECTED
+    return Path(pattern.format(dataset=dataset, seed=seed, network=network))

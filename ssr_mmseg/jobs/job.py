@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
+from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.scenario import cells, table_networks
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 
@@ -20,7 +21,7 @@ class Job:
         stage: Name of its stage.
         dataset: Its dataset or other scenario; empty for a job that joins all results.
         seed: None for a job that all seeds share.
-        network: The network of a retraining, an evaluation or a profile; else empty.
+        network: The network of a selection, a retraining, an evaluation or a profile; else empty.
         number: Number of a shrinking stage; 0 for all other jobs.
     """
 
@@ -113,11 +114,12 @@ def _seed_jobs(
     networks: list[str],
     stages: tuple[str, ...] = ("retrain", "evaluate", "profile", "gap"),
 ) -> Iterator[Job]:
-    if {"searched", "random"} & set(networks):
+    if any(map(follows_search, networks)):
         yield from search_jobs(config, dataset, seed)
         yield Job("discretize", dataset, seed)
-    if "random" in networks:
-        yield Job("sample", dataset, seed)
+    for network in networks:
+        if selection(network):
+            yield Job("select", dataset, seed, network)
     for network in networks:
         for stage in ("retrain", "evaluate", "profile"):
             if stage in stages:

@@ -18,7 +18,7 @@ from ssr_mmseg.report import comparison, readers
 from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.readers import Missing
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.project_files import SEARCHED_NETWORKS
+from ssr_mmseg.settings.project_files import SEARCHED, follows_search, selection
 from ssr_mmseg.settings.scenario import TableNetwork, scenario_named, searches, table_networks
 
 PAPER = "paper_cityscapes"
@@ -145,7 +145,7 @@ def collect(config: dict) -> Results:
         manifest = results.read(f"dataset {name}", Job("prepare", name), "manifest", readers.read_manifest)
         dataset = Dataset(name, tuple(dataset_settings["size"]), manifest)
         for seed in config["seeds"]:
-            if set(SEARCHED_NETWORKS) & set(config["networks"]):
+            if any(map(follows_search, config["networks"])):
                 dataset.searches += [_search(results, scenario, seed) for scenario in searches(config, name)]
             dataset.networks += [_network(results, seed, network) for network in table_networks(config, name)]
         dataset.published = published(dataset_settings["type"])
@@ -175,12 +175,11 @@ def _search(results: Results, name: str, seed: int) -> Search:
         if metrics is not None:
             stages.append({**metrics, "name": job.title})
     genotypes = {}
-    for network, stage in (("searched", "discretize"), ("random", "sample")):
-        if network == "searched" or network in results.config["networks"]:
-            job = Job(stage, name, seed)
-            genotype = results.read(f"{network} genotype {suffix}", job, "genotype", Genotype.read)
-            if genotype is not None:
-                genotypes[network] = genotype
+    for network in (SEARCHED, *filter(selection, results.config["networks"])):
+        job = Job("select", name, seed, network) if selection(network) else Job("discretize", name, seed)
+        genotype = results.read(f"{network} genotype {suffix}", job, "genotype", Genotype.read)
+        if genotype is not None:
+            genotypes[network] = genotype
     job = Job("discretize", name, seed)
     discretization = results.read(f"discretization {suffix}", job, "report", readers.read_discretization)
     space = SearchSpace.from_settings(settings.for_dataset(results.config, name)["search"])

@@ -133,11 +133,10 @@ def paper_genotype() -> Genotype | None:
 
 
 def genotypes(search: Search) -> list[dict]:
-    """Draw the searched, the random and the paper's genotype, as far as they exist."""
+    """Draw the searched genotype, those compared with it, and the paper's, as far as they exist."""
     depths = [stage.blocks for stage in search.space.stages]
-    titles = {"searched": "Searched", "random": "Random, at about the same cost"}
     drawn = [
-        {"name": name, "title": titles[name], "stages": genotype_drawing.stage_blocks(genotype, depths)}
+        {"name": name, "title": _genotype_title(name), "stages": genotype_drawing.stage_blocks(genotype, depths)}
         for name, genotype in search.genotypes.items()
     ]
     paper = paper_genotype()
@@ -145,6 +144,11 @@ def genotypes(search: Search) -> list[dict]:
         stages = genotype_drawing.stage_blocks(paper, [0, 0])
         drawn.append({"name": "paper", "title": "From the paper, searched on Cityscapes", "stages": stages})
     return drawn
+
+
+def _genotype_title(network: str) -> str:
+    title = network.capitalize().replace("_", " ")
+    return title if network == "searched" else f"{title}, at about the same cost"
 
 
 def iou_table(dataset: Dataset) -> dict:

@@ -8,7 +8,12 @@ from functools import cache
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 
-FOLDERS = {"regularizer": "search/regularizers", "cost": "costs", "backend": "profiling/backends"}  # by kind
+FOLDERS = {  # by kind
+    "regularizer": "search/regularizers",
+    "selector": "search/selectors",
+    "cost": "costs",
+    "backend": "profiling/backends",
+}
 
 
 @cache

@@ -5,32 +5,49 @@ Each name is looked for in the working directory first, then in the project.
 
 import ast
 import hashlib
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.checkpoint_files import checkpoint_digests
+from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/_base_/datasets"
 NETWORK_FOLDERS = {"published": ("config/genotypes", ".json"), "baseline": ("config/mmseg/_base_/models", ".py")}
 NOT_BASELINES = ("supernet", "ssrnet")  # models of that folder that are no networks of their own
-SEARCHED_NETWORKS = ("searched", "random")  # made by a search, not defined by a file
+SEARCHED = "searched"  # the network that the search finds
 
 
 def network_kind(network: str) -> str:
-    """Return the kind of a network: searched, random, published (a genotype file) or baseline (an mmengine file).
+    """Return the kind of a network: searched, its selector, published (a genotype file) or baseline (an mmengine file).
 
     Raises:
         UserError: There is neither a genotype nor a baseline of that name.
     """
-    if network in SEARCHED_NETWORKS:
-        return network
+    if network == SEARCHED:
+        return SEARCHED
+    if found := selection(network):
+        return found[0]
     for kind, (folder, suffix) in NETWORK_FOLDERS.items():
         if network in _names(folder, suffix) - set(NOT_BASELINES):
             return kind
-    raise _unknown("network", network, [*SEARCHED_NETWORKS, *network_names()])
+    raise _unknown("network", network, [SEARCHED, *plugin_names("selector"), *network_names()])
+
+
+def selection(network: str) -> tuple[str, int] | None:
+    """Return the selector of a network and the number of its draw, such as `random` and 2 for `random_2`, or None."""
+    name, _, number = network.rpartition("_")
+    if name in plugin_names("selector") and re.fullmatch(r"[2-9]|[1-9]\d+", number):
+        return name, int(number)
+    return (network, 1) if network in plugin_names("selector") else None
+
+
+def follows_search(network: str) -> bool:
+    """Return whether a network is made for each search: that which it finds, and those compared with it."""
+    return network == SEARCHED or selection(network) is not None
 
 
 def network_names() -> list[str]:

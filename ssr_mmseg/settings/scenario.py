@@ -13,7 +13,7 @@ from typing import Any
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.cost_targets import first_target, hold_of, target_key
 from ssr_mmseg.settings.overrides import merge
-from ssr_mmseg.settings.project_files import SEARCHED_NETWORKS, network_names
+from ssr_mmseg.settings.project_files import follows_search, network_names
 from ssr_mmseg.utils.errors import UserError
 
 CELLS = "ablation/"  # prefix of the names of ablation cells
@@ -126,10 +126,10 @@ def searches(config: dict, dataset: str) -> list[str]:
 
 @cached
 def table_networks(config: dict, dataset: str) -> list[TableNetwork]:
-    """Return the networks of a dataset's table, in its order: `searched` and `random` once per search."""
+    """Return the networks of a dataset's table, in its order: those that follow a search once per search."""
     networks = []
     for network in config["networks"]:
-        for name in searches(config, dataset) if network in SEARCHED_NETWORKS else [dataset]:
+        for name in searches(config, dataset) if follows_search(network) else [dataset]:
             networks.append(TableNetwork(network + name.removeprefix(dataset), network, name))
     return networks
 

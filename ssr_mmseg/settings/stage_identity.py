@@ -29,7 +29,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     data = settings["dataset"]
 
     def input_identity(other: str) -> str:
-        return stage_identity(config, other, dataset, seed, network if other == "retrain" else "")
+        return stage_identity(config, other, dataset, seed, network if other in ("retrain", "select") else "")
 
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
@@ -47,8 +47,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["config"] = project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))
     elif stage == "discretize":
         parts |= {"search": input_identity("search"), "discretize": settings["discretize"]}
-    elif stage == "sample":
-        parts |= {"seed": seed, "like": input_identity("discretize")}
+    elif stage == "select":
+        parts |= {"seed": seed, "network": network, "like": input_identity("discretize")}
     elif stage == "retrain":
         own = {key: value for key, value in settings["retrain"].items() if key != "weights"}
         parts |= {"seed": seed, "retrain": own, "train_split": data["train_split"]}
@@ -91,4 +91,4 @@ def _network_identity(network: str, input_identity: Callable[[str], str]) -> Any
     file = project_files.network_file(network)
     if file is not None and file.suffix == ".py":
         return project_files.mmengine_digest(file)
-    return cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "sample")
+    return cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "select")

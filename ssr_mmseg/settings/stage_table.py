@@ -118,11 +118,11 @@ STAGES: dict[str, Stage] = {
             {"genotype": paths.GENOTYPE, "report": paths.DISCRETIZATION},
         ),
         Stage(
-            "sample",
+            "select",
             1,
-            "ssr_mmseg.stages.discretize:sample",
-            "draw a random genotype of about the same cost as the searched one",
-            {"genotype": paths.RANDOM_GENOTYPE},
+            "ssr_mmseg.stages.select:select",
+            "choose another genotype of about the same cost as the searched one",
+            {"genotype": paths.SELECTED},
         ),
         Stage(
             "retrain",

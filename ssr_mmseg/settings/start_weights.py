@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.project_files import SEARCHED_NETWORKS, network_names
+from ssr_mmseg.settings.project_files import follows_search, network_names
 from ssr_mmseg.settings.scenario import ablation_cells, for_dataset, scenarios, table_networks
 from ssr_mmseg.utils.errors import UserError
 
@@ -42,7 +42,9 @@ def training_of(config: dict, path: Path) -> Training | None:
     match = re.fullmatch(pattern, str(path))
     if match is None or not re.fullmatch(r"0|[1-9]\d*", match["seed"]):
         return None
-    if match["dataset"] not in scenarios(config) or match["network"] not in (*SEARCHED_NETWORKS, *network_names()):
+    if match["dataset"] not in scenarios(config) or not (
+        follows_search(match["network"]) or match["network"] in network_names()
+    ):
         return None
     return match["dataset"], int(match["seed"]), match["network"]
 

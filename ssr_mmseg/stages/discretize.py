@@ -1,17 +1,13 @@
-"""The stages `discretize`, which turns survivors into a genotype, and `sample`, which draws one for comparison."""
+"""Stage `discretize`: turn the options that survived a search into a genotype."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
+from ssr_mmseg.architecture.genotype import build_genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.macs_formulas import genotype_macs
-from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.search.cost_target import towards_target
 from ssr_mmseg.search.step import architecture_state
@@ -21,8 +17,6 @@ from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
-
-DRAWS = 2000  # random genotypes, of which the one with the nearest cost is taken
 
 
 def discretize(config: dict, dataset: str, seed: int) -> None:
@@ -76,28 +70,3 @@ def undecided_groups(architecture: ArchitectureParameters) -> dict[str, list[dic
             entry = {"group": index, "survivors": int(counts[tuple(index)]), "given_up": round(1 - float(p.max()), 6)}
             result.setdefault(gate, []).append(entry)
     return result
-
-
-def sample(config: dict, dataset: str, seed: int) -> None:
-    """Write the random genotype with the cost nearest to the searched genotype's, among a fixed number of draws."""
-    options = settings.for_dataset(config, dataset)
-    manifest = read_manifest(settings.manifest_path(config, dataset))
-    classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
-    searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))
-    space = SearchSpace.from_settings(options["search"])
-
-    def macs(genotype: Genotype) -> float:
-        return genotype_macs(genotype, classes, size)
-
-    measure = macs if options["search"]["cost"]["type"] == "macs" else search_cost(config, dataset).of
-    genotype = random_genotype_like(space, measure(searched), measure, seed)
-    genotype.write(Path(paths.RANDOM_GENOTYPE.format(dataset=dataset, seed=seed)))
-
-
-def random_genotype_like(
-    space: SearchSpace, cost: float, measure: Callable[[Genotype], float], seed: int, draws: int = DRAWS
-) -> Genotype:
-    """Return, of `draws` uniform draws from the space, the genotype for which `measure` is nearest to `cost`."""
-    generator = np.random.default_rng(seed)
-    drawn = [build_genotype(space, random_choice(space, generator), f"random, seed {seed}") for _ in range(draws)]
-    return min(drawn, key=lambda genotype: abs(measure(genotype) - cost))

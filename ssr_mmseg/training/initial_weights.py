@@ -10,6 +10,7 @@ from mmseg.registry import HOOKS
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.settings.project_files import SEARCHED, follows_search
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.hooks.state_hook import StateHook
 from ssr_mmseg.training.pretrained import (
@@ -27,7 +28,6 @@ from ssr_mmseg.training.pretrained import (
 from ssr_mmseg.utils import distributed
 from ssr_mmseg.utils.errors import UserError
 
-GENOTYPES = {"searched": "discretize", "random": "sample"}  # folders of the genotypes that a search makes
 REMEDY = "to fine-tune that network, copy its genotype to config/genotypes/NAME.json and configure the network NAME"
 
 
@@ -142,9 +142,11 @@ def _check_genotype(path: Path, genotype: str) -> None:
 
     Their shapes alone do not tell, because they do not depend on dilations and resolutions.
     """
-    match = re.fullmatch(r"(.*/seed\d+)/retrain/(searched|random)/weights\.pth", path.as_posix())
-    other = Path(match[1]) / GENOTYPES[match[2]] / "genotype.json" if match else None
-    if other and other.is_file() and Genotype.read(other).stages != Genotype.read(genotype).stages:
+    match = re.fullmatch(r"(.*/seed\d+)/retrain/(\w+)/weights\.pth", path.as_posix())
+    if match is None or not follows_search(match[2]):
+        return
+    other = Path(match[1]) / ("discretize" if match[2] == SEARCHED else f"select/{match[2]}") / "genotype.json"
+    if other.is_file() and Genotype.read(other).stages != Genotype.read(genotype).stages:
         raise UserError(f"{path} has the weights of the genotype {other}, which differs from {genotype}; {REMEDY}")
 
 

@@ -9,10 +9,11 @@ from extending_page import FILES
 from ssr_mmseg.costs import COSTS
 from ssr_mmseg.profiling.backends import BACKENDS
 from ssr_mmseg.search.regularizers import REGULARIZERS
+from ssr_mmseg.search.selectors import SELECTORS
 from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS
 from ssr_mmseg.utils.registry import import_modules
 
-REGISTRIES = (BACKENDS, BATCH_TRANSFORMS, COSTS, REGULARIZERS)
+REGISTRIES = (BACKENDS, BATCH_TRANSFORMS, COSTS, REGULARIZERS, SELECTORS)
 
 
 @pytest.fixture

@@ -13,21 +13,24 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import build_genotype, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
 from ssr_mmseg.costs import build_cost
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.regularizers import REGULARIZERS
-from ssr_mmseg.settings import paths
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.scenario import searches
 from ssr_mmseg.stages.profile import profile
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.stages.select import select
 from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 REGULARIZER = "ssr_mmseg/search/regularizers/variance.py"
+SELECTOR = "ssr_mmseg/search/selectors/deepest.py"
 COST = "ssr_mmseg/costs/weights.py"
 BACKEND = "ssr_mmseg/profiling/backends/exported.py"
 TRANSFORM = "ssr_mmseg/training/data/batch_transforms/gray.py"
@@ -52,7 +55,7 @@ def prepared(here) -> Path:
 
 
 def test_the_page_has_these_examples():
-    assert sorted(FILES) == sorted([REGULARIZER, COST, BACKEND, TRANSFORM, BASELINE, DATASET_TYPE])
+    assert sorted(FILES) == sorted([REGULARIZER, SELECTOR, COST, BACKEND, TRANSFORM, BASELINE, DATASET_TYPE])
 
 
 def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
@@ -69,6 +72,25 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
     assert metrics["cost"]["unit"] == "weights"
     assert metrics["cost"]["target"] == pytest.approx(0.6 * metrics["cost"]["expected"] / metrics["cost_ratio"])
     assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
+
+
+def test_a_selector_chooses_a_network_of_the_searched_ones_cost(add, prepared, monkeypatch):
+    add(SELECTOR)
+    monkeypatch.setattr(project_files, "plugin_names", lambda kind: ("deepest",))  # reads the package's own folder
+    config = experiment()
+    one = Experiment(config, DATASET, 0)
+    searched = build_genotype(one.space, random_choice(one.space, np.random.default_rng(0)))
+    searched.write(Path(paths.GENOTYPE.format(dataset=DATASET, seed=0)))
+    chosen = []
+    for name in ("deepest", "deepest_2"):
+        select(config, DATASET, 0, name)
+        path = Path(paths.SELECTED.format(dataset=DATASET, seed=0, network=name))
+        chosen.append(Genotype.read(path))
+    macs = [genotype_macs(genotype, one.classes, one.size) for genotype in (searched, *chosen)]
+    assert macs[1:] == pytest.approx([macs[0]] * 2, rel=0.05)
+    for genotype in chosen:
+        assert [len(stage.blocks) for stage in genotype.stages] == [2, 2]
+    assert chosen[0] != chosen[1]
 
 
 def test_a_regularizer_may_be_in_a_module_that_the_mmengine_config_imports(prepared, monkeypatch, request):

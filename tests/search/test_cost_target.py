@@ -12,8 +12,9 @@ from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.discretize import discretize, sample
+from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.stages.select import select
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
@@ -63,8 +64,9 @@ def test_the_random_network_has_the_same_cost(workplace):
     table_for(config)
     search(config, DATASET, 0, 0)
     discretize(config, DATASET, 0)
-    sample(config, DATASET, 0)
-    genotypes = [Genotype.read(p.format(dataset=DATASET, seed=0)) for p in (paths.GENOTYPE, paths.RANDOM_GENOTYPE)]
+    select(config, DATASET, 0, "random")
+    names = {"dataset": DATASET, "seed": 0, "network": "random"}
+    genotypes = [Genotype.read(pattern.format(**names)) for pattern in (paths.GENOTYPE, paths.SELECTED)]
     measured = [search_cost(config, DATASET).of(genotype) for genotype in genotypes]
     assert measured[0] == pytest.approx(9.0, rel=TOLERANCE), "even if most groups are undecided"
     assert measured[1] == pytest.approx(measured[0], rel=0.02)

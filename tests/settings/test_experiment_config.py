@@ -13,7 +13,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.utils.errors import UserError
 
-STAGES = ("prepare", "search", "discretize", "sample", "retrain", "evaluate", "profile")
+STAGES = ("prepare", "search", "discretize", "select", "retrain", "evaluate", "profile")
 NESTED = st.recursive(
     st.integers() | st.lists(st.integers(), max_size=2),
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
@@ -182,8 +182,8 @@ def test_identity_ignores_the_order_of_keys(config):
     ("path", "value", "stages"),
     [
         ("datasets.streets.options.seed", 1, set(STAGES)),
-        ("search.epochs", 5, {"search", "discretize", "sample", "retrain", "evaluate", "profile"}),
-        ("discretize.undecided", "refuse", {"discretize", "sample", "retrain", "evaluate", "profile"}),
+        ("search.epochs", 5, {"search", "discretize", "select", "retrain", "evaluate", "profile"}),
+        ("discretize.undecided", "refuse", {"discretize", "select", "retrain", "evaluate", "profile"}),
         ("retrain.epochs", 11, {"retrain", "evaluate"}),
         ("evaluate.frames", 5, {"evaluate"}),
         ("profile.runs", 21, {"profile"}),

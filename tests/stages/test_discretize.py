@@ -1,20 +1,16 @@
-from functools import partial
-
-import numpy as np
 import pytest
 import torch
 import yaml
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.base import TOLERANCE
-from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.experiment.cost import search_cost
 from ssr_mmseg.search.cost_target import towards_target
 from ssr_mmseg.settings import paths
-from ssr_mmseg.stages.discretize import discretize, random_genotype_like
+from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
@@ -116,16 +112,3 @@ def test_an_argmax_near_the_target_is_kept(config):
     choice = gates.choice()
     assert towards_target(gates, choice, cost) == []
     assert build_genotype(gates.space, choice).stages == build_genotype(gates.space, gates.choice()).stages
-
-
-def test_a_random_genotype_is_drawn_by_the_seed_and_near_the_wanted_cost():
-    space = SearchSpace.from_settings(settings.read_config(paths.PROJECT / settings.DEFAULTS)["search"])
-    size = (96, 192)
-    for target in (
-        genotype_macs(build_genotype(space, random_choice(space, np.random.default_rng(s))), 11, size) for s in (7, 8)
-    ):
-        macs = partial(genotype_macs, classes=11, size=size)
-        drawn = random_genotype_like(space, target, macs, seed=1, draws=300)
-        assert macs(drawn) == pytest.approx(target, rel=0.02)
-        assert drawn == random_genotype_like(space, target, macs, seed=1, draws=300)
-        assert drawn != random_genotype_like(space, target, macs, seed=2, draws=300)

@@ -71,8 +71,9 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
             "provenance": PROVENANCE,
         }
         files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
-    for pattern in (paths.GENOTYPE, paths.RANDOM_GENOTYPE):
-        build_genotype(space, random_choice(space, generator)).write(Path(pattern.format(dataset=dataset, seed=seed)))
+    for pattern in (paths.GENOTYPE, paths.SELECTED):
+        path = pattern.format(dataset=dataset, seed=seed, network="random")
+        build_genotype(space, random_choice(space, generator)).write(Path(path))
     groups = {"operator": {"exist": 4, "decided": 3}}
     end = {"gap": 10.0, "gates_decided": 0.75, "groups": groups, "relaxed_miou": 40.0, "one_hot_miou": 30.0}
     files.write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), {"hours": 1.2, "peak_gb": 3.0, "end": end})

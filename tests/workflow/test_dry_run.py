@@ -27,7 +27,7 @@ def planned(call):
 
 
 def counts(search=1, shrink=0, networks=5, random=1, gap=1):
-    once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "sample": random, "gap": gap}
+    once = {"prepare": 1, "search": search, "shrink": shrink, "discretize": search, "select": random, "gap": gap}
     jobs = {**once, **dict.fromkeys(("retrain", "evaluate", "profile"), networks)}
     jobs |= dict.fromkeys(("table", "summary", "report", "all"), 1)
     return {rule: number for rule, number in jobs.items() if number}
@@ -56,7 +56,8 @@ def test_every_rule_runs_and_a_second_call_has_nothing_to_do(finished):
     stages = ["prepare/dataset.json"]
     for stage in ("search", "shrink1"):
         stages += [f"seed0/{stage}/metrics.json", f"seed0/{stage}/state.pth"]
-    stages += ["seed0/discretize/discretization.json", "seed0/discretize/genotype.json", "seed0/sample/genotype.json"]
+    stages += ["seed0/discretize/discretization.json", "seed0/discretize/genotype.json"]
+    stages += ["seed0/select/random/genotype.json"]
     stages += ["seed0/gap.json"]
     for network in ("searched", "random", "erfnet"):
         stages += [f"seed0/retrain/{network}/{name}" for name in ("config.py", "training.json", "weights.pth")]

@@ -18,6 +18,7 @@ from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
+from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 from ssr_mmseg.utils import files
@@ -152,8 +153,9 @@ def last_state(wildcards) -> str:
 
 def genotype(wildcards) -> list[str]:
     """Return the genotype of a network, if the workflow makes it; other networks are defined by project files."""
-    genotypes = {"searched": paths.GENOTYPE, "random": paths.RANDOM_GENOTYPE}
-    return [genotypes[wildcards.network]] if wildcards.network in genotypes else []
+    if not follows_search(wildcards.network):
+        return []
+    return [paths.SELECTED if selection(wildcards.network) else paths.GENOTYPE]
 
 
 def start_weights(wildcards) -> list[str]:
@@ -197,11 +199,11 @@ def report_inputs(_) -> list[str]:
     """Return all results that the page and the figures show."""
     seeds, networks = CONFIG["seeds"], CONFIG["networks"]
     inputs = table_inputs(_)
-    if {"searched", "random"} & set(networks):
+    if any(map(follows_search, networks)):
         inputs += [path for dataset in searched_scenarios() for seed in seeds for path in stage_metrics(dataset, seed)]
         inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=searched_scenarios(), seed=seeds)
-    if "random" in networks:
-        inputs += expand(paths.RANDOM_GENOTYPE, dataset=searched_scenarios(), seed=seeds)
+    selected = [network for network in networks if selection(network)]
+    inputs += expand(paths.SELECTED, dataset=searched_scenarios(), seed=seeds, network=selected)
     return inputs
 
 

@@ -1,4 +1,4 @@
-# Genotypes: that of the options that survived the search, and a random one of about the same cost.
+# Genotypes: that of the options that survived the search, and others of about the same cost to compare it with.
 
 
 rule discretize:
@@ -21,15 +21,15 @@ rule discretize:
         command("discretize")
 
 
-rule sample:
+rule select:
     input:
         manifest,
         latency_table,
         paths.GENOTYPE,
     output:
-        **STAGES["sample"].outputs,
+        **STAGES["select"].outputs,
     log:
-        STAGES["sample"].log,
+        STAGES["select"].log,
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
@@ -37,6 +37,6 @@ rule sample:
         mem_mb=4000,
         runtime="30m",
     params:
-        cfg=cfg("sample"),
+        cfg=cfg("select"),
     shell:
-        command("sample")
+        command("select")
