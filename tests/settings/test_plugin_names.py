@@ -9,11 +9,12 @@ from ssr_mmseg import settings
 from ssr_mmseg.costs import COSTS
 from ssr_mmseg.profiling.backends import BACKENDS
 from ssr_mmseg.search.regularizers import REGULARIZERS
+from ssr_mmseg.search.selectors import SELECTORS
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.plugin_names import FOLDERS, plugin_names
 from ssr_mmseg.utils.errors import UserError
 
-REGISTRIES = {"regularizer": REGULARIZERS, "cost": COSTS, "backend": BACKENDS}
+REGISTRIES = {"regularizer": REGULARIZERS, "selector": SELECTORS, "cost": COSTS, "backend": BACKENDS}
 
 
 @pytest.mark.parametrize("kind", FOLDERS)

@@ -54,8 +54,8 @@ class Experiment(Section):
         max_length=1000,
         description="Rows of the table, all trained by the same recipe. `searched`: what the search finds. `random` "
         "(and `random_2`, `random_3` … for more draws): a random network of the space with about its cost. `uniform`: "
-        "a network of that cost that nobody searched, with equal widths. Any other name is a genotype `config/genotypes/<name>.json` "
-        "or a baseline `config/mmseg/_base_/models/<name>.py`.",
+        "a network of that cost that nobody searched, with equal widths. Any other name is a genotype "
+        "`config/genotypes/<name>.json` or a baseline `config/mmseg/_base_/models/<name>.py`.",
     )
     datasets: dict[Name, DatasetEntry] = Field(
         min_length=1,
