@@ -69,7 +69,7 @@ def main() -> None:
     for name in arguments.only or lines:
         file = configs / f"{name}.py"
         file.write_text(f"_base_ = [{base!r}]\n{lines[name]}\n", encoding="utf-8")
-        datasets[name] = camvid | {"retrain": {"config": file.as_posix(), "epochs": arguments.epochs}}
+        datasets[name] = camvid | {"retrain": {"config": file.as_posix(), "epochs": arguments.epochs, "min_steps": 1}}
     config.pop("ablation", None)
     config |= {"datasets": datasets, "seeds": arguments.seeds, "networks": [arguments.network]}
     config["profile"] |= {"sizes": [], "runs": 1, "seconds": 0.1}  # speed is not compared

@@ -48,6 +48,7 @@ def configuration(arguments: argparse.Namespace) -> dict:
                 "epochs": arguments.epochs,
                 "shrink_stages": arguments.stages,
                 "shrink_epochs": arguments.epochs,
+                "min_steps": 1,  # not more epochs than asked for
                 "batch_size": arguments.batch,
             },
             "threads": {"search": arguments.threads},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.project_files import follows_search
 from ssr_mmseg.settings.scenario import searches, table_networks
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
@@ -57,7 +58,9 @@ def result_warnings(config: dict) -> list[str]:
 
 
 def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
-    """Yield the warnings about the searches of a dataset."""
+    """Yield the warnings about the searches of a dataset, if a configured network depends on them."""
+    if not any(map(follows_search, config["networks"])):
+        return  # there may be results of another configuration
     for scenario in searches(config, dataset):
         search = settings.for_dataset(config, scenario)["search"]
         try:

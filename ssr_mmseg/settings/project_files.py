@@ -29,8 +29,8 @@ def network_kind(network: str) -> str:
     """
     if network == SEARCHED:
         return SEARCHED
-    if found := selection(network):
-        return found[0]
+    if chosen := selection(network):
+        return chosen[0]
     for kind, (folder, suffix) in NETWORK_FOLDERS.items():
         if network in _names(folder, suffix) - set(NOT_BASELINES):
             return kind

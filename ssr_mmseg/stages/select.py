@@ -28,11 +28,11 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
         UserError: There is no such selector, the dataset has not been prepared, or the search has not ended.
     """
     options = settings.for_dataset(config, dataset)
-    found = selection(network)
-    if found is None:
+    choice = selection(network)
+    if choice is None:
         known = ", ".join(sorted(SELECTORS.module_dict))
         raise UserError(f"network {network} is not one that a selector chooses; the selectors are: {known}")
-    name, draw = found
+    name, draw = choice
     manifest = read_manifest(settings.manifest_path(config, dataset))
     classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
     searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))

@@ -98,13 +98,12 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
         "train_hours": training["hours"],
         "commit": training["provenance", "commit"],
     }
-    doubts: list[str] = []
+    doubts = accuracy_doubts(evaluation[best_split(evaluation), "iou"])
     if common["kind"] == "searched":
-        common |= search_columns(network.scenario, seed)
         gap = Result(paths.GAP.format(dataset=network.scenario, seed=seed))
-        doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou")))
-    tested = "test" if evaluation["test"] else "val"
-    common["warnings"] = "; ".join([*doubts, *accuracy_doubts(evaluation[tested, "iou"])]) or None
+        common |= search_columns(gap)
+        doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou"))) + doubts
+    common["warnings"] = "; ".join(doubts) or None
     dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
         rounded(common | cost | (accuracy_columns(evaluation) if size == dataset_size else {}) | measured)
@@ -124,9 +123,14 @@ def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any], d
         yield [height, width], {"input_size": f"{height}x{width}", **columns}, measured
 
 
+def best_split(evaluation: Result) -> str:
+    """Return the split whose accuracy counts: test, or val if the test labels are not public."""
+    return "test" if evaluation["test"] else "val"
+
+
 def accuracy_columns(evaluation: Result) -> dict[str, Any]:
     """Return mIoU on both splits, and pixel accuracy on test, or on val if the test labels are not public."""
-    best = "test" if evaluation["test"] else "val"
+    best = best_split(evaluation)
     return {
         "miou_val": evaluation["val", "miou"],
         "miou_test": evaluation["test", "miou"] if best == "test" else None,
@@ -134,9 +138,8 @@ def accuracy_columns(evaluation: Result) -> dict[str, Any]:
     }
 
 
-def search_columns(dataset: str, seed: int) -> dict[str, Any]:
+def search_columns(gap: Result) -> dict[str, Any]:
     """Return the hours and memory of a search, and how discrete the supernet was at its end."""
-    gap = Result(paths.GAP.format(dataset=dataset, seed=seed))
     return {
         "search_hours": gap["hours"],
         "search_peak_gb": gap["peak_gb"],

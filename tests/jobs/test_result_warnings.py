@@ -114,6 +114,12 @@ def test_a_search_without_shrinking_is_told_to_shrink(config):
     assert warning.endswith("; set search.shrink to true")
 
 
+def test_a_search_that_no_configured_network_depends_on_is_not_mentioned(config):
+    write_search("town@0.5", 0, UNDECIDED)
+    assert len(result_warnings(settings.complete({**config, "networks": ["uniform"]}))) == 1
+    assert result_warnings(settings.complete({**config, "networks": ["erfnet"]})) == []
+
+
 def test_the_status_has_the_warnings(config):
     write_evaluation("town", 0, "erfnet", test=ONE)
     (warning,) = result_warnings(config)

@@ -13,7 +13,7 @@ NEAR = 0.02  # relative distance from the target at which the deepest network is
 
 @SELECTORS.register_module(name="uniform")
 class UniformNetwork(Selector):
-    """Blocks at resolution 1 whose dilations are those of the space in turn, beginning anew in each stage.
+    """Blocks at resolution 1 whose dilations are those of the space in turn, starting over in each stage.
 
     All blocks have the same mid and the same out width, as numbers of options, at most one option apart. Of the depths
     at which such a network has about the target's cost, the greatest are taken. It is the same for all seeds and draws.

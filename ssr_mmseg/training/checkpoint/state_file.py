@@ -59,8 +59,8 @@ def load_state(path: Path) -> dict[str, Any]:
     except DamagedStateError:
         raise
     except Exception as error:
-        told = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # torch puts advice before what is wrong
-        problem = told.splitlines()[0][:200] if told else type(error).__name__
+        cause = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # torch puts its advice before the cause
+        problem = cause.splitlines()[0][:200] if cause else type(error).__name__
         raise DamagedStateError(
             f"{path} is not a readable state file ({problem}); delete it and run the stage again"
         ) from error
