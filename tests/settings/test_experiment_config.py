@@ -211,8 +211,8 @@ def test_the_seed_affects_every_stage_except_prepare(config):
 
 
 def test_every_network_has_its_own_identity(config):
-    distinct = {identities(config, network=network)["retrain"] for network in config["networks"]}
-    assert len(distinct) == len(config["networks"])
+    networks = [*config["networks"], "random_2", "uniform"]
+    assert len({identities(config, network=network)["retrain"] for network in networks}) == len(networks)
 
 
 def test_an_override_affects_only_its_dataset(config):
