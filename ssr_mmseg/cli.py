@@ -12,6 +12,7 @@ from ssr_mmseg import __version__, commands, settings
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.progress import recorded
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.weights_only import force_weights_only
@@ -25,7 +26,7 @@ REMEDIES = {
 }
 
 
-NETWORK = "searched, or the name of a selector (random, uniform), a genotype or a baseline"
+NETWORK = f"searched, {', '.join(plugin_names('selector'))}, or the name of a genotype or a baseline"
 
 
 def _size(text: str) -> tuple[int, int]:
