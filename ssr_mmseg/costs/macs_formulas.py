@@ -84,8 +84,14 @@ def expected_macs(
     return total + aggregation_macs((stage_widths[0], stage_widths[1]), classes, size)
 
 
-def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head: str = "aggregation") -> int:
+def genotype_macs(
+    genotype: Genotype, classes: int, size: tuple[int, int], head: str = "aggregation", **channels: int
+) -> int:
     """Count the multiply-adds of a genotype's network for one image of `size` (height, width), block by block.
+
+    Args:
+        head: `search` for the search head, `aggregation` for the aggregation head.
+        channels: Widths of the aggregation head that differ from the paper's: see `aggregation_macs`.
 
     Raises:
         UserError: The height or the width is not a multiple of 8.
@@ -104,7 +110,7 @@ def genotype_macs(genotype: Genotype, classes: int, size: tuple[int, int], head:
     total += 9 * widths[0] * (genotype.stages[1].channels - widths[0]) * _pixels(size, 8)
     if head == "search":
         return total + search_head_macs(widths[1], classes, size)
-    return total + aggregation_macs((widths[0], widths[1]), classes, size)
+    return total + aggregation_macs((widths[0], widths[1]), classes, size, **channels)
 
 
 def reference_macs(space: SearchSpace, classes: int, size: tuple[int, int]) -> float:

@@ -1,19 +1,19 @@
 """Segmentation quality: mIoU, per-class IoU and pixel accuracy, at the labels' original size."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from mmseg.evaluation import IoUMetric
-from torch.utils.data import DataLoader
 
 from ssr_mmseg.datasets.transforms import IGNORED
 
 
 @torch.no_grad()
 def evaluate_model(
-    model: BaseModel, loader: DataLoader, classes: list[str], watch: Callable[[int, object], None] | None = None
+    model: BaseModel, loader: Iterable[Any], classes: list[str], watch: Callable[[int, object], None] | None = None
 ) -> dict:
     """Segment every image of a loader and compare the predictions with the labels.
 

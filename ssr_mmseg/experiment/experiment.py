@@ -61,17 +61,18 @@ class Experiment:
         config: A completed experiment configuration.
         dataset: Name of a scenario whose dataset is prepared.
         seed: Seed of initialization, order and augmentation.
+        overrides: Settings merged over those of the scenario.
 
     Raises:
         UserError: The dataset is not configured or not prepared.
     """
 
-    def __init__(self, config: dict, dataset: str, seed: int) -> None:
+    def __init__(self, config: dict, dataset: str, seed: int, overrides: dict | None = None) -> None:
         forbid_unpickling()
         init_default_scope("mmseg")
         self.config = config
         self._passed: set[NamedConfig] = set()
-        self.settings = settings.for_dataset(config, dataset)
+        self.settings = settings.merge(settings.for_dataset(config, dataset), overrides or {})
         self.dataset = dataset
         self.seed = seed
         self.device = resolve_device(self.settings["device"])
@@ -139,14 +140,21 @@ class Experiment:
         """The splits that networks are retrained on."""
         return self.settings["dataset"]["train_split"].split("+")
 
-    def evaluation_loader(self, split: str, part: str = "retrain") -> DataLoader:
-        """Build the loader of a split's images, one by one and in order, at the network's input size.
+    def evaluation_loader(
+        self, split: str, part: str = "retrain", batch_size: int = 1, images: int | None = None
+    ) -> DataLoader:
+        """Build the loader of a split's images, in order, at the network's input size.
 
         Args:
             part: Whose mmengine config has the pipeline, in `val_dataloader`: `retrain` or `search`.
+            images: Number of images, spread evenly over the split; all by default.
         """
         dataset = self.data.split(split, self._read(part), "val_dataloader")
-        loader = {"batch_size": 1, "num_workers": 0, "sampler": {"type": "OrderedSampler"}, "dataset": dataset}
+        count = self.data.image_count([split])
+        if images is not None and images < count:
+            dataset["indices"] = [number * count // images for number in range(images)]
+        sampler = {"type": "OrderedSampler"}
+        loader = {"batch_size": batch_size, "num_workers": 0, "sampler": sampler, "dataset": dataset}
         return Runner.build_dataloader(loader)
 
     def search_runner(
@@ -184,6 +192,8 @@ class Experiment:
             "train_cfg.size": cost["size"],
             "train_cfg.table": cost["table"],
         }
+        if search["training"] == "single_path":
+            changes["train_cfg.type"] = "SinglePathLoop"
         fit_schedulers(config, total, self.search_length.steps_per_epoch)
         self._lay_over(config, changes, ["train"], search["batch_size"], hooks)
         if dist.is_main_process():
@@ -221,6 +231,14 @@ class Experiment:
             "load_from": config.get("load_from"),
         }
         config["custom_hooks"] = [*config["custom_hooks"], initial]
+        return self._runner(config, work, progress)
+
+    def candidate_runner(self, network: str, genotype: Genotype, work: Path, progress: Path) -> Runner:
+        """Build the runner that trains a candidate of a selector from scratch, without validation."""
+        config = self.retrain_config(network, genotype)
+        hooks = Hooks(config["custom_hooks"])
+        hooks.drop("ValidationHook")
+        config["custom_hooks"] = list(hooks)
         return self._runner(config, work, progress)
 
     def _read(self, part: str, backbone: str | None = None) -> Config:

@@ -7,7 +7,8 @@ from typing import Any
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings.project_files import follows_search, selection
-from ssr_mmseg.settings.scenario import cells, table_networks
+from ssr_mmseg.settings.scenario import cells, supernet_scenario, table_networks
+from ssr_mmseg.settings.selector_supernets import needed_supernets
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 
 JOINED = ("table", "summary", "report")  # made by default; figures, peers and the ablation are made on request
@@ -117,6 +118,8 @@ def _seed_jobs(
     if any(map(follows_search, networks)):
         yield from search_jobs(config, dataset, seed)
         yield Job("discretize", dataset, seed)
+    for kind in needed_supernets(networks):
+        yield from search_jobs(config, supernet_scenario(dataset, kind), seed)
     for network in networks:
         if selection(network):
             yield Job("select", dataset, seed, network)

@@ -1,13 +1,13 @@
 """Keep the cost target reachable: a network among the surviving options must cost within `TOLERANCE` of the target."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 
 from ssr_mmseg.architecture.gates import ArchitectureParameters
-from ssr_mmseg.architecture.genotype import build_genotype
-from ssr_mmseg.architecture.search_space import GATES
+from ssr_mmseg.architecture.genotype import Genotype, build_genotype
+from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.costs.base import TOLERANCE, Cost
 
 
@@ -23,26 +23,49 @@ def towards_target(architecture: ArchitectureParameters, choice: dict[str, np.nd
     Returns:
         The changes: gate, group and new option.
     """
-    space = architecture.space
     log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
+    return approach_target(architecture.space, log_p, choice, cost.of, cost.target, TOLERANCE)
+
+
+def approach_target(
+    space: SearchSpace,
+    values: Mapping[str, np.ndarray],
+    choice: dict[str, np.ndarray],
+    measure: Callable[[Genotype], float],
+    target: float,
+    tolerance: float,
+) -> list[dict]:
+    """Change a choice step by step until its cost is within a tolerance of the target, or no change brings it nearer.
+
+    Each step makes the change with the least loss of value per gain in cost.
+
+    Args:
+        values: Value of every option by gate, (*groups, options); −∞ for one that may not be chosen.
+        choice: The options with the largest values; changed in place.
+        measure: Returns the cost of a network.
+        tolerance: Relative distance from the target.
+
+    Returns:
+        The changes: gate, group and new option.
+    """
 
     def miss(candidate: Mapping[str, np.ndarray]) -> float:
-        return abs(cost.of(build_genotype(space, candidate)) / cost.target - 1)
+        return abs(measure(build_genotype(space, candidate)) / target - 1)
 
     moved, distance = [], miss(choice)
-    while distance > TOLERANCE:
+    while distance > tolerance:
         best: tuple[float, float, str, tuple, int] | None = None
-        for gate, alive in architecture.alive.items():
-            counts = alive.sum(dim=-1)
-            for group in map(tuple, torch.nonzero(counts > 1).tolist()):
+        for gate, value in values.items():
+            alive = np.isfinite(value)
+            for group in map(tuple, np.argwhere(alive.sum(axis=-1) > 1).tolist()):
                 if GATES[gate].parent == "operator" and choice["operator"][group[0]] != group[1]:
                     continue  # the groups of an operator that is not chosen
-                for option in torch.nonzero(alive[group]).flatten().tolist():
+                for option in np.flatnonzero(alive[group]).tolist():
                     changed = {**choice, gate: choice[gate].copy()}
                     changed[gate][group] = option
                     after = miss(changed)
                     if after < distance - 1e-9:
-                        given_up = max(log_p[gate][group][choice[gate][group]] - log_p[gate][group][option], 0.0)
+                        given_up = max(value[group][choice[gate][group]] - value[group][option], 0.0)
                         candidate = (given_up / (distance - after), after, gate, group, option)
                         best = candidate if best is None or candidate < best else best
         if best is None:

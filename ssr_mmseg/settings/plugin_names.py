@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
+from typing import Any
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
@@ -21,6 +22,18 @@ def plugin_names(kind: str) -> tuple[str, ...]:
     """Return the names under which the files of a kind of plug-in register their classes."""
     files = sorted((paths.PACKAGE / FOLDERS[kind]).glob("*.py"))
     return tuple(sorted({name for file in files for name in _registered_names(file.read_text(encoding="utf-8"))}))
+
+
+@cache
+def class_literal(kind: str, name: str, attribute: str) -> Any:
+    """Return the literal value of a class attribute of the plug-in of that name; None if the class does not set it."""
+    for file in sorted((paths.PACKAGE / FOLDERS[kind]).glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and name in _names_of(node):
+                for part in node.body:
+                    if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == attribute:
+                        return ast.literal_eval(part.value)
+    return None
 
 
 def check_plugin_name(kind: str, name: str, origin: str) -> None:
@@ -44,12 +57,16 @@ def check_plugin_name(kind: str, name: str, origin: str) -> None:
 
 
 def _registered_names(source: str) -> Iterator[str]:
-    """Yield the names in `@REGISTRY.register_module(name=...)`: a text, a list of texts, or by default the class's."""
+    """Yield the names that the classes of a file are registered under."""
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for call in node.decorator_list:
-            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".register_module"):
-                values = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "name"]
-                names = values[0] if values else node.name
-                yield from [names] if isinstance(names, str) else names
+        if isinstance(node, ast.ClassDef):
+            yield from _names_of(node)
+
+
+def _names_of(node: ast.ClassDef) -> Iterator[str]:
+    """Yield the names in `@REGISTRY.register_module(name=...)`: a text, a list of texts, or by default the class's."""
+    for call in node.decorator_list:
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith(".register_module"):
+            values = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "name"]
+            names = values[0] if values else node.name
+            yield from [names] if isinstance(names, str) else names

@@ -1,7 +1,8 @@
 """Scenarios of an experiment: each is a dataset with settings that override those of the configuration.
 
-Every dataset is a scenario. A list of cost targets adds one per target, such as `streets@8ms`, and the ablation adds
-one per cell, such as `ablation/ssr-shrink-joint`. Stages, rules and the command line accept the name of any scenario
+Every dataset is a scenario. A list of cost targets adds one per target, such as `streets@8ms`, each supernet that a
+selector needs adds one, such as `streets/single_path`, and the ablation adds one per cell, such as
+`ablation/ssr-shrink-joint`. Stages, rules and the command line accept the name of any scenario
 where they ask for a dataset. The Snakefile imports this module: it must not import torch.
 """
 
@@ -14,6 +15,7 @@ from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.cost_targets import first_target, hold_of, target_key
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.project_files import follows_search, network_names
+from ssr_mmseg.settings.selector_supernets import needed_supernets, search_overrides
 from ssr_mmseg.utils.errors import UserError
 
 CELLS = "ablation/"  # prefix of the names of ablation cells
@@ -70,14 +72,22 @@ class TableNetwork:
 
 @cached
 def scenarios(config: dict) -> dict[str, Scenario]:
-    """Return every scenario of a configuration by name: datasets, then cost targets, then cells of the ablation.
+    """Return every scenario of a configuration by name: datasets, cost targets, supernets of selectors, ablation.
 
     Raises:
         UserError: The ablation names a dataset or a set of dimensions that is not configured.
     """
     datasets = [_dataset_scenario(config, dataset) for dataset in config["datasets"]]
     targets = [scenario for dataset in config["datasets"] for scenario in _target_scenarios(config, dataset)]
-    return {scenario.name: scenario for scenario in (*datasets, *targets, *cells(config).values())}
+    searched = [scenario for scenario in datasets if not _has_targets(config, scenario.overrides)] + targets
+    kinds = needed_supernets(config["networks"])
+    supernets = [_supernet_scenario(config, scenario, kind) for scenario in searched for kind in kinds]
+    return {scenario.name: scenario for scenario in (*datasets, *targets, *supernets, *cells(config).values())}
+
+
+def supernet_scenario(dataset: str, kind: str) -> str:
+    """Return the name of the scenario that trains a supernet of some kind for the selectors of a scenario."""
+    return f"{dataset}/{kind}"
 
 
 def scenario_named(config: dict, name: str) -> Scenario:
@@ -194,6 +204,18 @@ def _target_scenarios(config: dict, dataset: str) -> list[Scenario]:
         searched = merge(overrides, {"search": {"cost": {key: target, "hold": hold_of(cost)}}})
         scenarios.append(Scenario(f"{dataset}{label}", dataset, searched, label, dataset))
     return scenarios
+
+
+def _supernet_scenario(config: dict, base: Scenario, kind: str) -> Scenario:
+    search = merge(config["search"], base.overrides.get("search", {}))
+    overrides = merge(base.overrides, {"search": search_overrides(search, kind)})
+    return Scenario(supernet_scenario(base.name, kind), base.dataset, overrides, "", base.latency_table)
+
+
+def _has_targets(config: dict, overrides: dict) -> bool:
+    """Whether the cost of a search has a list of targets."""
+    cost = _cost(config, overrides)
+    return isinstance(cost[target_key(cost)[0]], list)
 
 
 def _cell(config: dict, dataset: str, regularizer: str, shrink: bool, dimensions: str) -> Cell:

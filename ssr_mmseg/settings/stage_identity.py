@@ -5,7 +5,9 @@ from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
-from ssr_mmseg.settings.scenario import for_dataset
+from ssr_mmseg.settings.plugin_names import class_literal
+from ssr_mmseg.settings.scenario import for_dataset, supernet_scenario
+from ssr_mmseg.settings.selector_supernets import supernet_of
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights, training_of
 from ssr_mmseg.utils.files import read_json, sha256
@@ -49,6 +51,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts |= {"search": input_identity("search"), "discretize": settings["discretize"]}
     elif stage == "select":
         parts |= {"seed": seed, "network": network, "like": input_identity("discretize")}
+        parts |= _selector_identity(config, dataset, seed, network)
     elif stage == "retrain":
         own = {key: value for key, value in settings["retrain"].items() if key != "weights"}
         parts |= {"seed": seed, "retrain": own, "train_split": data["train_split"]}
@@ -76,6 +79,21 @@ def joined_identity(config: dict, stage: str) -> str:
     if stage == "ablation":
         parts["ablation"] = config.get("ablation")
     return identity(parts)
+
+
+def _selector_identity(config: dict, dataset: str, seed: int, network: str) -> dict[str, Any]:
+    """Return what a selection depends on besides the search: arguments, the recipe of its trainings, its supernet."""
+    name, _ = project_files.selection(network) or (network, 1)
+    parts: dict[str, Any] = {}
+    if arguments := config["selectors"].get(name):
+        parts["arguments"] = arguments
+    if class_literal("selector", name, "trains"):
+        settings = for_dataset(config, dataset)
+        parts["retrain"] = {key: value for key, value in settings["retrain"].items() if key != "weights"}
+        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
+    if kind := supernet_of(network):
+        parts["supernet"] = stage_identity(config, "search", supernet_scenario(dataset, kind), seed)
+    return parts
 
 
 def _start_identity(config: dict, dataset: str, seed: int, network: str) -> dict[str, str]:

@@ -119,10 +119,11 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "select",
-            1,
+            2,
             "ssr_mmseg.stages.select:select",
             "choose another genotype of about the same cost as the searched one",
-            {"genotype": paths.SELECTED},
+            {"record": paths.SELECTION, "genotype": paths.SELECTED},
+            trains=True,
         ),
         Stage(
             "retrain",

@@ -1,47 +1,118 @@
 """Stage `select`: choose a network to compare the searched one with, of the same space and about the same cost."""
 
+import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.macs_formulas import genotype_macs
-from ssr_mmseg.datasets import read_manifest
+from ssr_mmseg.experiment.candidates import candidate_training, load_trained_supernet
 from ssr_mmseg.experiment.cost import search_cost
+from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.jobs.progress import progress_path
+from ssr_mmseg.jobs.provenance import provenance
+from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.search.selectors import SELECTORS, SelectionTask
+from ssr_mmseg.search.selectors.candidates import Candidates
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import selection
+from ssr_mmseg.settings.scenario import supernet_scenario
+from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.training.checkpoint.work_lock import claim, release
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.registry import registered
+from ssr_mmseg.utils.files import write_json
+from ssr_mmseg.utils.registry import build
 
 
 def select(config: dict, dataset: str, seed: int, network: str) -> None:
-    """Write the genotype that a selector chooses for the cost of the searched one.
+    """Write the genotype that a selector chooses for the cost of the searched one, and a record of the selection.
 
-    The cost is that of the search, except that multiply-adds are those of the derived network with its own head.
+    The cost is that of the search, except that multiply-adds are those of the derived network with its own head. An
+    interrupted selection continues with the candidates that it has measured.
 
     Args:
         config: A completed experiment configuration.
         network: Name of a selector, or `NAME_N` for its N-th draw.
 
     Raises:
-        UserError: There is no such selector, the dataset has not been prepared, or the search has not ended.
+        UserError: There is no such selector, an argument of it is wrong, or a stage before has not been run.
     """
-    options = settings.for_dataset(config, dataset)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UserError("select runs in one process; give it one GPU: --set-resources select:gpu=1")
     choice = selection(network)
     if choice is None:
         known = ", ".join(sorted(SELECTORS.module_dict))
         raise UserError(f"network {network} is not one that a selector chooses; the selectors are: {known}")
     name, draw = choice
-    manifest = read_manifest(settings.manifest_path(config, dataset))
-    classes, size = len(manifest["classes"]), tuple(options["dataset"]["size"])
+    selector = build(SELECTORS, {**config["selectors"].get(name, {}), "type": name}, "selector")
+    experiment = Experiment(config, dataset, seed)
     searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))
+    head = head_channels(experiment, searched)
 
-    def macs(genotype: Genotype) -> float:
-        return genotype_macs(genotype, classes, size)
+    def macs(genotype: Genotype) -> int:
+        return genotype_macs(genotype, experiment.classes, experiment.size, "aggregation", **head)
 
-    measure = macs if options["search"]["cost"]["type"] == "macs" else search_cost(config, dataset).of
-    space = SearchSpace.from_settings(options["search"])
-    task = SelectionTask(space, measure(searched), measure, seed, draw)
-    genotype = registered(SELECTORS, name, "selector")().select(task)
-    genotype.write(Path(paths.SELECTED.format(dataset=dataset, seed=seed, network=network)))
+    by_macs = experiment.settings["search"]["cost"]["type"] == "macs"
+    measure = macs if by_macs else search_cost(config, dataset).of
+    work = experiment.work_folder(
+        f"select-{network}", settings.stage_identity(config, "select", dataset, seed, network)
+    )
+    claim(work)
+    candidates = Candidates(work / "candidates.jsonl")
+    progress = progress_path(STAGES["select"].job_name(dataset=dataset, seed=seed, network=network))
+    supernet = selector.supernet and supernet_scenario(dataset, selector.supernet)
+    task = SelectionTask(
+        space=SearchSpace.from_settings(experiment.settings["search"]),
+        target=measure(searched),
+        measure=measure,
+        seed=seed,
+        draw=draw,
+        budget=search_seconds(config, dataset, seed),
+        train=candidate_training(config, dataset, seed, network, progress),
+        load_supernet=partial(load_trained_supernet, config, supernet, seed),
+        candidates=candidates,
+    )
+    genotype = selector.select(task)
+    files = {
+        key: Path(pattern.format(dataset=dataset, seed=seed, network=network))
+        for key, pattern in STAGES["select"].outputs.items()
+    }
+    record = {
+        "network": network,
+        "selector": name,
+        "arguments": config["selectors"].get(name, {}),
+        "seed": seed,
+        "draw": draw,
+        "unit": "multiply-adds" if by_macs else search_cost(config, dataset).unit,
+        "target": task.target,
+        "cost": measure(genotype),
+        "macs": macs(genotype),
+        "hours": candidates.seconds / 3600,
+        "supernet": selector.supernet,
+        "supernet_hours": search_seconds(config, supernet, seed) / 3600 if supernet else 0.0,
+        "candidates": candidates.history,
+        "provenance": provenance(),
+    }
+    write_json(files["record"], record)
+    genotype.write(files["genotype"])
+    shutil.rmtree(work, ignore_errors=True)
+    release(work)
+
+
+def head_channels(experiment: Experiment, genotype: Genotype) -> dict[str, int]:
+    """Return the widths that the retraining's mmengine config gives its head, as `genotype_macs` takes them."""
+    head = experiment.network("searched", genotype)["decode_head"]
+    return {key: head[key] for key in ("channels", "skip_channels", "branch_channels") if key in head}
+
+
+def search_seconds(config: dict, dataset: str, seed: int) -> float:
+    """Return the training time of all stages of a search.
+
+    Raises:
+        UserError: The metrics of a stage are missing.
+    """
+    stages = settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1
+    return sum(3600 * Result(paths.stage_metrics_path(dataset, seed, stage))["hours"] for stage in range(stages))

@@ -18,8 +18,17 @@ from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
+from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.project_files import follows_search, selection
-from ssr_mmseg.settings.scenario import ablation_cells, all_networks, scenarios, searches, table_networks
+from ssr_mmseg.settings.scenario import (
+    ablation_cells,
+    all_networks,
+    scenarios,
+    searches,
+    supernet_scenario,
+    table_networks,
+)
+from ssr_mmseg.settings.selector_supernets import supernet_of
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -156,6 +165,26 @@ def genotype(wildcards) -> list[str]:
     if not follows_search(wildcards.network):
         return []
     return [paths.SELECTED if selection(wildcards.network) else paths.GENOTYPE]
+
+
+def selector_supernet(wildcards) -> list[str]:
+    """Return the state and the metrics of the supernet that a selector needs, if it does."""
+    kind = supernet_of(wildcards.network)
+    if kind is None:
+        return []
+    scenario = supernet_scenario(wildcards.dataset, kind)
+    return [str(path(scenario, wildcards.seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
+
+
+def searched_metrics(wildcards) -> list[str]:
+    """Return the metrics of all stages of the search that a selected network is compared with."""
+    return stage_metrics(wildcards.dataset, wildcards.seed)
+
+
+def selector_trains(wildcards) -> bool:
+    """Return whether a selector computes on the device: it trains candidates or scores them by a supernet."""
+    name, _ = selection(wildcards.network)
+    return bool(class_literal("selector", name, "trains") or supernet_of(wildcards.network))
 
 
 def start_weights(wildcards) -> list[str]:

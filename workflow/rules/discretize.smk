@@ -25,17 +25,23 @@ rule select:
     input:
         manifest,
         latency_table,
+        selector_supernet,
+        searched_metrics,
         paths.GENOTYPE,
     output:
         **STAGES["select"].outputs,
     log:
         STAGES["select"].log,
+    benchmark:
+        STAGES["select"].benchmark
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
+    threads: lambda wildcards: CONFIG["threads"]["retrain"] if selector_trains(wildcards) else 1
     resources:
-        mem_mb=4000,
-        runtime="30m",
+        gpu=lambda wildcards: GPU * selector_trains(wildcards),
+        mem_mb=lambda wildcards: 16000 if selector_trains(wildcards) else 4000,
+        runtime=lambda wildcards: "3d" if selector_trains(wildcards) else "30m",
     params:
         cfg=cfg("select"),
     shell:

@@ -1,22 +1,23 @@
 """A random network: the baseline that a search has to beat (Li and Talwalkar 2020, arXiv 1902.07638)."""
 
-from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
-from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector
+from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, check_range
 
 
 @SELECTORS.register_module(name="random")
 class RandomNetwork(Selector):
-    """Of `draws` uniform draws from the space, the one whose cost is nearest to the target.
+    """The first of random networks whose cost is near the target; see `Draws`.
 
     Args:
-        draws: Number of draws, which cost nothing but the formula of the cost.
+        near: Relative distance from the target that is near enough.
+        draws: Largest number of draws, of which the nearest is taken if none is near enough.
     """
 
-    def __init__(self, draws: int = 2000) -> None:
-        self.draws = draws
+    def __init__(self, near: float = 0.01, draws: int = 2000) -> None:
+        check_range("random", "near", near, 0, 1)
+        check_range("random", "draws", draws, 1)
+        self.near, self.draws = near, draws
 
     def select(self, task: SelectionTask) -> Genotype:
-        generator = task.generator()
         comment = f"random, seed {task.seed}" + (f", draw {task.draw}" if task.draw > 1 else "")
-        drawn = [build_genotype(task.space, random_choice(task.space, generator), comment) for _ in range(self.draws)]
-        return min(drawn, key=task.distance)
+        return task.draw_network(task.draws(task.generator()), self.near, self.draws, comment)

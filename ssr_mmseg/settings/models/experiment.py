@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ssr_mmseg.settings.models.ablation import Ablation
-from ssr_mmseg.settings.models.base import Name, Section, Seeds, UniqueList, optional
+from ssr_mmseg.settings.models.base import Name, PluginSettings, Section, Seeds, UniqueList, optional
 from ssr_mmseg.settings.models.datasets import DatasetEntry
 from ssr_mmseg.settings.models.search import Discretize, Search
 from ssr_mmseg.settings.models.timing import Latency, Profile
@@ -61,6 +61,11 @@ class Experiment(Section):
         min_length=1,
         max_length=200,
         description="The datasets by name. The name is the folder of the results and the first column of the table.",
+    )
+    selectors: dict[Name, PluginSettings] = Field(
+        max_length=100,
+        description="Arguments of the selectors among the networks, by the selector's name, such as "
+        "`random_search: {epochs: 0.25}`; see the classes in `ssr_mmseg/search/selectors/`.",
     )
     search: Search
     latency: Latency

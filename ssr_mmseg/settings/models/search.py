@@ -76,6 +76,11 @@ class Search(Section):
         description="The loss that drives gate groups to one survivor: a class of `ssr_mmseg/search/regularizers/`, by "
         "name, or as a mapping of `type` and the arguments of the class."
     )
+    training: Literal["relaxed", "single_path"] = Field(
+        description="`relaxed`: the weights of all options are trained together, weighted by the gates, and so are the "
+        "gates. `single_path`: every step trains the weights of one random network and the gates stay as they are; "
+        "selectors such as `evolution` score networks by such weights."
+    )
     gate: Literal["sigmoid", "softmax"] = Field(description="How architecture parameters become probabilities.")
     split: Literal["halves", "whole"] = Field(
         description="`halves`: weights and architecture parameters learn on disjoint halves of the training set. "

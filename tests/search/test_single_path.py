@@ -1,0 +1,78 @@
+"""Training by single paths: each step trains one random network, and a stopped training continues exactly."""
+
+import numpy as np
+import pytest
+import torch
+from spaces import SEARCH, SPACE
+from tiny_experiment import DATASET, assert_same_state, experiment
+
+from ssr_mmseg import settings
+from ssr_mmseg.models.supernet import SSRSupernet
+from ssr_mmseg.search.single_path import SinglePathLoop, SinglePathStep
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.selector_supernets import search_overrides
+from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.checkpoint.state_file import load_state
+
+
+def single_path() -> dict:
+    config = experiment()
+    return settings.complete(settings.merge(config, {"search": search_overrides(config["search"], "single_path")}))
+
+
+def test_it_trains_in_one_stage_as_long_as_the_search():
+    before, after = experiment()["search"], single_path()["search"]
+    assert after["shrink_stages"] == 0
+    assert after["epochs"] == before["epochs"] + before["shrink_stages"] * before["shrink_epochs"]
+
+
+def test_weights_are_trained_and_the_gates_stay(workplace):
+    workplace("run")
+    search(single_path(), DATASET, 0)
+    model = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    alpha = {name: value for name, value in model.items() if ".alpha." in name}
+    alive = {name: value for name, value in model.items() if ".alive_" in name}
+    assert alpha
+    assert not any(value.any() for value in alpha.values())
+    assert all(value.any(dim=-1).all() for value in alive.values())
+
+
+@pytest.mark.parametrize("iteration", [1, 3, 6])
+def test_a_stopped_training_continues_exactly(workplace, stopped, iteration):
+    whole = workplace("whole")
+    search(single_path(), DATASET, 0)
+    cut = workplace("cut")
+    stopped(SinglePathLoop, iteration, search, single_path(), DATASET, 0)
+    search(single_path(), DATASET, 0)
+    path = paths.state_path(DATASET, 0, 0)
+    assert_same_state(load_state(cut / path), load_state(whole / path))
+
+
+class Segmentor(torch.nn.Module):
+    """A stand-in for a segmentor: notes the network that is alive when it is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = SSRSupernet(**SEARCH)
+
+
+def test_each_batch_trains_another_network_and_all_survive_afterwards(monkeypatch):
+    networks = []
+
+    def note(model, batch, wrapper):
+        alive = model.backbone.architecture.alive
+        assert all(int(group.sum()) <= 1 for value in alive.values() for group in value.flatten(0, -2))
+        networks.append((batch, wrapper, tuple(int(v) for v in alive["operator"].double().argmax(dim=-1))))
+        return {"loss": torch.tensor(float(batch)), "decode.acc_seg": torch.tensor(0.0)}
+
+    monkeypatch.setattr("ssr_mmseg.search.single_path.train_step", note)
+    model = Segmentor()
+    before = {gate: alive.clone() for gate, alive in model.backbone.architecture.alive.items()}
+    step = SinglePathStep(model, {"weights": "w", "architecture": "a"})
+    losses = [step((1, 2), np.random.default_rng((0, number)))["loss_weights"] for number in range(20)]
+    assert all(loss == 1.5 for loss in losses)
+    assert [network[:2] for network in networks] == [(1, "w"), (2, "w")] * 20
+    assert len({network[2] for network in networks}) > 15
+    for gate, alive in model.backbone.architecture.alive.items():
+        assert torch.equal(alive, before[gate])
+    assert model.backbone.space == SPACE
