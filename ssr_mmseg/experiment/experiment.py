@@ -188,12 +188,11 @@ class Experiment:
             "train_cfg.max_epochs": last,
             "train_cfg.regularizer": search["regularizer"],
             "train_cfg.split": search["split"],
+            "train_cfg.warmup": round(search["warmup"] * total),
             "train_cfg.cost": cost["cost"],
             "train_cfg.size": cost["size"],
             "train_cfg.table": cost["table"],
         }
-        if search["training"] == "single_path":
-            changes["train_cfg.type"] = "SinglePathLoop"
         fit_schedulers(config, total, self.search_length.steps_per_epoch)
         self._lay_over(config, changes, ["train"], search["batch_size"], hooks)
         if dist.is_main_process():

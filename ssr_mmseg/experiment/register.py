@@ -10,7 +10,6 @@ import ssr_mmseg.models.supernet
 import ssr_mmseg.search.graph_hook
 import ssr_mmseg.search.hooks
 import ssr_mmseg.search.loop
-import ssr_mmseg.search.single_path
 import ssr_mmseg.training.bfloat16
 import ssr_mmseg.training.data.preprocessor
 import ssr_mmseg.training.data.seeded_dataset

@@ -13,6 +13,7 @@ from torch import nn
 
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.search.objective import ArchitectureObjective
+from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.search.step import TwoPhaseStep, get_architecture, is_architecture
 from ssr_mmseg.training.data.loaders import build_loaders
 from ssr_mmseg.training.loop import ResumableTrainLoop
@@ -22,6 +23,9 @@ from ssr_mmseg.utils.errors import UserError
 @LOOPS.register_module()
 class SearchLoop(ResumableTrainLoop):
     """Alternate weight steps and architecture steps until every gate is decided, then run weight steps only.
+
+    Before that, a warm-up may train the weights of random networks; see `SinglePathStep`. The networks of an iteration
+    follow from the seed and its number.
 
     Args:
         runner: The runner; its `optim_wrapper` has the parts `weights` and `architecture`.
@@ -33,6 +37,7 @@ class SearchLoop(ResumableTrainLoop):
         regularizer: Name of a regularizer, or a dict of its `type` and arguments.
         split: `halves`: the two steps learn on disjoint halves of the images. `whole`: both learn on all of them.
         table: Path of the latency table, for a cost that needs one.
+        warmup: Number of first epochs that are the warm-up.
         options: Arguments of mmengine's `EpochBasedTrainLoop`.
     """
 
@@ -47,8 +52,10 @@ class SearchLoop(ResumableTrainLoop):
         regularizer: str | dict = "ssr",
         split: str = "halves",
         table: str | None = None,
+        warmup: int = 0,
         **options: Any,
     ) -> None:
+        self.warmup = warmup
         if split not in ("halves", "whole"):
             raise UserError(f"the split of a search is halves or whole, found {split!r}; correct it")
         parts = partial(halves, seed=runner.seed) if split == "halves" else _twice
@@ -63,6 +70,11 @@ class SearchLoop(ResumableTrainLoop):
     def step(self) -> TwoPhaseStep:
         """The step on one batch for each phase; the runner builds its optimizers after its loop."""
         return TwoPhaseStep(self.runner.model, self.runner.optim_wrapper, self.objective)
+
+    @cached_property
+    def warmup_step(self) -> SinglePathStep:
+        """The step of an iteration of the warm-up."""
+        return SinglePathStep(self.runner.model, self.runner.optim_wrapper)
 
     @property
     def noise_key(self) -> tuple[int, ...]:
@@ -81,10 +93,13 @@ class SearchLoop(ResumableTrainLoop):
         return zip(self.dataloader, self.architecture_dataloader, strict=False)
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """Run one weight step and, while a gate is undecided, one architecture step."""
+        """Run one weight step and, while a gate is undecided, one architecture step; or a step of the warm-up."""
         weight_batch, architecture_batch = data_batch
         self.runner.call_hook("before_train_iter", batch_idx=idx, data_batch=weight_batch)
-        outputs = self.step(weight_batch, architecture_batch)
+        if self._epoch < self.warmup:
+            outputs = self.warmup_step(data_batch, np.random.default_rng((self.runner.seed, self._iter)))
+        else:
+            outputs = self.step(weight_batch, architecture_batch)
         self.runner.call_hook("after_train_iter", batch_idx=idx, data_batch=weight_batch, outputs=outputs)
         self._iter += 1
 

@@ -11,7 +11,7 @@ from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.project_files import selection
 
 KINDS: dict[str, dict[str, Any]] = {  # overrides of the section `search`, by the name of the kind
-    "single_path": {"training": "single_path", "regularizer": "none", "shrink": False},
+    "single_path": {"warmup": 1.0, "regularizer": "none", "shrink": False},
     "relaxed": {"regularizer": "none", "shrink": False},
 }
 

@@ -76,11 +76,6 @@ class Search(Section):
         description="The loss that drives gate groups to one survivor: a class of `ssr_mmseg/search/regularizers/`, by "
         "name, or as a mapping of `type` and the arguments of the class."
     )
-    training: Literal["relaxed", "single_path"] = Field(
-        description="`relaxed`: the weights of all options are trained together, weighted by the gates, and so are the "
-        "gates. `single_path`: every step trains the weights of one random network and the gates stay as they are; "
-        "selectors such as `evolution` score networks by such weights."
-    )
     gate: Literal["sigmoid", "softmax"] = Field(description="How architecture parameters become probabilities.")
     split: Literal["halves", "whole"] = Field(
         description="`halves`: weights and architecture parameters learn on disjoint halves of the training set. "
@@ -88,6 +83,12 @@ class Search(Section):
     )
     epochs: int = Field(
         ge=1, le=1_000_000, description="Epochs of the first stage, which starts with every option alive."
+    )
+    warmup: float = Field(
+        ge=0,
+        le=1,
+        description="Share of the search's epochs, from its beginning, in which the gates stay as they are and every "
+        "step trains the weights of one random network: gates that learn earlier follow weights that know nothing.",
     )
     shrink_stages: int = Field(
         ge=0, le=1000, description="Number of further stages, each on the supernet reduced to the surviving options."
