@@ -79,3 +79,45 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, (len(ranked) - rank) * p))
         adjusted[index] = largest
     return adjusted
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Kendall's τ of paired values."""
+
+    tau: float  # NaN if one of the sides does not vary
+    interval: Interval | None  # 95 %, by bootstrap percentiles; None if it cannot be computed
+    p: float | None  # two-sided
+
+
+def rank_correlation(first: Sequence[float], second: Sequence[float], samples: int = 2000) -> RankCorrelation:
+    """Return Kendall's τ_b, with the percentile interval over bootstrap samples of the pairs, drawn with a fixed seed.
+
+    Raises:
+        ValueError: The numbers of values differ or are below 3.
+    """
+    if len(first) != len(second) or len(first) < 3:
+        raise ValueError(f"expected at least 3 values on both sides, found {len(first)} and {len(second)}")
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    result = stats.kendalltau(a, b)
+    if math.isnan(result.statistic):
+        return RankCorrelation(math.nan, None, None)
+    generator = np.random.default_rng(0)
+    draws = generator.integers(len(a), size=(samples, len(a)))
+    taus = np.array([stats.kendalltau(a[draw], b[draw]).statistic for draw in draws])
+    low, high = np.nanpercentile(taus, [2.5, 97.5])
+    return RankCorrelation(float(result.statistic), (float(low), float(high)), float(result.pvalue))
+
+
+def expected_best(scores: Sequence[float], values: Sequence[float]) -> list[float]:
+    """Return the expected value of the item with the highest score among n of the items, for n = 1 … all of them.
+
+    The expectation is exact, over all subsets of n items: with the items sorted by score, the k-th is the best of a
+    subset with probability C(k − 1, n − 1) / C(N, n). (Dodge et al. 2019, arXiv 1909.03004, draw with replacement.)
+    """
+    order = np.argsort(scores, kind="stable")
+    ordered, total = np.asarray(values, dtype=float)[order], len(values)
+    return [
+        float(sum(ordered[k - 1] * math.comb(k - 1, n - 1) for k in range(n, total + 1)) / math.comb(total, n))
+        for n in range(1, total + 1)
+    ]

@@ -1,11 +1,14 @@
 """Build the cost of a search from the configuration, the prepared dataset and the latency table."""
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.costs.latency_table.table import LatencyTable, check_device
+from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.datasets import read_manifest
+from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.settings.scenario import searches
 from ssr_mmseg.utils.devices import resolve_device
@@ -48,3 +51,37 @@ def search_cost(config: dict, dataset: str) -> Cost:
     """
     space = SearchSpace.from_settings(settings.for_dataset(config, dataset)["search"])
     return build_cost(space=space, **cost_arguments(config, dataset))
+
+
+class NetworkCost:
+    """Cost of derived networks, by which selected networks are matched with the searched one.
+
+    It is that of the search, except that multiply-adds are those of the derived network with its own head.
+
+    Args:
+        config: A completed configuration.
+        dataset: Name of a scenario with one target, whose dataset is prepared.
+
+    Attributes:
+        unit: Unit of the cost.
+
+    Raises:
+        UserError: See `cost_arguments`.
+    """
+
+    def __init__(self, config: dict, dataset: str) -> None:
+        options = settings.for_dataset(config, dataset)
+        self.classes = len(read_manifest(settings.manifest_path(config, dataset))["classes"])
+        self.size: tuple[int, int] = tuple(options["dataset"]["size"])
+        head = read_mmseg_config(options["retrain"]["config"])["model"]["decode_head"]
+        self.head = {key: head[key] for key in ("channels", "skip_channels", "branch_channels") if key in head}
+        self._search = None if options["search"]["cost"]["type"] == "macs" else search_cost(config, dataset)
+        self.unit = "multiply-adds" if self._search is None else self._search.unit
+
+    def macs(self, genotype: Genotype) -> int:
+        """Return the multiply-adds of a network with its aggregation head."""
+        return genotype_macs(genotype, self.classes, self.size, "aggregation", **self.head)
+
+    def of(self, genotype: Genotype) -> float:
+        """Return the cost of a network, in `unit`."""
+        return self.macs(genotype) if self._search is None else self._search.of(genotype)

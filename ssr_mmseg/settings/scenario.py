@@ -15,7 +15,7 @@ from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.cost_targets import first_target, hold_of, target_key
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.project_files import follows_search, network_names
-from ssr_mmseg.settings.selector_supernets import needed_supernets, search_overrides
+from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets, search_overrides
 from ssr_mmseg.utils.errors import UserError
 
 CELLS = "ablation/"  # prefix of the names of ablation cells
@@ -80,7 +80,7 @@ def scenarios(config: dict) -> dict[str, Scenario]:
     datasets = [_dataset_scenario(config, dataset) for dataset in config["datasets"]]
     targets = [scenario for dataset in config["datasets"] for scenario in _target_scenarios(config, dataset)]
     searched = [scenario for scenario in datasets if not _has_targets(config, scenario.overrides)] + targets
-    kinds = needed_supernets(config["networks"])
+    kinds = list(KINDS) if config["contest"]["ranking"] else needed_supernets(config["networks"])
     supernets = [_supernet_scenario(config, scenario, kind) for scenario in searched for kind in kinds]
     return {scenario.name: scenario for scenario in (*datasets, *targets, *supernets, *cells(config).values())}
 

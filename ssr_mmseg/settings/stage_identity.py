@@ -6,8 +6,9 @@ from typing import Any
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.plugin_names import class_literal
+from ssr_mmseg.settings.ranking import ranked_networks
 from ssr_mmseg.settings.scenario import for_dataset, supernet_scenario
-from ssr_mmseg.settings.selector_supernets import supernet_of
+from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights, training_of
 from ssr_mmseg.utils.files import read_json, sha256
@@ -61,6 +62,10 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["network"] = _network_identity(network, input_identity)
     elif stage == "evaluate":
         parts |= {"retrain": input_identity("retrain"), "evaluate": settings["evaluate"]}
+    elif stage == "rank":
+        parts["networks"] = [stage_identity(config, "select", dataset, seed, name) for name in ranked_networks(config)]
+        scenarios = [supernet_scenario(dataset, kind) for kind in KINDS]
+        parts["supernets"] = [stage_identity(config, "search", name, seed) for name in scenarios]
     elif stage == "gap":
         parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
     elif stage == "profile":
@@ -76,8 +81,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 def joined_identity(config: dict, stage: str) -> str:
     """Return the identity of a stage that joins all results; Snakemake itself compares those, as input files."""
     parts: dict[str, Any] = {"recipe": STAGES[stage].version}
-    if stage == "ablation":
-        parts["ablation"] = config.get("ablation")
+    if stage in ("ablation", "contest"):
+        parts[stage] = config.get(stage)
     return identity(parts)
 
 

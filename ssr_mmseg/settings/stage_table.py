@@ -183,6 +183,20 @@ STAGES: dict[str, Stage] = {
             {"table": paths.ABLATION, "text": paths.ABLATION_REPORT},
         ),
         Stage(
+            "rank",
+            1,
+            "ssr_mmseg.stages.rank:rank",
+            "score random networks by the weights that they inherit from trained supernets",
+            {"rank": paths.RANK},
+        ),
+        Stage(
+            "contest",
+            1,
+            "ssr_mmseg.stages.contest:write_contest",
+            "compare searched networks with those of selectors in results/contest.csv and .md",
+            {"table": paths.CONTEST, "text": paths.CONTEST_REPORT},
+        ),
+        Stage(
             "report",
             1,
             "ssr_mmseg.report:write_report",

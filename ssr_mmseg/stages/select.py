@@ -8,9 +8,8 @@ from pathlib import Path
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
-from ssr_mmseg.costs.macs_formulas import genotype_macs
 from ssr_mmseg.experiment.candidates import candidate_training, load_trained_supernet
-from ssr_mmseg.experiment.cost import search_cost
+from ssr_mmseg.experiment.cost import NetworkCost
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
@@ -30,8 +29,7 @@ from ssr_mmseg.utils.registry import build
 def select(config: dict, dataset: str, seed: int, network: str) -> None:
     """Write the genotype that a selector chooses for the cost of the searched one, and a record of the selection.
 
-    The cost is that of the search, except that multiply-adds are those of the derived network with its own head. An
-    interrupted selection continues with the candidates that it has measured.
+    The cost is that of `NetworkCost`. An interrupted selection continues with the candidates that it has measured.
 
     Args:
         config: A completed experiment configuration.
@@ -50,13 +48,7 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     selector = build(SELECTORS, {**config["selectors"].get(name, {}), "type": name}, "selector")
     experiment = Experiment(config, dataset, seed)
     searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))
-    head = head_channels(experiment, searched)
-
-    def macs(genotype: Genotype) -> int:
-        return genotype_macs(genotype, experiment.classes, experiment.size, "aggregation", **head)
-
-    by_macs = experiment.settings["search"]["cost"]["type"] == "macs"
-    measure = macs if by_macs else search_cost(config, dataset).of
+    cost = NetworkCost(config, dataset)
     work = experiment.work_folder(
         f"select-{network}", settings.stage_identity(config, "select", dataset, seed, network)
     )
@@ -66,8 +58,8 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     supernet = selector.supernet and supernet_scenario(dataset, selector.supernet)
     task = SelectionTask(
         space=SearchSpace.from_settings(experiment.settings["search"]),
-        target=measure(searched),
-        measure=measure,
+        target=cost.of(searched),
+        measure=cost.of,
         seed=seed,
         draw=draw,
         budget=search_seconds(config, dataset, seed),
@@ -86,10 +78,10 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
         "arguments": config["selectors"].get(name, {}),
         "seed": seed,
         "draw": draw,
-        "unit": "multiply-adds" if by_macs else search_cost(config, dataset).unit,
+        "unit": cost.unit,
         "target": task.target,
-        "cost": measure(genotype),
-        "macs": macs(genotype),
+        "cost": cost.of(genotype),
+        "macs": cost.macs(genotype),
         "hours": candidates.seconds / 3600,
         "supernet": selector.supernet,
         "supernet_hours": search_seconds(config, supernet, seed) / 3600 if supernet else 0.0,
@@ -100,12 +92,6 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     genotype.write(files["genotype"])
     shutil.rmtree(work, ignore_errors=True)
     release(work)
-
-
-def head_channels(experiment: Experiment, genotype: Genotype) -> dict[str, int]:
-    """Return the widths that the retraining's mmengine config gives its head, as `genotype_macs` takes them."""
-    head = experiment.network("searched", genotype)["decode_head"]
-    return {key: head[key] for key in ("channels", "skip_channels", "branch_channels") if key in head}
 
 
 def search_seconds(config: dict, dataset: str, seed: int) -> float:

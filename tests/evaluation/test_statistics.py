@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ssr_mmseg.evaluation.statistics import compare_paired, holm, mean_interval
+from ssr_mmseg.evaluation.statistics import compare_paired, expected_best, holm, mean_interval, rank_correlation
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=6)
 
@@ -101,3 +101,34 @@ def test_holm_rejects_the_hypotheses_of_its_step_down_rule(p_values):
     adjusted = holm(p_values)
     assert {index for index, p in enumerate(adjusted) if p <= 0.05} == rejected
     assert all(p <= corrected <= min(1.0, len(p_values) * p) for p, corrected in zip(p_values, adjusted, strict=True))
+
+
+@given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=1, max_size=7, unique_by=lambda pair: pair[0]))
+def test_the_expected_best_is_the_mean_over_all_subsets(pairs):
+    scores, values = zip(*pairs, strict=True)
+    expected = expected_best(scores, values)
+    for count in range(1, len(pairs) + 1):
+        chosen = [max(subset)[1] for subset in itertools.combinations(pairs, count)]
+        assert expected[count - 1] == pytest.approx(np.mean(chosen))
+
+
+def test_rank_correlation_is_kendalls_tau():
+    first, second = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2.0, 1.0, 3.0, 4.0, 6.0, 5.0]
+    result = rank_correlation(first, second)
+    assert result.tau == pytest.approx(11 / 15)  # 13 pairs in order and 2 not
+    assert result.p == pytest.approx(stats.kendalltau(first, second).pvalue)
+    assert result.interval[0] <= result.tau <= result.interval[1]
+    assert rank_correlation(first, second) == result
+    assert math.isnan(rank_correlation(first, [1.0] * 6).tau)
+    with pytest.raises(ValueError, match="at least 3 values on both sides, found 6 and 2"):
+        rank_correlation(first, [1.0, 2.0])
+
+
+def test_the_interval_of_a_rank_correlation_covers_it():
+    generator, hits = np.random.default_rng(0), 0
+    truth = 1 / 3  # Kendall's τ of a normal distribution with correlation ½: 2/π · arcsin ½
+    for _ in range(60):
+        x, y = generator.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], size=40).T
+        low, high = rank_correlation(x, y, samples=200).interval
+        hits += low <= truth <= high
+    assert hits >= 50

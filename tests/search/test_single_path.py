@@ -8,7 +8,9 @@ from tiny_experiment import DATASET, assert_same_state, experiment
 
 from ssr_mmseg import settings
 from ssr_mmseg.models.supernet import SSRSupernet
-from ssr_mmseg.search.single_path import SinglePathLoop, SinglePathStep
+from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.single_path import SinglePathStep
+from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.selector_supernets import search_overrides
 from ssr_mmseg.stages.search import search
@@ -42,10 +44,30 @@ def test_a_stopped_training_continues_exactly(workplace, stopped, iteration):
     whole = workplace("whole")
     search(single_path(), DATASET, 0)
     cut = workplace("cut")
-    stopped(SinglePathLoop, iteration, search, single_path(), DATASET, 0)
+    stopped(SearchLoop, iteration, search, single_path(), DATASET, 0)
     search(single_path(), DATASET, 0)
     path = paths.state_path(DATASET, 0, 0)
     assert_same_state(load_state(cut / path), load_state(whole / path))
+
+
+def test_a_warm_up_leaves_the_gates_alone_until_its_end(workplace, monkeypatch):
+    workplace("run")
+    steps = []
+    for step in (SinglePathStep, TwoPhaseStep):
+        call = step.__call__
+
+        def noted(self, *arguments, call=call, step=step):
+            steps.append(step)
+            return call(self, *arguments)
+
+        monkeypatch.setattr(step, "__call__", noted)
+    config = experiment(warmup=0.4)  # 1 of 3 epochs of 2 steps
+    search(config, DATASET, 0)
+    search(config, DATASET, 0, 1)
+    assert steps[:4] == [SinglePathStep] * 2 + [TwoPhaseStep] * 2
+    assert set(steps[4:]) <= {TwoPhaseStep}
+    model = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    assert any(value.any() for name, value in model.items() if ".alpha." in name)
 
 
 class Segmentor(torch.nn.Module):

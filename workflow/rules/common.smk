@@ -28,7 +28,8 @@ from ssr_mmseg.settings.scenario import (
     supernet_scenario,
     table_networks,
 )
-from ssr_mmseg.settings.selector_supernets import supernet_of
+from ssr_mmseg.settings.ranking import contestants, ranked_networks
+from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -233,6 +234,33 @@ def report_inputs(_) -> list[str]:
         inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=searched_scenarios(), seed=seeds)
     selected = [network for network in networks if selection(network)]
     inputs += expand(paths.SELECTED, dataset=searched_scenarios(), seed=seeds, network=selected)
+    return inputs
+
+
+def ranked_inputs(wildcards) -> list[str]:
+    """Return the random networks to rank, and the supernets that rank them."""
+    dataset, seed = wildcards.dataset, wildcards.seed
+    inputs = expand(paths.SELECTED, dataset=dataset, seed=seed, network=ranked_networks(CONFIG))
+    for kind in KINDS:
+        scenario = supernet_scenario(dataset, kind)
+        inputs += [str(path(scenario, seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
+    return inputs
+
+
+def contest_inputs(_) -> list[str]:
+    """Return all results that the contest joins."""
+    try:
+        networks = contestants(CONFIG)
+    except UserError as error:
+        sys.exit(f"ssr-mmseg: {error}")
+    inputs = []
+    for dataset, seed in itertools.product(searched_scenarios(), CONFIG["seeds"]):
+        ranked = ranked_networks(CONFIG) if seed == CONFIG["seeds"][0] else []
+        names = {"dataset": dataset, "seed": seed, "network": list(dict.fromkeys([*networks, *ranked]))}
+        inputs += expand([paths.TRAINING, paths.EVALUATION], **names)
+        inputs += expand(paths.SELECTION, **{**names, "network": [n for n in names["network"] if selection(n)]})
+        inputs += [paths.GAP.format(dataset=dataset, seed=seed), *stage_metrics(dataset, seed)]
+        inputs += [paths.RANK.format(dataset=dataset, seed=seed)] if ranked else []
     return inputs
 
 

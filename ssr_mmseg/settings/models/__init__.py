@@ -5,6 +5,7 @@ the tables of config/README.md (`settings.reference`) are derived from them. Def
 """
 
 from ssr_mmseg.settings.models.ablation import Ablation, AblationBlock
+from ssr_mmseg.settings.models.contest import Contest
 from ssr_mmseg.settings.models.costs import Cost, LatencyCost, MacsCost, PluginCost
 from ssr_mmseg.settings.models.datasets import DatasetEntry
 from ssr_mmseg.settings.models.experiment import Experiment, Monitor, Threads
@@ -16,6 +17,7 @@ __all__ = [
     "Ablation",
     "AblationBlock",
     "Backend",
+    "Contest",
     "Cost",
     "DatasetEntry",
     "Discretize",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ssr_mmseg.settings.models.ablation import Ablation
 from ssr_mmseg.settings.models.base import Name, PluginSettings, Section, Seeds, UniqueList, optional
+from ssr_mmseg.settings.models.contest import Contest
 from ssr_mmseg.settings.models.datasets import DatasetEntry
 from ssr_mmseg.settings.models.search import Discretize, Search
 from ssr_mmseg.settings.models.timing import Latency, Profile
@@ -75,4 +76,5 @@ class Experiment(Section):
     profile: Profile
     threads: Threads
     monitor: Monitor
+    contest: Contest
     ablation: Ablation = optional("Searches to compare; leave the section out if you do not need any.")
