@@ -164,8 +164,8 @@ class Experiment:
         search = self.settings["search"]
         config = self._read("search")
         hooks = Hooks(config.get("custom_hooks") or [])
-        if hooks.find("RegularizerRampHook"):
-            hooks.set("RegularizerRampHook", epochs=total)
+        for schedule in filter(hooks.find, ("RegularizerRampHook", "TemperatureHook")):
+            hooks.set(schedule, epochs=total)
         hooks.drop("ValidationHook")
         if search["shrink"]:
             hooks.set("ShrinkingHook", threshold=search["threshold"])
