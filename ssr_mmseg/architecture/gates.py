@@ -1,15 +1,20 @@
 """Architecture parameters: α and the surviving options of every gate group, their probabilities and their shrinking.
 
+A temperature T below 1 sharpens the probabilities: p ∝ s(α)^(1/T), s the sigmoid or, for softmax gates, the exponential
+function, whose power 1/T is that of α / T. A sigmoid of α / T would not sharpen: it makes all positive α equal.
+
 In each gate the last axis holds the options and the axes before it the groups. A group of a dropped block or a dead
 operator is removed: it has no survivor. This is how hierarchical shrinking is represented.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace, dependents
 from ssr_mmseg.utils.errors import UserError
@@ -23,29 +28,42 @@ def _softmax_scores(alpha: Tensor) -> Tensor:
     return (alpha - alpha.detach().amax(dim=-1, keepdim=True)).exp()  # shifted only to avoid overflow
 
 
+def _same(alpha: Tensor) -> Tensor:
+    return alpha
+
+
 SCORES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": _sigmoid_scores, "softmax": _softmax_scores}
+LOG_SCORES: dict[str, Callable[[Tensor], Tensor]] = {"sigmoid": F.logsigmoid, "softmax": _same}
+TEMPERATURE = "temperature"  # name of the buffer, which the states of earlier versions do not have
 
 
 class ArchitectureParameters(nn.Module):
-    """α (parameters, initially 0) and `alive` (buffers) of every gate.
+    """α (parameters, initially 0) and `alive` (buffers) of every gate, and the temperature (a buffer, initially 1).
 
     Args:
         space: The search space; options that it does not search are dead from the start.
         scores: `sigmoid` for the paper's p = σ(α) / Σ_alive σ(α) (method §4), or `softmax` for comparison.
 
+    Attributes:
+        tempered: Whether the temperature differs from 1, as a Python value that can be read without the GPU.
+
     Raises:
         UserError: There are no such scores.
     """
+
+    temperature: Tensor
 
     def __init__(self, space: SearchSpace, scores: str = "sigmoid") -> None:
         super().__init__()
         if scores not in SCORES:
             raise UserError(f"unknown gate {scores!r}; choose one of: {', '.join(SCORES)}")
         self.space = space
-        self.scores = SCORES[scores]
+        self.scores, self.log_scores = SCORES[scores], LOG_SCORES[scores]
         self.alpha = nn.ParameterDict({gate: torch.zeros(space.gate_shape(gate)) for gate in GATES})
         for gate in GATES:
             self.register_buffer(f"alive_{gate}", torch.from_numpy(space.allowed(gate)))
+        self.register_buffer(TEMPERATURE, torch.ones(()))
+        self.tempered = False
         self._read: list[tuple[int, int]] = []  # identity and version of the buffers when the next two were read
         self._survivors: dict[str, list] = {}
         self._decided = False
@@ -59,10 +77,32 @@ class ArchitectureParameters(nn.Module):
         """Return p of each gate, (*groups, options): 0 for dead options, with sum 1 in every group with a survivor."""
         result = {}
         for gate, alive in self.alive.items():
-            scores = self.scores(self.alpha[gate]) * alive
+            alpha = self.alpha[gate]
+            scores = self._tempered_scores(alpha, alive) if self.tempered else self.scores(alpha) * alive
             total = scores.sum(dim=-1, keepdim=True)
             result[gate] = scores / torch.where(total > 0, total, torch.ones_like(total))
         return result
+
+    def _tempered_scores(self, alpha: Tensor, alive: Tensor) -> Tensor:
+        """Return the scores to the power of 1 / temperature, 0 for dead options.
+
+        The largest score of a group is 1: at a low temperature all of them could underflow otherwise.
+        """
+        logarithms = torch.where(alive, self.log_scores(alpha) / self.temperature, -torch.inf)
+        largest = logarithms.detach().amax(dim=-1, keepdim=True)
+        return (logarithms - torch.where(largest.isfinite(), largest, 0.0)).exp()
+
+    @torch.no_grad()
+    def set_temperature(self, temperature: float) -> None:
+        """Set the temperature of all gates."""
+        self.temperature.fill_(temperature)
+        self.tempered = temperature != 1
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *arguments: Any) -> None:
+        """Load a state; the temperature is 1 in one of a version that had none."""
+        state_dict.setdefault(f"{prefix}{TEMPERATURE}", torch.ones(()))
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
+        self.tempered = bool(self.temperature != 1)
 
     def survivors(self) -> dict[str, list]:
         """Return `alive` as nested lists.

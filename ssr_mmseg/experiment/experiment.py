@@ -25,6 +25,7 @@ from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.datasets import class_weights, read_manifest, split_configs
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.cfg_options import read_named_config
 from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
@@ -35,14 +36,13 @@ from ssr_mmseg.experiment.mmseg_config import (
     collecting_tensors,
     fit_schedulers,
     lay_over,
-    read_mmseg_config,
     set_data,
     share_loss,
 )
 from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings import paths, project_files
-from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET, NamedConfig, baseline_config
+from ssr_mmseg.settings.named_configs import DERIVED, NamedConfig, baseline_config, search_config
 from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
@@ -108,7 +108,7 @@ class Experiment:
     def supernet(self, structure: list | None) -> dict:
         """Return the model config of the supernet that has the blocks, operators and widths of `structure`."""
         search = self.settings["search"]
-        model = self._read("search", SUPERNET)["model"]
+        model = self._read("search")["model"]
         model["backbone"] |= {key: search[key] for key in ("space", "dimensions", "gate")} | {"structure": structure}
         model["decode_head"]["in_channels"] = search["space"]["stages"][-1]["channels"]
         set_data(model, self.size, self.classes, class_weights(self.manifest, "eighth", ["train"]))
@@ -170,10 +170,10 @@ class Experiment:
             progress: The job's progress file; by default one in the work folder.
         """
         search = self.settings["search"]
-        config = self._read("search", SUPERNET)
+        config = self._read("search")
         hooks = Hooks(config.get("custom_hooks") or [])
-        if hooks.find("RegularizerRampHook"):
-            hooks.set("RegularizerRampHook", epochs=total)
+        for schedule in filter(hooks.find, ("RegularizerRampHook", "TemperatureHook")):
+            hooks.set(schedule, epochs=total)
         hooks.drop("ValidationHook")
         if search["shrink"]:
             hooks.set("ShrinkingHook", threshold=search["threshold"])
@@ -241,19 +241,22 @@ class Experiment:
         return self._runner(config, work, progress)
 
     def _read(self, part: str, backbone: str | None = None) -> Config:
-        """Read the mmengine config of `search` or `retrain`, whose model must have the given backbone.
+        """Read the mmengine config of `search` or `retrain`; the model of the latter must have the given backbone.
 
         Raises:
             UserError: See `check_config`.
         """
-        return self._checked(NamedConfig(part, self.settings[part]["config"], backbone))
+        section = self.settings[part]
+        if part == "search":
+            return self._checked(search_config(section))
+        return self._checked(NamedConfig(part, section["config"], backbone))
 
     def _checked(self, named: NamedConfig) -> Config:
         """Read an mmengine config, and check it the first time."""
         if named not in self._passed:
             check_config(named)
             self._passed.add(named)
-        return read_mmseg_config(named.name)
+        return read_named_config(named)
 
     def _lay_over(
         self, config: Config, changes: dict[str, Any], splits: list[str], batch_size: int, hooks: Hooks

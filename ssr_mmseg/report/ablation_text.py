@@ -1,10 +1,15 @@
-"""Text of the ablation: means with intervals, paired tests against SSR, and the conclusion in sentences."""
+"""Text of the ablation: means with intervals, paired tests, and the conclusion in sentences.
+
+Regularizers are compared with SSR, and variants with the same combination without a variant.
+"""
 
 from dataclasses import dataclass
 
 import pandas as pd
 
-from ssr_mmseg.evaluation.statistics import Comparison, Interval, compare_paired, holm, mean_interval
+from ssr_mmseg.evaluation.statistics import Comparison, compare_paired, holm
+from ssr_mmseg.report.ablation_variants import variant_parts
+from ssr_mmseg.report.markdown import interval_text, markdown, measure_text, p_text
 
 OURS = "ssr"
 WITHOUT = "none"
@@ -43,7 +48,8 @@ class GapTest:
 
 def report(table: pd.DataFrame) -> str:
     """Return the whole text in Markdown; `table` has the columns of `results/ablation.csv`."""
-    tests = paired_tests(table)
+    table = table.assign(variant=table.variant.fillna(""))
+    tests = paired_tests(table[table.variant == ""])
     datasets, commits = (", ".join(sorted({str(v) for v in table[key] if v})) for key in ("dataset", "commit"))
     parts = [
         f"# Ablation of the discretization gap on {datasets}",
@@ -60,6 +66,7 @@ def report(table: pd.DataFrame) -> str:
         "compared in the same setting; Wilcoxon: signed-rank test, with at least six pairs; d: mean divided by "
         "standard deviation of the differences.",
         tests_table(tests) if tests else "No setting has both SSR and another regularizer on the same seeds.",
+        *variant_parts(table),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -118,15 +125,18 @@ def verdict(test: GapTest) -> str:
 
 
 def means_table(table: pd.DataFrame) -> str:
-    """Return the table of means and intervals by regularizer, shrinking and dimensions."""
+    """Return the table of means and intervals by regularizer, shrinking, dimensions and, if there are any, variant."""
     rows = []
     measures = dict(MEASURES)
+    axes = {"dimensions": "dimensions", "shrink": "shrinking", "regularizer": "regularizer"}
+    if table.variant.any():
+        axes["variant"] = "variant"
     if table.retrained_miou.notna().any():
         measures["retrained_miou"] = "retrained mIoU"
-    for (dimensions, shrink, regularizer), cell in table.groupby(["dimensions", "shrink", "regularizer"], sort=False):
+    for setting, cell in table.groupby(list(axes), sort=False):
         figures = [measure_text(cell[key].dropna().tolist()) for key in measures]
-        rows.append([str(dimensions), str(shrink), str(regularizer), str(len(cell)), *figures])
-    return markdown(["dimensions", "shrinking", "regularizer", "seeds", *measures.values()], rows)
+        rows.append([*map(str, setting), str(len(cell)), *figures])
+    return markdown([*axes.values(), "seeds", *measures.values()], rows)
 
 
 def tests_table(tests: list[GapTest]) -> str:
@@ -143,29 +153,3 @@ def tests_table(tests: list[GapTest]) -> str:
     ]
     head = ["dimensions", "shrinking", "SSR against", "seeds", "difference", "95 % interval", "p", "Holm", "Wilcoxon"]
     return markdown([*head, "d"], rows)
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """Format a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def measure_text(values: list[float]) -> str:
-    """Format values as `mean [low, high]`; only the mean for one value, empty for none."""
-    if not values:
-        return ""
-    mean, interval = mean_interval(values)
-    return f"{mean:.2f}" if interval is None else f"{mean:.2f} [{interval[0]:.2f}, {interval[1]:.2f}]"
-
-
-def interval_text(interval: Interval | None) -> str:
-    """Format an interval as `low to high`; empty for None."""
-    return "" if interval is None else f"{interval[0]:.2f} to {interval[1]:.2f}"
-
-
-def p_text(p: float | None, equals: bool = False) -> str:
-    """Format a p-value with three digits, with an equals sign if `equals`; empty for None."""
-    if p is None:
-        return ""
-    return "< 0.001" if p < 0.001 else f"{'= ' if equals else ''}{p:.3f}"

@@ -30,6 +30,7 @@ class Cell:
     regularizer: str
     shrink: str
     dimensions: str
+    variant: str
     seeds: int
     means: dict[str, float | None]
     intervals: dict[str, tuple[float, float] | None]
@@ -50,6 +51,11 @@ class Ablation:
             name: title for name, title in MEASURES.items() if any(cell.means[name] is not None for cell in self.cells)
         }
 
+    @property
+    def has_variants(self) -> bool:
+        """Whether at least one cell is a variant of another."""
+        return any(cell.variant for cell in self.cells)
+
 
 def read_ablation(path: Path) -> Ablation:
     """Read the cells of `results/ablation.csv`, in file order.
@@ -58,9 +64,10 @@ def read_ablation(path: Path) -> Ablation:
         OSError, KeyError, TypeError or ValueError: The file cannot be read or is not an ablation table.
     """
     rows = _rows(path)
-    groups: dict[tuple[str, str, str], list[dict]] = {}
+    groups: dict[tuple[str, str, str, str], list[dict]] = {}
     for row in rows:
-        groups.setdefault((row["regularizer"], row["shrink"], row["dimensions"]), []).append(row)
+        key = (row["regularizer"], row["shrink"], row["dimensions"], row.get("variant", ""))
+        groups.setdefault(key, []).append(row)
     cells = []
     for key, members in groups.items():
         values = {measure: [float(row[measure]) for row in members if row[measure]] for measure in MEASURES}
@@ -119,7 +126,7 @@ def ablation_gaps(ablation: Ablation) -> Chart | None:
         mean, interval = cell.means["gap"], cell.intervals["gap"]
         if mean is not None:
             low, high = interval or (mean, mean)
-            name = f"{cell.regularizer} · {cell.dimensions}"
+            name = " · ".join(filter(None, (cell.regularizer, cell.dimensions, cell.variant)))
             rows.append(
                 {"cell": name, "shrinking": SHRINKING.get(cell.shrink, cell.shrink), "gap": mean,
                  "low": low, "high": high, "seeds": cell.seeds}

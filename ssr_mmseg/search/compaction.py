@@ -10,6 +10,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ssr_mmseg.architecture.gates import TEMPERATURE
+
 
 def cut(tensor: Tensor, shape: torch.Size) -> Tensor:
     """Return the leading part of `tensor` that has `shape`.
@@ -23,8 +25,13 @@ def cut(tensor: Tensor, shape: torch.Size) -> Tensor:
 
 
 def compact_weights(weights: Mapping[str, Tensor], target: nn.Module) -> dict[str, Tensor]:
-    """Return the state dict of the smaller network `target`, cut from the weights of the larger one."""
-    return {name: cut(weights[name], value.shape) for name, value in target.state_dict().items()}
+    """Return the state dict of the smaller network `target`, cut from the weights of the larger one.
+
+    A temperature of the gates that the larger one does not have, because an earlier version saved it, is 1.
+    """
+    wanted = target.state_dict()
+    added = {name: torch.ones_like(value) for name, value in wanted.items() if name.rpartition(".")[2] == TEMPERATURE}
+    return {name: cut({**added, **weights}[name], value.shape) for name, value in wanted.items()}
 
 
 def compact_optimizer(state: dict, before: list[str], target: Mapping[str, nn.Parameter]) -> dict:

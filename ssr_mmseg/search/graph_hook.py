@@ -45,8 +45,9 @@ def recorder_for(device: torch.device) -> Recorder | None:
 class BakedValues:
     """What a recorded pass of a search depends on besides the shape of its batches, for `RecordedTrainStep`.
 
-    That is which blocks and operators are computed, the mode of the model, and where its parameters are. The surviving
-    widths, the loss weights and all other values are read from tensors.
+    That is which blocks and operators are computed, whether the gates have a temperature, the mode of the model, and
+    where its parameters are. The surviving widths, the loss weights, the temperature and all other values are read from
+    tensors.
     """
 
     def __init__(self, model: Any) -> None:
@@ -55,4 +56,5 @@ class BakedValues:
 
     def __call__(self) -> tuple:
         places = [parameter.data_ptr() for parameter in self.parameters]
-        return self.model.training, self.model.backbone.computed(), places
+        backbone = self.model.backbone
+        return self.model.training, backbone.computed(), backbone.architecture.tempered, places

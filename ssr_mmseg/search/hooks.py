@@ -1,4 +1,4 @@
-"""Hooks of the search: shrinking, the ramp of the regularizer's weights, and records of the gates."""
+"""Hooks of the search: shrinking, the ramp of the regularizer's weights, the temperature, and records of the gates."""
 
 from typing import Any
 
@@ -47,8 +47,38 @@ class ShrinkingHook(PeriodHook):
         runner.logger.info(f"shrinking removed {removed} options")
 
 
+class ScheduleHook(Hook):
+    """A hook that sets a value before every epoch of a search or, in an iteration-based training, every iteration.
+
+    The value depends on the position alone, so that a resumed search and the next stage continue the schedule.
+
+    Args:
+        begin: Share of the epochs, over all stages, after which the value changes.
+        epochs: Epochs of the search, over all stages; by default those of the loop.
+    """
+
+    def __init__(self, begin: float, epochs: int | None) -> None:
+        self.begin, self.epochs = begin, epochs
+
+    def set_value(self, runner: Any, share: float) -> None:
+        """Set the value of the epoch or iteration with which `share` of the search is finished."""
+        raise NotImplementedError
+
+    def changed(self, share: float) -> float:
+        """Return how much of the schedule is over, from 0 at `begin` to 1 at the end of the search."""
+        return max(share - self.begin, 0) / (1 - self.begin)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        if not is_iteration_based(runner):
+            self.set_value(runner, (runner.epoch + 1) / (self.epochs or runner.max_epochs))
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if is_iteration_based(runner):
+            self.set_value(runner, (runner.iter + 1) / runner.max_iters)
+
+
 @HOOKS.register_module()
-class RegularizerRampHook(Hook):
+class RegularizerRampHook(ScheduleHook):
     """Increase the regularizer's weights towards the end of the search, to decide the groups that are still undecided.
 
     From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times their
@@ -65,7 +95,8 @@ class RegularizerRampHook(Hook):
     """
 
     def __init__(self, begin: float, factor: float, epochs: int | None = None) -> None:
-        self.begin, self.factor, self.epochs = begin, factor, epochs
+        super().__init__(begin, epochs)
+        self.factor = factor
         self.weights: dict[str, float] = {}
 
     def before_train(self, runner: Any) -> None:
@@ -79,20 +110,42 @@ class RegularizerRampHook(Hook):
 
     def growth(self, share: float) -> float:
         """Return the factor of the weights in the epoch or iteration with which `share` of the search is finished."""
-        return self.factor ** (max(share - self.begin, 0) / (1 - self.begin))
+        return self.factor ** self.changed(share)
 
-    def before_train_epoch(self, runner: Any) -> None:
-        if not is_iteration_based(runner):
-            self._set(runner, (runner.epoch + 1) / (self.epochs or runner.max_epochs))
-
-    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        if is_iteration_based(runner):
-            self._set(runner, (runner.iter + 1) / runner.max_iters)
-
-    def _set(self, runner: Any, share: float) -> None:
+    def set_value(self, runner: Any, share: float) -> None:
         growth = self.growth(share)
         grown = {gate: self.weights[gate] * growth for gate in GATES}
         runner.train_loop.objective.weights = {**self.weights, **grown}
+
+
+@HOOKS.register_module()
+class TemperatureHook(ScheduleHook):
+    """Anneal the gates: their temperature T falls exponentially from 1 to `end` over the search.
+
+    Probabilities are proportional to the scores to the power of 1 / T; for softmax gates this divides α by T. The
+    temperature is saved with α, and probabilities keep it after the search. It falls in steps, one per epoch or, in an
+    iteration-based training, one per iteration, and is `end` in the last one. Regularizers that read α itself instead
+    of the probabilities do not see it.
+
+    Args:
+        end: Temperature at the end of the search, greater than 0 and at most 1.
+        begin: Share of the epochs, over all stages, after which the temperature falls.
+        epochs: Epochs of the search, over all stages; by default those of the loop.
+
+    Raises:
+        UserError: A value is out of range.
+    """
+
+    def __init__(self, end: float, begin: float = 0.0, epochs: int | None = None) -> None:
+        if not (isinstance(end, int | float) and 0 < end <= 1):
+            raise UserError(f"TemperatureHook: expected an end > 0 and ≤ 1, found {end!r}; correct it")
+        if not (isinstance(begin, int | float) and 0 <= begin < 1):
+            raise UserError(f"TemperatureHook: expected a begin ≥ 0 and < 1, found {begin!r}; correct it")
+        super().__init__(begin, epochs)
+        self.end = end
+
+    def set_value(self, runner: Any, share: float) -> None:
+        get_architecture(bare_model(runner)).set_temperature(self.end ** self.changed(share))
 
 
 @HOOKS.register_module()

@@ -3,8 +3,10 @@
 Must not import torch or mmengine: the Snakefile imports this module.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.experiment_config import for_dataset
@@ -22,16 +24,23 @@ class NamedConfig:
         part: `search`, `retrain`, `baseline` (a model alone) or `dataset` (a dataset type).
         name: The file as the experiment names it, in the working directory or else in the project.
         backbone: The backbone that its model must have, or None for any.
+        cfg_options: Values laid over it by dotted key, as JSON.
     """
 
     part: str
     name: str
     backbone: str | None = None
+    cfg_options: str = "{}"
 
     @property
     def file(self) -> Path:
         """The file's path."""
         return paths.project_file(self.name)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The values laid over it, by dotted key."""
+        return json.loads(self.cfg_options)
 
     def digest(self) -> str:
         """Return an identity of the file's content, bases included, and of its use."""
@@ -46,12 +55,17 @@ def named_configs(config: dict) -> list[NamedConfig]:
     for name in scenarios(config):
         settings = for_dataset(config, name)
         configs += [
-            NamedConfig("search", settings["search"]["config"], SUPERNET),
+            search_config(settings["search"]),
             NamedConfig("retrain", settings["retrain"]["config"], derived),
             NamedConfig("dataset", f"{project_files.DATASET_TYPES}/{settings['dataset']['type']}.py"),
         ]
     configs += [baseline_config(name) for name, kind in kinds.items() if kind == "baseline"]
     return list(dict.fromkeys(configs))
+
+
+def search_config(search: dict) -> NamedConfig:
+    """Return the config that a completed section `search` names, with its options."""
+    return NamedConfig("search", search["config"], SUPERNET, json.dumps(search["cfg_options"]))
 
 
 def baseline_config(network: str) -> NamedConfig:

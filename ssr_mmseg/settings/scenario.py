@@ -19,6 +19,8 @@ from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets, searc
 from ssr_mmseg.utils.errors import UserError
 
 CELLS = "ablation/"  # prefix of the names of ablation cells
+AXES = ("regularizer", "shrink", "dimensions", "variants")  # keys of a block
+NO_VARIANT = ("",)
 SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")  # what a scenario may override
 
 
@@ -48,11 +50,13 @@ class Cell(Scenario):
     Attributes:
         regularizer, shrink: Values that override `search`.
         dimensions: Name that the configuration gives to the set of searched dimensions.
+        variant: Name that the configuration gives to a set of further changes to `search`; empty for none.
     """
 
     regularizer: str
     shrink: bool
     dimensions: str
+    variant: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def scenarios(config: dict) -> dict[str, Scenario]:
     """Return every scenario of a configuration by name: datasets, cost targets, supernets of selectors, ablation.
 
     Raises:
-        UserError: The ablation names a dataset or a set of dimensions that is not configured.
+        UserError: The ablation names a dataset, a set of dimensions or a variant that is not configured.
     """
     datasets = [_dataset_scenario(config, dataset) for dataset in config["datasets"]]
     targets = [scenario for dataset in config["datasets"] for scenario in _target_scenarios(config, dataset)]
@@ -158,7 +162,7 @@ def cells(config: dict) -> dict[str, Cell]:
     A block has a list of values for each axis and means all their combinations.
 
     Raises:
-        UserError: The ablation names a dataset or a set of dimensions that is not configured.
+        UserError: The ablation names a dataset, a set of dimensions or a variant that is not configured.
     """
     ablation = config.get("ablation")
     if ablation is None:
@@ -170,7 +174,7 @@ def cells(config: dict) -> dict[str, Cell]:
     combinations = (
         combination
         for block in ablation["blocks"]
-        for combination in itertools.product(block["regularizer"], block["shrink"], block["dimensions"])
+        for combination in itertools.product(*(block.get(axis, NO_VARIANT) for axis in AXES))
     )
     return {cell.name: cell for cell in (_cell(config, dataset, *combination) for combination in combinations)}
 
@@ -218,18 +222,23 @@ def _has_targets(config: dict, overrides: dict) -> bool:
     return isinstance(cost[target_key(cost)[0]], list)
 
 
-def _cell(config: dict, dataset: str, regularizer: str, shrink: bool, dimensions: str) -> Cell:
+def _cell(config: dict, dataset: str, regularizer: str, shrink: bool, dimensions: str, variant: str) -> Cell:
     ablation = config["ablation"]
     if dimensions not in ablation["dimensions"]:
         configured = ", ".join(ablation["dimensions"])
         raise UserError(f"ablation.blocks: dimensions {dimensions} are not configured; configured are: {configured}")
+    variants = ablation.get("variants", {})
+    if variant and variant not in variants:
+        configured = ", ".join(variants) or "none"
+        raise UserError(f"ablation.blocks: variant {variant} is not configured; configured are: {configured}")
     axes = {"regularizer": regularizer, "shrink": shrink, "dimensions": ablation["dimensions"][dimensions]}
     overrides = merge(_dataset_scenario(config, dataset).overrides, {"search": {**ablation["search"], **axes}})
+    overrides = merge(overrides, {"search": variants.get(variant, {})})
     cost = _cost(config, overrides)
     if isinstance(cost, dict):
         overrides = merge(overrides, {"search": {"cost": first_target(cost)}})
-    name = f"{CELLS}{regularizer}-{'shrink' if shrink else 'keep'}-{dimensions}"
-    return Cell(name, dataset, overrides, "", name, regularizer, shrink, dimensions)
+    name = f"{CELLS}{regularizer}-{'shrink' if shrink else 'keep'}-{dimensions}{f'-{variant}' if variant else ''}"
+    return Cell(name, dataset, overrides, "", name, regularizer, shrink, dimensions, variant)
 
 
 def _cost(config: dict, overrides: dict) -> Any:

@@ -57,6 +57,27 @@ def test_the_two_loaders_of_a_search_use_the_configured_images(make, split, tmp_
     assert seen[0] | seen[1] == set(range(9))
 
 
+def test_options_reach_the_optimizer_and_the_objective_of_a_search(make, tmp_path):
+    options = "{optim_wrapper.architecture.optimizer.lr: 0.3, train_cfg.objective.operator: 60, custom_hooks: []}"
+    runner = make(f"search: {{cfg_options: {options}}}").search_runner(None, 1, 2, tmp_path)
+    assert runner.optim_wrapper["architecture"]["optimizer"]["lr"] == 0.3
+    loop = runner.build_train_loop(runner._train_loop)
+    assert (loop.objective.weights["operator"], loop.objective.weights["depth"]) == (60, 15)
+    hooks = [type(hook).__name__ for hook in runner.hooks]
+    assert {"HistoryHook", "ShrinkingHook", "GateHistoryHook"} <= set(hooks), "the workflow needs them"
+    assert "cfg_options" not in (tmp_path / "log/config.py").read_text()
+
+
+def test_a_wrong_option_is_one_line_before_anything_is_written(make, folder):
+    from ssr_mmseg.stages.search import search
+
+    experiment = make("search: {cfg_options: {optim_wrapper.architecure.lr: 0.3}}")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(UserError, match=r"^search\.cfg_options: optim_wrapper\.architecure\.lr: expected a key of"):
+        search(experiment.config, "town", 0)
+    assert sorted(folder.rglob("*")) == before
+
+
 def test_every_head_has_the_number_of_classes_and_their_measured_weights(make):
     experiment = make()
     for model in (experiment.supernet(None), experiment.network("fast_scnn", None), experiment.network("p", GENOTYPE)):

@@ -66,6 +66,26 @@ def test_the_figures_include_the_ablation(config, compared, monkeypatch):
     assert Path(paths.FIGURES, "ablation-gap.svg").stat().st_size > 1000
 
 
+def test_a_variant_is_another_cell(config, compared, monkeypatch):
+    path = Path(paths.ABLATION)
+    head, *lines = path.read_text().splitlines()
+    rows = [f"{head},variant", *(f"{line}," for line in lines), *(f"{line},fast" for line in lines[:1])]
+    path.write_text("\n".join(rows) + "\n")
+    collected = collect(config)
+    cells = collected.ablation.cells
+    assert [cell.variant for cell in cells] == ["", "", "", "fast"]
+    assert (cells[0].seeds, cells[3].seeds) == (2, 1)
+    assert "ssr · joint · fast" in json.dumps(comparison.ablation_gaps(collected.ablation).spec, ensure_ascii=False)
+    monkeypatch.setattr(page_module.vl_convert, "javascript_bundle", lambda snippet, vl_version: "/* vega */")
+    text = page_module.render(collected, "own.yaml")
+    assert '<th scope="col">Variant</th>' in text
+    assert "<td>joint</td><td>fast</td>" in text
+
+
+def test_a_table_without_variants_has_no_column_of_them(html):
+    assert "Variant" not in html
+
+
 @pytest.mark.parametrize("path", [paths.ABLATION, paths.ABLATION_REPORT, paths.SUMMARY])
 @pytest.mark.parametrize("text", ["", "dataset\n", "a,b\n1,2\n3\n", "\x00"])
 def test_an_unreadable_file_is_reported_as_missing(config, compared, path, text):

@@ -59,6 +59,62 @@ def test_cells_share_the_data_and_nothing_else(config):
     assert len(set(searches(config).values())) == len(cells(config))
 
 
+VARIANT_BLOCKS = [*ABLATION["blocks"], {**ABLATION["blocks"][1], "variants": ["fast", "lower"]}]
+RATE = "optim_wrapper.architecture.optimizer.lr"
+VARIANTS = {
+    "fast": {"cfg_options": {RATE: 0.3}, "epochs": 7},
+    "lower": {"threshold": 0.05, "regularizer": {"type": "ssr"}},
+    "unused": {},
+}
+
+
+def with_variants(**changes) -> dict:
+    return settings.complete(user(variants={**VARIANTS, **changes}, blocks=VARIANT_BLOCKS))
+
+
+def test_variants_are_a_fourth_axis_and_leave_the_other_cells_as_they_are(config):
+    varied = with_variants()
+    names = [f"ablation/ssr-shrink-{dimensions}-{name}" for dimensions in ("joint", "depth") for name in VARIANTS][:5]
+    names.remove("ablation/ssr-shrink-joint-unused")
+    assert list(cells(varied)) == [*cells(config), *names]
+    before, after = searches(config), searches(varied)
+    assert {name: after[name] for name in before} == before
+    assert len(set(after.values())) == len(after)
+    cell = cells(varied)["ablation/ssr-shrink-joint-fast"]
+    assert (cell.regularizer, cell.shrink, cell.dimensions, cell.variant) == ("ssr", True, "joint", "fast")
+    assert {cell.variant for name, cell in cells(varied).items() if name in before} == {""}
+
+
+def test_a_variant_changes_the_search_of_its_cell_after_all_others():
+    config = with_variants()
+    base = settings.for_dataset(config, "ablation/ssr-shrink-joint")["search"]
+    fast = settings.for_dataset(config, "ablation/ssr-shrink-joint-fast")["search"]
+    assert fast == {**base, "cfg_options": {RATE: 0.3}, "epochs": 7}
+    lower = settings.for_dataset(config, "ablation/ssr-shrink-joint-lower")["search"]
+    assert lower == {**base, "threshold": 0.05, "regularizer": {"type": "ssr"}}
+
+
+def test_a_changed_variant_affects_only_its_cells():
+    before, after = searches(with_variants()), searches(with_variants(fast={"cfg_options": {RATE: 0.2}, "epochs": 7}))
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {"ablation/ssr-shrink-joint-fast", "ablation/ssr-shrink-depth-fast"}
+
+
+def test_options_of_the_ablation_and_of_a_variant_are_merged():
+    search = {"cfg_options": {"train_cfg.objective.operator": 60}}
+    config = settings.complete(user(search=search, variants=VARIANTS, blocks=VARIANT_BLOCKS))
+    merged = settings.for_dataset(config, "ablation/ssr-shrink-joint-fast")["search"]["cfg_options"]
+    assert merged == {"train_cfg.objective.operator": 60, RATE: 0.3}
+
+
+def test_without_options_the_identity_of_a_search_is_that_of_a_configuration_before_there_were_any(config):
+    before = copy.deepcopy(config)
+    del before["search"]["cfg_options"]
+    assert settings.stage_identity(before, "search", "town") == settings.stage_identity(config, "search", "town")
+    other = settings.complete({"datasets": {"town": TOWN}, "search": {"cfg_options": {RATE: 0.3}}})
+    assert settings.stage_identity(other, "search", "town") != settings.stage_identity(config, "search", "town")
+
+
 def test_the_ablation_does_not_affect_other_stages(config):
     without = settings.complete({"datasets": {"town": TOWN}})
     assert settings.dataset_names(config) == ["town"]
@@ -96,6 +152,23 @@ def test_a_changed_value_affects_only_its_cells(config, change, suffixes):
         ({"blocks": [{"regularizer": ["ssr"], "shrink": [True]}]}, r"blocks\.0: the key dimensions is missing"),
         ({"blocks": [{"regularizer": ["../ssr"], "shrink": [True], "dimensions": ["joint"]}]}, "expected a name of"),
         ({"dimensions": {"joint": ["height"]}}, r"ablation\.dimensions\.joint\.0: expected depth, .* found \"height\""),
+        (
+            {"variants": {"fast": {}}, "blocks": [{**ABLATION["blocks"][1], "variants": ["fats"]}]},
+            r"ablation\.blocks: variant fats is not configured; configured are: fast$",
+        ),
+        (
+            {"blocks": [{**ABLATION["blocks"][1], "variants": ["fast"]}]},
+            r"ablation\.blocks: variant fast is not configured; configured are: none$",
+        ),
+        (
+            {"variants": {"fast": {"epoch": 3}}, "blocks": [{**ABLATION["blocks"][1], "variants": ["fast"]}]},
+            "my.yaml: ablation/ssr-shrink-joint-fast: unknown key epoch at search",
+        ),
+        ({"variants": {"a b": {}}}, r"ablation\.variants: expected names of 1 to 100 .*, found \"a b\""),
+        ({"variants": {"fast": 3}}, r"ablation\.variants\.fast: expected a mapping, found 3"),
+        ({"blocks": [{**ABLATION["blocks"][1], "variants": []}]}, r"blocks\.0\.variants: expected a non-empty list"),
+        ({"blocks": [{**ABLATION["blocks"][1], "variants": None}]}, r"blocks\.0\.variants: expected a .*, found null"),
+        ({"search": {"cfg_options": [3]}}, r"search\.cfg_options: expected a mapping, found \[3\]"),
         ({"search": {"epoch": 3}}, "my.yaml: ablation/ssr-shrink-joint: unknown key epoch at search"),
         ({"search": {"config": "absent.py"}}, r"file absent\.py not found"),
         ({"seed": [0]}, r"unknown key seed at ablation; did you mean seeds\? known keys: blocks"),

@@ -2,13 +2,16 @@ import csv
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ablation_files import write_metrics
+from scipy import stats
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.report.ablation_text import answer, paired_tests, report
+from ssr_mmseg.report.ablation_variants import variant_tests
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.ablation import COLUMNS, write_ablation
 from ssr_mmseg.utils import files
@@ -77,6 +80,24 @@ def test_a_row_per_cell_and_seed_from_the_last_stage(config, results):
     text = Path("results/ablation.md").read_text(encoding="utf-8")
     assert "8 searches at commit abc" in text
     assert "SSR's discretization gap" in text
+
+
+def test_variants_have_rows_and_a_table_of_comparisons(config, results):
+    ablation = config["ablation"]
+    ablation["variants"] = {"fast": {"epochs": 3}}
+    ablation["blocks"] = [*ablation["blocks"], {**ablation["blocks"][0], "regularizer": ["ssr"], "variants": ["fast"]}]
+    for shrink, seed in itertools.product(("shrink", "keep"), (0, 3)):
+        for stage in range(2):
+            cell = f"ablation/ssr-{shrink}-joint-fast"
+            write_metrics(cell, seed, stage, relaxed_miou=53.0 + seed / 3, one_hot_miou=50.0)
+    write_ablation(config)
+    rows = pd.read_csv("results/ablation.csv", keep_default_na=False)
+    assert len(rows) == 2 * 2 * 2 + 2 * 2
+    assert rows.variant.tolist().count("fast") == 4
+    text = Path("results/ablation.md").read_text(encoding="utf-8")
+    assert "Searching `joint` with shrinking, SSR's discretization gap is" in text, "variants are no part of it"
+    assert "| joint | on | ssr | fast | 2 | 1.15 | 3.50 | 2.35 |" in text.partition("### Discretization gap")[2]
+    assert "mIoU after retraining" not in text
 
 
 def test_retrained_networks_are_included_on_request(config, results):
@@ -207,6 +228,61 @@ def test_one_seed_has_means_and_no_intervals():
     text = report(one_setting([1.0], [9.0]))
     assert "| joint | on | ssr | 1 | 60.00 | 50.00 | 1.00 | 0.50 | 0.50 | 0.70 |" in text
     assert "nan" not in text
+
+
+def varied(measures: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """Return rows of one setting from measures by variant and column: one value per seed."""
+    tables = []
+    for variant, columns in measures.items():
+        rows = table({("ssr", "on", "joint"): next(iter(columns.values()))})
+        tables.append(rows.assign(variant=variant, **columns))
+    return pd.concat(tables)
+
+
+def test_variants_are_paired_with_the_cell_without_one_and_corrected_together():
+    base, low, high = [60.0, 61.0, 62.5], [58.0, 59.5, 60.0], [60.5, 61.0, 63.5]
+    rows = varied({name: {"retrained_miou": values} for name, values in (("", base), ("low", low), ("high", high))})
+    tests = {test.variant: test for test in variant_tests(rows.sample(frac=1, random_state=1), "retrained_miou")}
+    assert set(tests) == {"low", "high"}
+    raw = {name: stats.ttest_rel(values, base).pvalue for name, values in (("low", low), ("high", high))}
+    for name, values in (("low", low), ("high", high)):
+        test = tests[name]
+        assert test.comparison.t_p == pytest.approx(raw[name])
+        assert test.comparison.difference == pytest.approx(np.mean(values) - np.mean(base))
+        assert (test.base_mean, test.variant_mean) == pytest.approx((np.mean(base), np.mean(values)))
+    smaller = min(raw.values())
+    assert tests["low"].p == pytest.approx(min(1, 2 * smaller))
+    assert tests["high"].p == pytest.approx(max(raw["high"], 2 * smaller))
+    assert tests["low"].significant
+    assert not tests["high"].significant
+    text = report(rows)
+    section = text.partition("## Variants\n")[2].partition("### mIoU after retraining\n")[2].partition("\n### ")[0]
+    assert "Of 2 differences, 1 is significant: `low`." in section
+    assert "| joint | on | ssr | low | 3 | 61.17 | 59.17 | -2.00 |" in section
+    means = text.partition("## Means over the seeds\n")[2].partition("\n## ")[0]
+    assert "| dimensions | shrinking | regularizer | variant | seeds |" in means
+    assert "| joint | on | ssr |  | 3 |" in means
+    assert "| joint | on | ssr | high | 3 |" in means
+
+
+def test_only_seeds_that_a_variant_shares_with_its_cell_are_paired():
+    rows = varied({"": {"gap": [1.0, 2.0, 3.0]}, "fast": {"gap": [2.0, 4.0]}})
+    (test,) = variant_tests(rows, "gap")
+    assert (test.comparison.pairs, test.base_mean, test.variant_mean) == (2, 1.5, 3.0)
+
+
+def test_variants_that_cannot_be_compared_are_reported_as_such():
+    alone = report(varied({"fast": {"gap": [2.0, 4.0]}}))
+    assert "No variant has a combination to compare with on the same seeds: add a block without variants." in alone
+    one = report(varied({"": {"gap": [1.0]}, "fast": {"gap": [2.0]}}))
+    assert "No difference can be tested on one seed." in one
+    assert "nan" not in one
+    same = report(varied({"": {"gap": [1.0, 2.0]}, "fast": {"gap": [1.0, 2.0]}}))
+    assert "Of 1 differences, 0 are significant, which does not prove that they are equal." in same
+
+
+def test_a_table_without_variants_has_no_section_on_them():
+    assert "ariant" not in report(one_setting(around(1.0), around(9.0, order=-1)))
 
 
 def test_the_command_ends_in_one_line_if_searches_are_missing(config, tmp_path, monkeypatch, capfd):

@@ -69,6 +69,22 @@ def test_the_ablation_runs_once_and_a_changed_value_reruns_only_its_cells(ablate
     assert plan(ablated, *SMALL, "--config", "retrain={epochs: 3}", "threads={search: 2}").counts == {}
 
 
+def test_variants_are_added_and_a_changed_one_reruns_only_its_cells(ablated):
+    block = "    - {regularizer: [ssr], shrink: [true], dimensions: [joint], variants: [fast]}\n"
+    path = ablated.folder / "config/small.yaml"
+    path.write_text(path.read_text() + block)
+    ablated.edit("config/small.yaml", "  retrain: false", "  retrain: false\n  variants: {fast: {threshold: 0.3}}")
+    jobs = plan(ablated, *SMALL).jobs
+    assert {job["dataset"] for job in jobs if "dataset" in job} == {"ablation/ssr-shrink-joint-fast"}
+    call = ablated.snakemake(TARGET, *SMALL)
+    assert call.status == 0, call.output
+    assert "ablation/ssr-shrink-joint-fast/seed2/search/metrics.json" in ablated.files()
+    assert NOTHING in plan(ablated, *SMALL).output
+    change = "ablation={variants: {fast: {cfg_options: {optim_wrapper.architecture.optimizer.lr: 0.3}}}}"
+    jobs = plan(ablated, *SMALL, "--config", change).jobs
+    assert {job["dataset"] for job in jobs if "dataset" in job} == {"ablation/ssr-shrink-joint-fast"}
+
+
 def test_the_gap_report_of_a_cell_is_made_on_request(small):
     target = "results/ablation/ssr-keep-depth/seed2/gap.json"
     counts = small.snakemake("--dry-run", target, *SMALL).counts

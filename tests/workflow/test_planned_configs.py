@@ -73,6 +73,26 @@ def test_a_mistake_stops_the_plan_with_one_line_and_nothing_is_written(checkout,
     assert checkout.files() == []
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            "{optim_wrapper.architecure.optimizer.lr: 0.3}",
+            "search.cfg_options: optim_wrapper.architecure.optimizer.lr: expected a key of "
+            "config/mmseg/supernet_streets.py, which has no optim_wrapper.architecure; did you mean architecture?",
+        ),
+        ("[3]", "config/config.yaml and --config: search.cfg_options: expected a mapping, found [3]; see config/R"),
+    ],
+)
+def test_a_mistake_in_the_options_of_a_search_stops_the_plan_with_one_line(checkout, options, message):
+    call = checkout.snakemake("--dry-run", "--config", f"search={{cfg_options: {options}}}")
+    assert call.status != 0
+    said = [line for line in call.output.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert len(said) == 1, call.output
+    assert message in said[0]
+    assert checkout.files() == []
+
+
 def test_an_unchanged_config_is_checked_once(counted):
     assert counted.snakemake("--dry-run").status == 0
     assert checks(counted) == [STREETS]

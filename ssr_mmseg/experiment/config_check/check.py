@@ -8,13 +8,13 @@ from mmseg.registry import DATASETS
 
 from ssr_mmseg.datasets.split_configs import read_splits, type_module
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.cfg_options import ORIGIN, read_named_config
 from ssr_mmseg.experiment.config_check.components import component
 from ssr_mmseg.experiment.config_check.loaders import check_loader
 from ssr_mmseg.experiment.config_check.model import check_model
 from ssr_mmseg.experiment.config_check.optimizers import check_optimizers
 from ssr_mmseg.experiment.config_check.place import Place
 from ssr_mmseg.experiment.config_check.runtime import check_hooks, check_loops, check_metrics
-from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
 from ssr_mmseg.settings.named_configs import NamedConfig
 
 
@@ -29,7 +29,9 @@ def check_config(named: NamedConfig) -> None:
         if named.part == "dataset":
             _check_dataset(named)
             return
-        config = Place.of_file(read_mmseg_config(named.name).to_dict(), named.name, named.file)
+        config = Place.of_file(read_named_config(named).to_dict(), named.name, named.file)
+        if named.options:
+            config = replace(config, name=f"{named.name} with {ORIGIN}", text=config.text + named.cfg_options)
         if named.part == "baseline":
             check_model(config.require("model"), named.backbone)
             return

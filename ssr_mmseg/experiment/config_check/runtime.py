@@ -9,6 +9,7 @@ from mmseg.registry import HOOKS, LOOPS, METRICS
 from ssr_mmseg.experiment.config_check.components import build, check_arguments, component
 from ssr_mmseg.experiment.config_check.place import Place
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.objective import TERMS
 from ssr_mmseg.training.loop import ResumableTrainLoop
 
 RUNNER_SETS = ("runner", "dataloader", "evaluator")
@@ -33,6 +34,11 @@ def check_loops(config: Place, part: str) -> None:
         name = loop.value["type"]
         raise loop.at("type").error(f"expected {needed.__name__}, found {name}; the {part} needs it", str(name))
     check_arguments(loop, found, (*RUNNER_SETS, *WORKFLOW_SETS[part]), bases=True)
+    if part == "search":
+        weights = loop.at("objective").mapping()
+        for name in weights.value:
+            if name not in TERMS:
+                raise weights.at(name).unknown("unknown term", str(name), TERMS)
     validation = config.require("val_cfg")
     check_arguments(validation, component(validation, LOOPS, "loop"), RUNNER_SETS, bases=True)
 

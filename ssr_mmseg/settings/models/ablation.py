@@ -1,10 +1,10 @@
-"""The section `ablation`: searches that differ in regularizer, shrinking and searched dimensions."""
+"""The section `ablation`: searches that differ in regularizer, shrinking, searched dimensions and variant."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from ssr_mmseg.settings.models.base import Dimension, Mapping, Name, Section, Seeds, UniqueList
+from ssr_mmseg.settings.models.base import Dimension, Mapping, Name, Section, Seeds, UniqueList, optional
 
 
 class AblationBlock(Section):
@@ -13,6 +13,11 @@ class AblationBlock(Section):
     regularizer: UniqueList[Name] = Field(min_length=1, description="Values of `search.regularizer`.")
     shrink: UniqueList[bool] = Field(min_length=1, description="Values of `search.shrink`.")
     dimensions: UniqueList[str] = Field(min_length=1, description="Names from the ablation's `dimensions`.")
+    variants: UniqueList[Name] = optional(
+        "Names from the ablation's `variants`. Left out: the combinations as they are. The tests compare a variant "
+        "with the same combination without one, which needs another block.",
+        min_length=1,
+    )
 
 
 class Ablation(Section):
@@ -29,6 +34,11 @@ class Ablation(Section):
     )
     dimensions: dict[Name, Annotated[UniqueList[Dimension], Field(min_length=1)]] = Field(
         min_length=1, max_length=100, description="A name for each set of searched dimensions."
+    )
+    variants: dict[Name, Mapping] = optional(
+        "A name for each set of changes to `search`, which are made after all others. The columns `regularizer`, "
+        "`shrink` and `dimensions` of a variant are those of the combination that it changes.",
+        max_length=100,
     )
     blocks: list[AblationBlock] = Field(
         min_length=1,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
-from ssr_mmseg.settings.models.base import Dimension, FilePath, Name, PluginSettings, Section, UniqueList
+from ssr_mmseg.settings.models.base import Dimension, FilePath, Mapping, Name, PluginSettings, Section, UniqueList
 from ssr_mmseg.settings.models.costs import Cost
 
 
@@ -71,6 +71,11 @@ class Search(Section):
     config: FilePath = Field(
         description="mmengine config of the search: supernet, optimizers, learning rates, pipelines, loss weights and "
         "hooks. `config/mmseg/supernet_cityscapes.py` is the paper's."
+    )
+    cfg_options: Mapping = Field(
+        description="Values laid over that config, by dotted key, as by `--cfg-options` of mmseg's tools: "
+        "`{optim_wrapper.architecture.optimizer.lr: 0.3, train_cfg.objective.operator: 60}`. All but the last part of "
+        "a key must exist in the config. A list is replaced as a whole; a number in a key is an index."
     )
     regularizer: Regularizer = Field(
         description="The loss that drives gate groups to one survivor: a class of `ssr_mmseg/search/regularizers/`, by "
