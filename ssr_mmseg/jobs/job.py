@@ -7,8 +7,9 @@ from typing import Any
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings.project_files import follows_search, selection
-from ssr_mmseg.settings.scenario import cells, supernet_scenario, table_networks
-from ssr_mmseg.settings.selector_supernets import needed_supernets
+from ssr_mmseg.settings.ranking import ranked_networks
+from ssr_mmseg.settings.scenario import cells, searches, supernet_scenario, table_networks
+from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 
 JOINED = ("table", "summary", "report")  # made by default; figures, peers and the ablation are made on request
@@ -94,6 +95,21 @@ def ablation_jobs(config: dict) -> Iterator[Job]:
             else:
                 yield from search_jobs(config, cell, seed)
     yield Job("ablation")
+
+
+def contest_jobs(config: dict) -> Iterator[Job]:
+    """Yield the jobs of `snakemake results/contest.csv` except those of the table."""
+    ranked, seed = ranked_networks(config), config["seeds"][0]
+    for dataset in settings.dataset_names(config):
+        for scenario in searches(config, dataset) if ranked else ():
+            for kind in KINDS:
+                yield from search_jobs(config, supernet_scenario(scenario, kind), seed)
+            for network in ranked:
+                if network not in config["networks"]:
+                    for stage in ("select", "retrain", "evaluate"):
+                        yield Job(stage, scenario, seed, network)
+            yield Job("rank", scenario, seed)
+    yield Job("contest")
 
 
 def search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ssr_mmseg.jobs import progress
-from ssr_mmseg.jobs.job import Job, ablation_jobs, jobs
+from ssr_mmseg.jobs.job import Job, ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.jobs.progress import duration
 from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings.scenario import CELLS
@@ -159,6 +159,10 @@ def overview(config: dict, now: float) -> RenderableType:
         parts += _group(*key, list(group))
     parts.append(Text(summary(statuses)))
     parts += [Text("! ", style="yellow").append(line, style="not yellow") for line in result_warnings(config)]
+    contest = [job_status(job, now) for job in contest_jobs(config)]
+    if any(status.state != "waiting" for status in contest):
+        title = Text("contest", style="bold")
+        parts += [Text(), title, *_messages(contest), Text(summary(contest))]
     ablation = [job_status(job, now) for job in ablation_jobs(config)]
     if any(status.state != "waiting" for status in ablation):
         title = Text("ablation", style="bold")

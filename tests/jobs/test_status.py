@@ -13,7 +13,7 @@ import pytest
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
 from ssr_mmseg.jobs import status
-from ssr_mmseg.jobs.job import Job, ablation_jobs, jobs
+from ssr_mmseg.jobs.job import Job, ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.settings import paths
 
@@ -189,3 +189,15 @@ def test_status_imports_neither_torch_nor_pandas():
     command = [sys.executable, "-c", code]
     result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=paths.PROJECT)
     assert result.stdout.strip() == "set()"
+
+
+def test_the_contest_is_shown_once_it_has_begun(config):
+    whole = settings.complete({**config, "networks": ["searched", "random"], "contest": {"ranking": 3}})
+    datasets = len(settings.dataset_names(whole))
+    assert len(list(contest_jobs(whole))) == datasets * (2 + 2 * 3 + 1) + 1
+    assert "contest" not in shown(whole)
+    name = settings.dataset_names(whole)[0]
+    record(f"retrain/{name}-seed{whole['seeds'][0]}-random_3", state="failed", message="out of memory")
+    lines = shown(whole).splitlines()
+    start = lines.index("contest")
+    assert any("retrain random_3: failed, out of memory" in line for line in lines[start:])
