@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.project_files import follows_search
+from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.scenario import searches, table_networks
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
+OFF = 0.03  # largest relative difference of a selected network's cost from the searched one's without a warning
 GAP = 2.0  # largest discretization gap without a warning, in points of mIoU
 FAULTS = (UserError, OSError, AttributeError, KeyError, TypeError, ValueError)  # of a missing or malformed result
 
@@ -53,7 +54,11 @@ def result_warnings(config: dict) -> list[str]:
         warning
         for dataset in settings.dataset_names(config)
         for seed in config["seeds"]
-        for warning in (*_searches(config, dataset, seed), *_networks(config, dataset, seed))
+        for warning in (
+            *_searches(config, dataset, seed),
+            *_selections(config, dataset, seed),
+            *_networks(config, dataset, seed),
+        )
     ]
 
 
@@ -76,6 +81,23 @@ def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
                 else "set search.shrink to true"
             )
             yield f"{scenario}, seed {seed}: the search ended with {' and '.join(doubts)}; {remedy}"
+
+
+def _selections(config: dict, dataset: str, seed: int) -> Iterator[str]:
+    """Yield the warnings about selected networks whose cost is not that of the searched one."""
+    for network in table_networks(config, dataset):
+        if not selection(network.name):
+            continue
+        try:
+            record = read_json(Path(paths.SELECTION.format(dataset=network.scenario, seed=seed, network=network.name)))
+            off = record["cost"] / record["target"] - 1
+        except (*FAULTS, ZeroDivisionError):
+            continue
+        if abs(off) > OFF:
+            yield (
+                f"{network.scenario}, seed {seed}: {network.name} costs {abs(off):.0%} {'more' if off > 0 else 'less'} "
+                "than the searched network, so their accuracies do not compare; use more width_options in search.space"
+            )
 
 
 def _networks(config: dict, dataset: str, seed: int) -> Iterator[str]:

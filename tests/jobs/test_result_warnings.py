@@ -124,3 +124,24 @@ def test_the_status_has_the_warnings(config):
     write_evaluation("town", 0, "erfnet", test=ONE)
     (warning,) = result_warnings(config)
     assert f"! {warning}" in status.as_text(status.overview(config, 0.0)).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("cost", "warning"),
+    [(102.9, ""), (97.1, ""), (104.0, "random costs 4% more than"), (89.0, "random costs 11% less than")],
+)
+def test_a_rival_of_another_cost_does_not_compare(config, cost, warning):
+    config = settings.complete({**config, "networks": ["searched", "random", "erfnet"]})
+    record = {"cost": cost, "target": 100.0}
+    write(paths.SELECTION.format(dataset="town@0.5", seed=4, network="random"), record)
+    lines = result_warnings(config)
+    assert len(lines) == bool(warning)
+    if warning:
+        assert lines[0].startswith(f"town@0.5, seed 4: {warning} the searched network")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"cost": 1}', '{"cost": "x", "target": 1}', '{"cost": 1, "target": 0}'])
+def test_a_malformed_selection_is_left_to_its_reader(config, text):
+    config = settings.complete({**config, "networks": ["searched", "random"]})
+    write(paths.SELECTION.format(dataset="town@0.5", seed=0, network="random"), text)
+    assert result_warnings(config) == []
