@@ -5,7 +5,7 @@ _base_ = [
 model = dict(
     backbone=dict(
         space=dict(
-            stages=[dict(blocks=3, channels=32, width_step=2), dict(blocks=4, channels=64, width_step=4)],
+            stages=[dict(blocks=4, channels=32, width_step=3), dict(blocks=6, channels=64, width_step=7)],
             dilations=[1, 2, 4, 8],
             resolutions=[1, 2],
             width_options=9)),

@@ -5,8 +5,8 @@ _base_ = [
 model = dict(
     backbone=dict(
         space=dict(
-            stages=[dict(blocks=3, channels=32, width_step=2), dict(blocks=4, channels=64, width_step=4)],
-            dilations=[1, 2, 4, 8, 16],
+            stages=[dict(blocks=4, channels=32, width_step=3), dict(blocks=6, channels=64, width_step=7)],
+            dilations=[1, 2, 4, 8],
             resolutions=[1, 2],
             width_options=9)),
     decode_head=dict(in_channels=64))

@@ -57,7 +57,7 @@ def test_the_published_figures_have_a_source_and_one_default_per_setting():
 def test_the_variants_have_the_ratios_of_the_published_values(config):
     base = settings.for_dataset(config, "ablation/ssr-shrink-joint")["search"]
     defaults = {place: value_at(base, place) for place in SWEPT.values()}
-    assert defaults == {**dict(zip(SWEPT.values(), (0.1, 0.15, 4e-3, 30), strict=True))}
+    assert defaults == {**dict(zip(SWEPT.values(), (0.1, 0.1, 4e-3, 30), strict=True))}
     expected = [
         (SWEPT[row["setting"]], pytest.approx(float(Fraction(row["relative"])) * defaults[SWEPT[row["setting"]]]))
         for row in published()

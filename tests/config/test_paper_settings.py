@@ -58,7 +58,7 @@ CITYSCAPES = {
     "shrink": True,
     "threshold": 0.1,
     "batch_size": 6,
-    "cost": {"type": "macs", "target": 0.6},
+    "cost": {"type": "macs", "target": 0.6, "hold": None},
 }
 
 

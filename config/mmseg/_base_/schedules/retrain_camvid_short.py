@@ -1,7 +1,7 @@
 # retrain_camvid.py for a few hundred steps on a CPU: float32, a larger learning rate with a short warm-up, an average
 # with a short memory, and validation every other epoch.
 _base_ = ['./retrain_camvid.py']
-max_epochs = 12
+max_epochs = 16
 warmup = 1
 optim_wrapper = dict(enabled=False, optimizer=dict(lr=3e-3))
 param_scheduler = [
