@@ -55,7 +55,8 @@ class Experiment(Section):
         max_length=1000,
         description="Rows of the table, all trained by the same recipe. `searched`: what the search finds. `random` "
         "(and `random_2`, `random_3` … for more draws): a random network of the space with about its cost. `uniform`: "
-        "a network of that cost that nobody searched, with equal widths. Any other name is a genotype "
+        "a network of that cost that nobody searched, with equal widths. `random_search`, `evolution`, `local_search` "
+        "and `darts_pt` search in other ways (docs/contest.md). Any other name is a genotype "
         "`config/genotypes/<name>.json` or a baseline `config/mmseg/_base_/models/<name>.py`.",
     )
     datasets: dict[Name, DatasetEntry] = Field(
