@@ -135,7 +135,9 @@ def test_the_search_of_an_experiment_is_that_of_its_mmengine_config(name, scenar
     assert list(backbone.get("dimensions", DIMENSIONS)) == search["dimensions"]
     assert backbone.get("gate", "sigmoid") == search["gate"]
     assert config["model"]["decode_head"]["in_channels"] == search["space"]["stages"][-1]["channels"]
-    assert {key: loop[key] for key in ("regularizer", "split")} == {key: search[key] for key in ("regularizer", "split")}
+    assert {key: loop[key] for key in ("regularizer", "split")} == {
+        key: search[key] for key in ("regularizer", "split")
+    }
     assert {"hold": None, **loop["cost"]} == {"hold": None, **search["cost"]}
     assert loop["max_epochs"] == search["epochs"] + search["shrink_stages"] * search["shrink_epochs"]
     assert loop.get("warmup", 0) == round(search["warmup"] * loop["max_epochs"])

@@ -33,6 +33,8 @@ TINY = {
         "shrink_stages": 2,
         "shrink_epochs": 1,
         "min_steps": 1,
+        "warmup": 0,
+        "cost": {"type": "macs", "target": 0.6, "hold": None},
         "batch_size": 4,
     },
     "discretize": {"undecided": "argmax"},

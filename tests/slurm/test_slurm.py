@@ -34,6 +34,8 @@ CONFIG = {
         "epochs": 40,  # long enough to be stopped midway
         "shrink_stages": 0,
         "min_steps": 1,
+        "warmup": 0,
+        "cost": {"type": "macs", "target": 0.6, "hold": None},
         "batch_size": 4,
     },
     "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},

@@ -28,7 +28,11 @@ def experiment() -> dict:
                 "yard": {"type": "camvid", "source": "data/<i>yard</i>", "size": [64, 96]},
             },
             "networks": ["searched", "random", "erfnet"],
-            "search": {"space": {"stages": stages, "width_options": 3}, "shrink_stages": 2},
+            "search": {
+                "space": {"stages": stages, "width_options": 3},
+                "shrink_stages": 2,
+                "cost": {"type": "macs", "target": 0.6, "hold": None},
+            },
             "profile": {"sizes": [[128, 256]]},
         }
     )

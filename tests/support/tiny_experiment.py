@@ -33,6 +33,8 @@ EXPERIMENT = {
         "shrink_epochs": 1,
         "min_steps": 1,
         "batch_size": 4,
+        "warmup": 0,
+        "cost": {"type": "macs", "target": 0.6, "hold": None},
         "threshold": 0.8,  # some options die in the first epoch, so that compaction has something to remove
     },
     "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},

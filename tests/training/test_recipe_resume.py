@@ -62,6 +62,8 @@ EXPERIMENT = {
         "shrink_stages": 1,
         "shrink_epochs": 1,
         "min_steps": 1,
+        "warmup": 0,
+        "cost": {"type": "macs", "target": 0.6, "hold": None},
         "batch_size": 2,
         "threshold": 0.8,
     },
