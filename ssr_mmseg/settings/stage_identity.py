@@ -65,8 +65,9 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
     elif stage == "evaluate":
         parts |= {"retrain": input_identity("retrain"), "evaluate": settings["evaluate"]}
     elif stage == "rank":
-        parts["networks"] = [stage_identity(config, "select", dataset, seed, name) for name in ranked_networks(config)]
-        scenarios = [supernet_scenario(dataset, kind) for kind in KINDS]
+        ranked = ranked_networks(config)
+        parts["networks"] = [stage_identity(config, "select", dataset, seed, name) for name in ranked]
+        scenarios = [supernet_scenario(dataset, kind) for kind in KINDS if ranked]
         parts["supernets"] = [stage_identity(config, "search", name, seed) for name in scenarios]
     elif stage == "gap":
         parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")

@@ -84,7 +84,7 @@ def test_valid_values(path, value):
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        ("sedes", [0], "unknown key sedes at top level; did you mean seeds? known keys: ablation, datasets, device,"),
+        ("sedes", [0], "unknown key sedes at top level; did you mean seeds? known keys: ablation, contest, datasets,"),
         (
             "retrain/epoch",
             3,

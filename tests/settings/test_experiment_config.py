@@ -103,7 +103,7 @@ def test_omitted_keys_have_their_defaults(config):
         ("seeds", [], r"seeds: expected a list of 1 to 1000 .*, found \[\]"),
         ("seeds", [0, 0], "seeds: expected distinct values, found 0 more than once"),
         ("seeds", [-1], r"seeds\.0: expected an integer from 0 .*, found -1"),
-        ("networks", ["searched", "unet"], "unknown network unet; .*known are: searched, random, .*erfnet"),
+        ("networks", ["searched", "unet"], "unknown network unet; .*known are: searched, .*random, .*erfnet"),
         ("device", "gpu", 'device: expected auto, cpu or cuda, found "gpu"'),
         ("retrain.epochs", "ten", r"retrain\.epochs: expected an integer from 1 to 1000000, found \"ten\""),
         ("retrain", None, "retrain: expected a mapping, found null"),
@@ -211,7 +211,7 @@ def test_the_seed_affects_every_stage_except_prepare(config):
 
 
 def test_every_network_has_its_own_identity(config):
-    networks = [*config["networks"], "random_2", "uniform"]
+    networks = [*config["networks"], "random_4", "uniform"]
     assert len({identities(config, network=network)["retrain"] for network in networks}) == len(networks)
 
 

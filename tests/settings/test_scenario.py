@@ -6,6 +6,7 @@ import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import job, progress, status
+from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cost_targets import HOLD, hold_of, target_key
 from ssr_mmseg.settings.scenario import TableNetwork, scenario_named, scenarios, searches, table_networks
 from ssr_mmseg.utils.errors import UserError
@@ -51,7 +52,8 @@ def test_a_single_target_is_the_search_of_the_dataset_itself():
 @pytest.mark.parametrize(
     ("cost", "hold"),
     [
-        ({"type": "macs", "target": 0.6}, None),
+        ({"type": "macs", "target": 0.6}, HOLD),
+        ({"type": "macs", "target": 0.6, "hold": None}, None),
         ({"type": "macs", "target": 0.6, "hold": 50}, 50),
         ({"type": "macs", "target": [0.6, 0.7]}, HOLD),
         ({"type": "macs", "target": [0.6, 0.7], "hold": None}, None),
@@ -84,8 +86,15 @@ def test_the_latency_section_affects_only_searches_for_a_latency():
     assert [settings.latency_table_path(config, "town") for config in macs] == [None, None]
 
 
+def with_the_default_ablation(cost: dict) -> dict:
+    """Return the default configuration with another cost, also of its ablation."""
+    ablation = settings.read_config(paths.PROJECT / settings.DEFAULTS)["ablation"]
+    del ablation["search"]["cost"]
+    return settings.complete({"search": {"cost": cost}, "ablation": ablation})
+
+
 def test_the_ablation_takes_the_first_target():
-    config = settings.complete({"search": {"cost": {"type": "macs", "target": [0.5, 0.6]}}})
+    config = with_the_default_ablation({"type": "macs", "target": [0.5, 0.6]})
     cell = settings.for_dataset(config, "ablation/ssr-shrink-joint")
     assert cell["search"]["cost"]["target"] == 0.5
 
@@ -113,7 +122,7 @@ def test_a_latency_table_given_by_name_is_not_a_job(tmp_path, monkeypatch):
 
 
 def test_every_cell_of_the_ablation_has_its_own_latency_table():
-    config = settings.complete({"search": {"cost": {"type": "latency", "target_ms": 4}}})
+    config = with_the_default_ablation({"type": "latency", "target_ms": 4})
     tables = [job for job in job.ablation_jobs(config) if job.stage == "latency_table"]
     cells = set(scenarios(config)) - set(config["datasets"])
     assert len(tables) == len(cells)
@@ -125,7 +134,11 @@ def test_a_cost_of_another_type_replaces_the_default():
         "type": "latency",
         "target_ms": 3,
     }
-    assert completed(search={"cost": {"target": 0.3}})["search"]["cost"] == {"type": "macs", "target": 0.3}
+    assert completed(search={"cost": {"target": 0.3}})["search"]["cost"] == {
+        "type": "macs",
+        "target": 0.3,
+        "hold": HOLD,
+    }
 
 
 def test_an_unknown_scenario_is_one_line_with_the_nearest_name():

@@ -19,7 +19,8 @@ from ssr_mmseg.utils.files import read_json, write_json
 @pytest.fixture
 def config(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
-    text = "datasets: {town: {type: streets, size: [64, 128]}}\nsearch: {shrink_stages: 1}\n"
+    text = "datasets: {town: {type: streets, size: [64, 128]}}\n"
+    text += "search: {shrink_stages: 1, cost: {target: 0.6, hold: null}}\n"
     split = {"images": 1, "pixels": [1] * 11, "pixels_eighth": [1] * 11}
     manifest = {
         "dataset": "town",
@@ -69,7 +70,7 @@ def test_the_survivors_become_the_genotype(config):
 
 def test_an_undecided_group_is_refused(config, tmp_path):
     searched(config)
-    with pytest.raises(UserError, match=r"some gate groups are undecided \(2 of depth, 7 of operator, 70 of mid_width"):
+    with pytest.raises(UserError, match=r"some gate groups are undecided \(2 of depth, 10 of operator, 80 of mid"):
         discretize({**config, "discretize": {"undecided": "refuse"}}, "town", 0)
     assert not (tmp_path / "results/town/seed0/discretize").exists()
 
@@ -81,7 +82,7 @@ def test_the_report_has_the_probability_that_the_argmax_gives_up(config):
     probabilities = gates.probabilities()["depth"].detach()
     expected = [
         {"group": [stage], "survivors": blocks, "given_up": pytest.approx(1 - float(p.max()), abs=1e-6)}
-        for stage, (blocks, p) in enumerate(zip((3, 4), probabilities, strict=True))
+        for stage, (blocks, p) in enumerate(zip((4, 6), probabilities, strict=True))
     ]
     assert report["given_up"]["depth"] == expected
     assert report["gates_decided"] == 0
