@@ -54,7 +54,7 @@ TOWN = ("--config", "own.yaml", "--dataset", "town")
         ),
         (
             ("select", *TOWN, "--network", "erfnet"),
-            "network erfnet is not one that a selector chooses; the selectors are: random, uniform",
+            "network erfnet is not one that a selector chooses; the selectors are: darts_pt, evolution,",
         ),
         (
             ("retrain", *TOWN, "--network", "erfnet"),
@@ -82,7 +82,7 @@ def test_unknown_stages_and_networks_and_missing_states_have_their_own_messages(
         "ssr-mmseg: shrinking stage 9 is not configured: search.shrink_stages is 3; choose another stage or increase it"
     )
     assert "results/town/seed0/search/state.pth not found" in error_line(capfd, "shrink", *TOWN, "--stage", "1")
-    assert "unknown network lenet; did you mean erfnet? known are: searched, random" in error_line(
+    assert "unknown network lenet; did you mean erfnet? known are: searched, darts_pt" in error_line(
         capfd, "retrain", *TOWN, "--network", "lenet"
     )
     assert "batch_size is 8 but there are only 2 images" in error_line(capfd, "search", *TOWN)

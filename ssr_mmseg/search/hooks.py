@@ -82,8 +82,8 @@ class RegularizerRampHook(ScheduleHook):
     """Increase the regularizer's weights towards the end of the search, to decide the groups that are still undecided.
 
     From the share `begin` of all epochs on, the weights of all gates grow exponentially, up to `factor` times their
-    value in the last epoch. Groups that are decided earlier are not affected. In an iteration-based training they grow
-    in every iteration.
+    value in the last epoch, and with them that of the cost in a search that is held to its target. Groups that are
+    decided earlier are not affected. In an iteration-based training they grow in every iteration.
 
     Args:
         begin: Share of the epochs, over all stages, after which the weights grow.
@@ -113,9 +113,9 @@ class RegularizerRampHook(ScheduleHook):
         return self.factor ** self.changed(share)
 
     def set_value(self, runner: Any, share: float) -> None:
-        growth = self.growth(share)
-        grown = {gate: self.weights[gate] * growth for gate in GATES}
-        runner.train_loop.objective.weights = {**self.weights, **grown}
+        growth, objective = self.growth(share), runner.train_loop.objective
+        growing = GATES if objective.cost.hold is None else (*GATES, "cost")
+        objective.weights = {**self.weights, **{name: self.weights[name] * growth for name in growing}}
 
 
 @HOOKS.register_module()

@@ -96,7 +96,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "search",
-            2,
+            3,
             "ssr_mmseg.stages.search:search",
             "train the supernet, starting with every option alive",
             {"state": paths.SEARCH_STATE, "metrics": paths.SEARCH_METRICS},
@@ -104,7 +104,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "shrink",
-            2,
+            3,
             "ssr_mmseg.stages.search:search",
             "compact the supernet and continue the search",
             {"state": paths.SHRINK_STATE, "metrics": paths.SHRINK_METRICS},

@@ -80,7 +80,8 @@ def test_a_retraining_by_mmengines_runner_equals_the_workflows(here):
 
 
 def test_a_search_by_mmengines_runner_equals_the_workflows(here):
-    config = settings.complete(settings.merge(EXPERIMENT, {"search": {"epochs": 1, "shrink_stages": 0}}))
+    brief = {"epochs": 1, "shrink_stages": 0, "threshold": 0.95}
+    config = settings.complete(settings.merge(EXPERIMENT, {"search": brief}))
     scenario = config["search"]
     (shrinking,) = [
         index
@@ -91,6 +92,8 @@ def test_a_search_by_mmengines_runner_equals_the_workflows(here):
         "model.backbone.space": scenario["space"],
         "model.decode_head.in_channels": scenario["space"]["stages"][-1]["channels"],
         "train_cfg.size": SIZE,
+        "train_cfg.warmup": scenario["warmup"],
+        "train_cfg.cost": scenario["cost"],
         "param_scheduler.weights.0.end": 2,
         f"custom_hooks.{shrinking}.threshold": scenario["threshold"],
     }

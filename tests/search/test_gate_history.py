@@ -90,8 +90,9 @@ def test_without_an_objective_the_cost_is_left_out(architecture):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("hold", [None, 1000], ids=["aimed", "held"])
 @pytest.mark.parametrize("epochs", [20, None], ids=["given", "the loop's"])
-def test_only_the_weights_of_the_regularizer_grow_towards_the_end(epochs):
+def test_the_weights_that_decide_grow_towards_the_end(epochs, hold):
     weights = {
         "cross_entropy": 100.0,
         "cost": 1.0,
@@ -100,7 +101,7 @@ def test_only_the_weights_of_the_regularizer_grow_towards_the_end(epochs):
         "mid_width": 15.0,
         "depth": 15.0,
     }
-    loop = SimpleNamespace(objective=SimpleNamespace(weights=dict(weights)))
+    loop = SimpleNamespace(objective=SimpleNamespace(weights=dict(weights), cost=SimpleNamespace(hold=hold)))
     runner = SimpleNamespace(train_loop=loop, max_epochs=20)
     hook = RegularizerRampHook(begin=0.5, factor=16, epochs=epochs)
     hook.before_train(runner)
@@ -110,6 +111,6 @@ def test_only_the_weights_of_the_regularizer_grow_towards_the_end(epochs):
         hook.before_train_epoch(runner)
         seen[epoch] = loop.objective.weights["operator"] / 30
         assert loop.objective.weights["cross_entropy"] == 100
-        assert loop.objective.weights["cost"] == 1
+        assert loop.objective.weights["cost"] == pytest.approx(seen[epoch] if hold else 1)
         assert loop.objective.weights["depth"] / 15 == pytest.approx(seen[epoch])
     assert seen == pytest.approx({0: 1, 9: 1, 14: 4, 19: 16})

@@ -100,6 +100,6 @@ def test_the_same_options_survive_in_two_processes(together):
     for _, search in together:
         for name, expected in alone.items():
             if expected.is_floating_point():
-                assert search[name] == pytest.approx(expected, rel=1e-6, abs=1e-9)
+                assert torch.allclose(search[name], expected, rtol=1e-6, atol=1e-9), name
             else:
                 assert torch.equal(search[name], expected), name
