@@ -11,7 +11,6 @@ from ssr_mmseg.search.selectors.candidates import timed
 from ssr_mmseg.search.selectors.neighbors import draw_neighbor
 from ssr_mmseg.utils.hashing import identity
 
-
 REPEATS = 100  # networks in a row that have been scored before, after which a selection ends
 
 
