@@ -15,6 +15,11 @@ from ssr_mmseg.training.checkpoint.weights import load_checkpoint
 from ssr_mmseg.utils.errors import UserError
 
 CLASSIFIER = "decode_head.conv_seg.weight"  # (classes, channels, 1, 1)
+HEAD_WIDTHS = {  # arguments of the aggregation head: the weight and its axis that have them
+    "channels": (CLASSIFIER, 1),
+    "skip_channels": ("decode_head.skip.0.weight", 0),
+    "branch_channels": ("decode_head.context.branches.0.1.weight", 0),
+}
 
 
 def build_derived(config: str | Path, genotype: Genotype, classes: int) -> EncoderDecoder:
@@ -51,7 +56,8 @@ def build_pair(genotype: Path, weights: Path, config: str | Path) -> tuple[Encod
     Args:
         genotype: Genotype file.
         weights: Weights file.
-        config: The mmengine config whose model gives the head and the normalization.
+        config: The mmengine config whose model gives the head and the normalization. The widths of an aggregation head
+            are those of the weights.
 
     Returns:
         The segmentor on the CPU, and the content of the weights file, as `load_checkpoint` returns it.
@@ -66,6 +72,8 @@ def build_pair(genotype: Path, weights: Path, config: str | Path) -> tuple[Encod
             f"{weights} does not hold a derived network: {CLASSIFIER} is missing; give the weights of a retraining"
         )
     model = _derived_model(config, architecture, len(classifier))
+    if model["decode_head"]["type"] == "AggregationHead":
+        model["decode_head"] |= _head_widths(checkpoint["state_dict"])
     return build_trained(model, checkpoint["state_dict"], f"{weights} are not the weights of {genotype}"), checkpoint
 
 
@@ -74,6 +82,16 @@ def _derived_model(config: str | Path, genotype: Genotype, classes: int) -> dict
     model["backbone"]["genotype"] = genotype.to_dict()
     model["decode_head"] |= {"in_channels": list(genotype.widths), "num_classes": classes}
     return model
+
+
+def _head_widths(state: Mapping[str, Any]) -> dict[str, int]:
+    """Return the widths of the aggregation head whose weights a state dict has, as far as it has them."""
+    weights = {name: (state.get(key), axis) for name, (key, axis) in HEAD_WIDTHS.items()}
+    return {
+        name: weight.shape[axis]
+        for name, (weight, axis) in weights.items()
+        if isinstance(weight, Tensor) and weight.ndim == 4
+    }
 
 
 def _build(model: dict[str, Any]) -> EncoderDecoder:

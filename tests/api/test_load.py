@@ -91,7 +91,7 @@ def test_a_profile_is_a_record_of_latency_and_size(searched):
     assert (record["size"], record["batch"], record["backend"], record["device_type"]) == ([32, 64], 1, "eager", "cpu")
     larger = searched.profile((64, 64), "onnxruntime", batch=2, **BRIEF)
     assert (larger["size"], larger["batch"], larger["backend"]) == ([64, 64], 2, "onnxruntime")
-    assert larger["macs"] == pytest.approx(2 * searched.macs, rel=0.01)
+    assert larger["macs"] == pytest.approx(2 * searched.macs, rel=0.02)
 
 
 def test_a_genotype_with_its_weights_is_the_same_network(here, searched):

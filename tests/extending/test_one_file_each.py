@@ -27,7 +27,7 @@ from ssr_mmseg.stages.search import search
 from ssr_mmseg.stages.select import select
 from ssr_mmseg.training.data.batch_transforms import BATCH_TRANSFORMS
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import read_json
+from ssr_mmseg.utils.files import read_json, write_json
 
 REGULARIZER = "ssr_mmseg/search/regularizers/variance.py"
 SELECTOR = "ssr_mmseg/search/selectors/deepest.py"
@@ -77,6 +77,8 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
 def test_a_selector_chooses_a_network_of_the_searched_ones_cost(add, prepared, monkeypatch):
     add(SELECTOR)
     monkeypatch.setattr(project_files, "plugin_names", lambda kind: ("deepest",))  # reads the package's own folder
+    for number in range(2):  # the time of the search, which a selector may use
+        write_json(paths.stage_metrics_path(DATASET, 0, number), {"hours": 0.1})
     config = experiment()
     one = Experiment(config, DATASET, 0)
     searched = build_genotype(one.space, random_choice(one.space, np.random.default_rng(0)))
