@@ -45,7 +45,7 @@ sys.exit(main(sys.argv[1:]))
 @pytest.fixture(scope="module")
 def segmentor():
     network = build_derived(CONFIG["retrain"]["config"], small_genotype(), 5).eval()
-    randomize(network, 2)
+    randomize(network, 3)
     balance_classes(
         network.decode_head.conv_seg, torch.cat([segmentor_logits(network, scene(index)) for index in range(4)])
     )
