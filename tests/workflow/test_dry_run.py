@@ -36,7 +36,7 @@ def counts(search=1, shrink=0, networks=5, random=1, gap=1):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), counts(shrink=3, networks=6, random=3)),
+        ((), counts(shrink=3, networks=5, random=3)),
         (("--configfile", "config/camvid.yaml"), counts(3, 3 * 4, 3 * 8, 3, 3)),  # 3 seeds, 4 stages, 8 networks
         (("--config", "seeds=[0,1]", "networks=[random]", "search={shrink_stages: 0}"), counts(2, 0, 2, 2, 0)),
         (("--config", "networks=[erfnet]"), counts(search=0, networks=1, random=0, gap=0)),
