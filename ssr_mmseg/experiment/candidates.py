@@ -10,7 +10,7 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.result_file import Result
-from ssr_mmseg.search.selectors.trained_supernet import TrainedSupernet
+from ssr_mmseg.search.selection.trained_supernet import TrainedSupernet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.checkpoint.state_file import load_state

@@ -14,8 +14,8 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.jobs.result_file import Result
+from ssr_mmseg.search.selection.candidates import Candidates
 from ssr_mmseg.search.selectors import SELECTORS, SelectionTask
-from ssr_mmseg.search.selectors.candidates import Candidates
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import selection
 from ssr_mmseg.settings.scenario import supernet_scenario

@@ -11,8 +11,8 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.macs_formulas import genotype_macs
+from ssr_mmseg.search.selection.candidates import Candidates
 from ssr_mmseg.search.selectors import SelectionTask
-from ssr_mmseg.search.selectors.candidates import Candidates
 from ssr_mmseg.settings import paths
 
 SPACE = SearchSpace.from_settings(settings.read_config(paths.PROJECT / settings.DEFAULTS)["search"])

@@ -10,9 +10,9 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.search.cost_target import approach_target
+from ssr_mmseg.search.selection.candidates import timed
+from ssr_mmseg.search.selection.neighbors import active_groups
 from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, check_range
-from ssr_mmseg.search.selectors.candidates import timed
-from ssr_mmseg.search.selectors.neighbors import active_groups
 
 
 @SELECTORS.register_module(name="darts_pt")

@@ -1,17 +1,13 @@
 """Regularized evolution on a supernet trained by single paths (Real et al. 2019, arXiv 1802.01548; Guo et al. 2020)."""
 
 from collections import deque
-from functools import partial
 
 import numpy as np
 
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice
+from ssr_mmseg.search.selection.inherited_scores import InheritedScores
+from ssr_mmseg.search.selection.neighbors import draw_neighbor
 from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, check_range
-from ssr_mmseg.search.selectors.candidates import timed
-from ssr_mmseg.search.selectors.neighbors import draw_neighbor
-from ssr_mmseg.utils.hashing import identity
-
-REPEATS = 100  # networks in a row that have been scored before, after which a selection ends
 
 
 @SELECTORS.register_module(name="evolution")
@@ -59,35 +55,3 @@ class Evolution(Selector):
                 population.popleft()
         assert best is not None
         return build_genotype(task.space, best[1], f"evolution, seed {task.seed}")
-
-
-class InheritedScores:
-    """Scores of networks by the weights that they inherit from the task's supernet, within the task's time.
-
-    Attributes:
-        seconds: Training time of the supernet and time of the scores used so far, with those of an earlier run.
-        repeats: Number of networks since the last new one.
-    """
-
-    def __init__(self, task: SelectionTask) -> None:
-        self.task = task
-        self.supernet = task.load_supernet()
-        self.seconds = self.supernet.seconds
-        self.repeats = 0
-        self._scored: set[str] = set()
-
-    @property
-    def exhausted(self) -> bool:
-        """Whether the time is used up, or hardly another network of the cost is within reach."""
-        return self.seconds >= self.task.budget or self.repeats >= REPEATS
-
-    def __call__(self, choice: dict[str, np.ndarray]) -> float:
-        """Return the mIoU of a network on val, in percent."""
-        key = identity(build_genotype(self.task.space, choice).to_dict())
-        score = self.task.candidates.score(key, timed(partial(self.supernet.score_network, choice)))
-        self.repeats += 1
-        if key not in self._scored:
-            self.repeats = 0
-            self._scored.add(key)
-            self.seconds += self.task.candidates.seconds_of(key)
-        return score

@@ -3,9 +3,9 @@
 import numpy as np
 
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype, find_choice
+from ssr_mmseg.search.selection.inherited_scores import InheritedScores
+from ssr_mmseg.search.selection.neighbors import draw_neighbor
 from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, check_range
-from ssr_mmseg.search.selectors.evolution import InheritedScores
-from ssr_mmseg.search.selectors.neighbors import draw_neighbor
 
 
 @SELECTORS.register_module(name="local_search")

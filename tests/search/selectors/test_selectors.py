@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from selection_tasks import MACS, SPACE, KnownSupernet, cost_of_a_draw, merit, task
 
 from ssr_mmseg.architecture.genotype import build_genotype, find_choice
+from ssr_mmseg.search.selection.candidates import Candidates
+from ssr_mmseg.search.selection.neighbors import active_groups, draw_neighbor
 from ssr_mmseg.search.selectors import SELECTORS
-from ssr_mmseg.search.selectors.candidates import Candidates
 from ssr_mmseg.search.selectors.darts_pt import PerturbationSelection
 from ssr_mmseg.search.selectors.evolution import Evolution
 from ssr_mmseg.search.selectors.local_search import LocalSearch
-from ssr_mmseg.search.selectors.neighbors import active_groups, draw_neighbor
 from ssr_mmseg.search.selectors.random import RandomNetwork
 from ssr_mmseg.search.selectors.random_search import RandomSearch
 from ssr_mmseg.search.selectors.uniform import NEAR, UniformNetwork, uniform_network
@@ -141,7 +141,7 @@ def test_selection_with_inherited_weights_finds_better_networks_than_draws(selec
     for seed in range(4):
         if isinstance(selector, Evolution):  # until the known scores, which take no time, are 150
             monkeypatch.setattr(
-                "ssr_mmseg.search.selectors.evolution.InheritedScores.exhausted",
+                "ssr_mmseg.search.selection.inherited_scores.InheritedScores.exhausted",
                 property(lambda scores: len(scores.task.candidates.history) >= 150),
             )
         one = task(cost_of_a_draw(7), seed=seed)
@@ -218,7 +218,7 @@ def test_what_the_workflow_reads_from_the_source_is_what_the_class_has(name):
 
 @pytest.mark.parametrize("selector", [Evolution(population=2, sample=1), LocalSearch(neighbors=50)])
 def test_a_selection_ends_when_all_networks_within_reach_are_scored(selector, monkeypatch):
-    monkeypatch.setattr("ssr_mmseg.search.selectors.evolution.REPEATS", 10)
+    monkeypatch.setattr("ssr_mmseg.search.selection.inherited_scores.REPEATS", 10)
     supernet = KnownSupernet(SPACE)
     choice = find_choice(SPACE, uniform_network(SPACE, (2, 2), 4, 4))
     monkeypatch.setattr("ssr_mmseg.search.selectors.evolution.draw_neighbor", lambda *_: choice)

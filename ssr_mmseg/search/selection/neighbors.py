@@ -6,7 +6,7 @@ import numpy as np
 
 from ssr_mmseg.architecture.genotype import Choice, build_genotype
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
-from ssr_mmseg.search.selectors.base import SelectionTask
+from ssr_mmseg.search.selection.task import SelectionTask
 
 ATTEMPTS = 1000  # changes drawn before a random network is taken instead
 

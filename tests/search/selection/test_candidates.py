@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssr_mmseg.search.selectors.candidates import Candidates, timed
+from ssr_mmseg.search.selection.candidates import Candidates, timed
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -8,7 +8,7 @@ from selection_tasks import MACS, SPACE
 
 from ssr_mmseg.architecture.genotype import build_genotype, find_choice
 from ssr_mmseg.costs.base import extremes
-from ssr_mmseg.search.selectors.draws import Draws, draw_near, option_sizes
+from ssr_mmseg.search.selection.draws import Draws, draw_near, option_sizes
 
 LOW, HIGH = map(MACS, extremes(SPACE, MACS))
 
