@@ -9,6 +9,8 @@ from scipy import stats
 
 SIGNED_RANK_PAIRS = 6  # fewer pairs cannot reach p < 0.05 in Wilcoxon's test, whose smallest p is 2^(1 − pairs)
 
+LEVEL = 0.05  # of significance
+
 Interval = tuple[float, float]
 
 
@@ -22,6 +24,19 @@ class Comparison:
     t_p: float | None  # two-sided, paired t-test
     wilcoxon_p: float | None  # two-sided, signed ranks
     effect: float | None  # Cohen's d_z: mean over standard deviation of the differences; None if they do not vary
+
+
+def outcome(comparison: Comparison, p: float | None) -> str:
+    """Return `larger` or `smaller` for a significant difference, `undetected`, or `untested` if there is no p-value.
+
+    Args:
+        p: p-value of the comparison, corrected for others if there are any.
+    """
+    if p is None:
+        return "untested"
+    if p >= LEVEL:
+        return "undetected"
+    return "larger" if comparison.difference > 0 else "smaller"
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, Interval | None]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ssr_mmseg.evaluation.statistics import Comparison, compare_paired, holm
+from ssr_mmseg.evaluation.statistics import Comparison, compare_paired, holm, outcome
 from ssr_mmseg.report.ablation_variants import variant_parts
 from ssr_mmseg.report.markdown import interval_text, markdown, measure_text, p_text
 
 OURS = "ssr"
 WITHOUT = "none"
-LEVEL = 0.05
 MEASURES = {
     "relaxed_miou": "relaxed mIoU",
     "one_hot_miou": "one-hot mIoU",
@@ -39,11 +38,7 @@ class GapTest:
     @property
     def outcome(self) -> str:
         """One of `smaller`, `larger`, `undetected`, and `untested` if there are too few seeds."""
-        if self.p is None:
-            return "untested"
-        if self.p >= LEVEL:
-            return "undetected"
-        return "smaller" if self.comparison.difference < 0 else "larger"
+        return outcome(self.comparison, self.p)
 
 
 def report(table: pd.DataFrame) -> str:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ssr_mmseg.evaluation.statistics import Comparison, compare_paired, holm
+from ssr_mmseg.evaluation.statistics import LEVEL, Comparison, compare_paired, holm
 from ssr_mmseg.report.markdown import interval_text, markdown, p_text
 
-LEVEL = 0.05
 AXES = ("dimensions", "shrink", "regularizer")
 MEASURES = {  # columns that are compared, if they have values, with their titles
     "retrained_miou": "mIoU after retraining",

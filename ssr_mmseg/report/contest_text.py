@@ -10,9 +10,10 @@ from ssr_mmseg.evaluation.statistics import (
     compare_paired,
     holm,
     mean_interval,
+    outcome,
     rank_correlation,
 )
-from ssr_mmseg.report.ablation_text import LEVEL, interval_text, markdown, measure_text, p_text
+from ssr_mmseg.report.markdown import interval_text, markdown, measure_text, p_text
 
 OURS = "searched"
 SUPERNETS = {"score_single_path": "trained by single paths", "score_relaxed": "searched without a regularizer"}
@@ -38,12 +39,8 @@ class RivalTest:
 
     @property
     def outcome(self) -> str:
-        """One of `better`, `worse`, `undetected`, and `untested` if there are too few seeds."""
-        if self.p is None:
-            return "untested"
-        if self.p >= LEVEL:
-            return "undetected"
-        return "better" if self.comparison.difference > 0 else "worse"
+        """One of `larger`, `smaller`, `undetected`, and `untested` if there are too few seeds."""
+        return outcome(self.comparison, self.p)
 
 
 def report(table: pd.DataFrame) -> str:
@@ -136,12 +133,12 @@ def verdict(dataset: str, split: str, tests: list[RivalTest]) -> str:
     if any(test.outcome == "untested" for test in tests):
         return f"On {dataset} the searched networks {order}: {figures}; {rest}. One seed proves nothing."
     sentences = [f"On {dataset} the searched networks {order}: {figures}; {rest}."]
-    for outcome, text in (
-        ("better", "They are significantly better than those of {}."),
-        ("worse", "They are significantly worse than those of {}."),
+    for kind, text in (
+        ("larger", "They are significantly better than those of {}."),
+        ("smaller", "They are significantly worse than those of {}."),
         ("undetected", "There is no significant difference to {}, which does not prove that there is none."),
     ):
-        names = [f"{test.rival} ({test.comparison.difference:+.2f})" for test in tests if test.outcome == outcome]
+        names = [f"{test.rival} ({test.comparison.difference:+.2f})" for test in tests if test.outcome == kind]
         if names:
             sentences.append(text.format(", ".join(names)))
     return " ".join(sentences)

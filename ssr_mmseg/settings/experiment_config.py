@@ -4,6 +4,8 @@ Must not import torch or mmengine: the Snakefile imports this module, in every c
 """
 
 import copy
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import yaml
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.overrides import merge
-from ssr_mmseg.settings.plugin_names import check_plugin_name
+from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, plugin_names
 from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
 from ssr_mmseg.settings.start_weights import check_start_weights
 from ssr_mmseg.settings.validation import validate
@@ -67,6 +69,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         config.pop("ablation", None)
     config |= replaced
     validate(config, origin)
+    _check_selectors(config["selectors"], f"{origin}: selectors")
     for name in config["datasets"]:
         _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")
     for scenario in scenarios(config).values():
@@ -89,6 +92,26 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         for network in config["networks"]:
             _check_network(network)
         check_start_weights(config, scenario.dataset, origin)
+
+
+def _check_selectors(selectors: dict, origin: str) -> None:
+    """Refuse arguments of selectors that do not exist, which would be ignored, or found only after the search."""
+    for name, arguments in selectors.items():
+        known = plugin_names("selector")
+        if name not in known:
+            raise UserError(f"{origin}: unknown selector {name};{_hint(name, known)} known are: {', '.join(known)}")
+        accepted = class_arguments("selector", name)
+        for key in arguments:
+            if key not in accepted:
+                listed = ", ".join(accepted) or "none"
+                raise UserError(
+                    f"{origin}.{name}: unknown argument {key};{_hint(key, accepted)} its arguments are: {listed}"
+                )
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f" did you mean {close[0]}?" if close else ""
 
 
 def _check_plugin_names(settings: dict, origin: str) -> None:

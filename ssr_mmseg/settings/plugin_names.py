@@ -27,13 +27,29 @@ def plugin_names(kind: str) -> tuple[str, ...]:
 @cache
 def class_literal(kind: str, name: str, attribute: str) -> Any:
     """Return the literal value of a class attribute of the plug-in of that name; None if the class does not set it."""
+    for part in _body(kind, name):
+        if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == attribute:
+            return ast.literal_eval(part.value)
+    return None
+
+
+@cache
+def class_arguments(kind: str, name: str) -> tuple[str, ...]:
+    """Return the names of the constructor's arguments of the plug-in of that name."""
+    for part in _body(kind, name):
+        if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            arguments = (*part.args.posonlyargs, *part.args.args, *part.args.kwonlyargs)
+            return tuple(argument.arg for argument in arguments[1:])
+    return ()
+
+
+def _body(kind: str, name: str) -> list[ast.stmt]:
+    """Return the statements in the class of a plug-in; none if there is no plug-in of that name in the package."""
     for file in sorted((paths.PACKAGE / FOLDERS[kind]).glob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and name in _names_of(node):
-                for part in node.body:
-                    if isinstance(part, ast.Assign) and ast.unparse(part.targets[0]) == attribute:
-                        return ast.literal_eval(part.value)
-    return None
+                return node.body
+    return []
 
 
 def check_plugin_name(kind: str, name: str, origin: str) -> None:

@@ -44,9 +44,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts |= {"latency": settings["latency"], "device": settings["device"]}
         parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
     elif stage == "search":
-        # without options the identity is that of the versions that had none
-        search = {key: value for key, value in settings["search"].items() if key != "cfg_options" or value}
-        parts |= {"seed": seed, "search": search, "prepare": input_identity("prepare")}
+        parts |= {"seed": seed, "search": settings["search"], "prepare": input_identity("prepare")}
         if settings["search"]["cost"]["type"] == "latency":
             parts["latency"] = input_identity("latency_table")
         parts["config"] = project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))

@@ -69,8 +69,6 @@ def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: boo
     names = {"dataset": dataset, "seed": seed, "network": network}
     evaluation = Result(paths.EVALUATION.format(**names))
     training = Result(paths.TRAINING.format(**names))
-    searched = paths.GENOTYPE.format(**names)
-    cost = NetworkCost(config, dataset)
     row: dict[str, Any] = {
         "dataset": dataset,
         "network": network,
@@ -91,7 +89,7 @@ def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: boo
             "search_hours": record["hours"] + record["supernet_hours"],
         }
     else:
-        genotype = Genotype.read(searched)
+        genotype, cost = Genotype.read(paths.GENOTYPE.format(**names)), NetworkCost(config, dataset)
         gap = Result(paths.GAP.format(**names))
         row |= {
             "selector": network,

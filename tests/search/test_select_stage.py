@@ -9,10 +9,12 @@ from tiny_experiment import DATASET, experiment
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype, find_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.experiment.candidates import load_trained_supernet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.settings.scenario import scenarios, supernet_scenario
-from ssr_mmseg.settings.selector_supernets import supernet_of
+from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
+from ssr_mmseg.stages.rank import rank
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.stages.select import select
 from ssr_mmseg.training.loop import ResumableTrainLoop
@@ -78,10 +80,30 @@ def test_a_stopped_training_of_candidates_continues(finished, tmp_path, monkeypa
 def test_an_unknown_argument_is_named(finished, monkeypatch):
     monkeypatch.chdir(finished)
     with pytest.raises(UserError, match=r"selector random: .*colour.*; its arguments are: near, draws"):
-        select(configuration(random={"colour": 1}), DATASET, 0, "random")
+        select({**configuration(), "selectors": {"random": {"colour": 1}}}, DATASET, 0, "random")
 
 
 def test_supernets_are_scenarios_only_if_a_network_needs_them():
     names = scenarios(experiment())
     assert not any("/" in name for name in names)
     assert set(scenarios(configuration())) - set(names) == {f"{DATASET}/single_path", f"{DATASET}/relaxed"}
+
+
+def test_ranks_are_the_scores_of_the_random_networks_in_each_supernet(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    config = settings.complete({**configuration(), "contest": {"ranking": 3}})
+    for kind in KINDS:
+        search(config, supernet_scenario(DATASET, kind), 0)
+    names = ["random", "random_2", "random_3"]
+    for name in names:
+        select(config, DATASET, 0, name)
+    rank(config, DATASET, 0)
+    scores = read_json(Path(paths.RANK.format(dataset=DATASET, seed=0)))["scores"]
+    assert list(scores) == list(KINDS)
+    space = SearchSpace.from_settings(config["search"])
+    for kind in KINDS:
+        assert list(scores[kind]) == names
+        supernet = load_trained_supernet(config, supernet_scenario(DATASET, kind), 0)
+        genotype = Genotype.read(paths.SELECTED.format(dataset=DATASET, seed=0, network="random_2"))
+        assert scores[kind]["random_2"] == supernet.score_network(find_choice(space, genotype))

@@ -107,10 +107,7 @@ def test_options_of_the_ablation_and_of_a_variant_are_merged():
     assert merged == {"train_cfg.objective.operator": 60, RATE: 0.3}
 
 
-def test_without_options_the_identity_of_a_search_is_that_of_a_configuration_before_there_were_any(config):
-    before = copy.deepcopy(config)
-    del before["search"]["cfg_options"]
-    assert settings.stage_identity(before, "search", "town") == settings.stage_identity(config, "search", "town")
+def test_options_are_part_of_the_identity_of_a_search(config):
     other = settings.complete({"datasets": {"town": TOWN}, "search": {"cfg_options": {RATE: 0.3}}})
     assert settings.stage_identity(other, "search", "town") != settings.stage_identity(config, "search", "town")
 

@@ -103,6 +103,13 @@ def test_omitted_keys_have_their_defaults(config):
         ("seeds", [], r"seeds: expected a list of 1 to 1000 .*, found \[\]"),
         ("seeds", [0, 0], "seeds: expected distinct values, found 0 more than once"),
         ("seeds", [-1], r"seeds\.0: expected an integer from 0 .*, found -1"),
+        ("selectors", {"random_serach": {}}, "selectors: unknown selector random_serach; did you mean random_search?"),
+        (
+            "selectors",
+            {"evolution": {"populaton": 3}},
+            r"selectors\.evolution: unknown argument populaton; did you mean population\? its arguments are: populat",
+        ),
+        ("selectors", {"uniform": {"near": 3}}, "unknown argument near; its arguments are: none"),
         ("networks", ["searched", "unet"], "unknown network unet; .*known are: searched, .*random, .*erfnet"),
         ("device", "gpu", 'device: expected auto, cpu or cuda, found "gpu"'),
         ("retrain.epochs", "ten", r"retrain\.epochs: expected an integer from 1 to 1000000, found \"ten\""),

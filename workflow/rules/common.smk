@@ -182,7 +182,7 @@ def searched_metrics(wildcards) -> list[str]:
     return stage_metrics(wildcards.dataset, wildcards.seed)
 
 
-def selector_trains(wildcards) -> bool:
+def selector_computes(wildcards) -> bool:
     """Return whether a selector computes on the device: it trains candidates or scores them by a supernet."""
     name, _ = selection(wildcards.network)
     return bool(class_literal("selector", name, "trains") or supernet_of(wildcards.network))

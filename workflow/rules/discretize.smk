@@ -37,11 +37,11 @@ rule select:
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
-    threads: lambda wildcards: CONFIG["threads"]["retrain"] if selector_trains(wildcards) else 1
+    threads: lambda wildcards: CONFIG["threads"]["retrain"] if selector_computes(wildcards) else 1
     resources:
-        gpu=lambda wildcards: GPU * selector_trains(wildcards),
-        mem_mb=lambda wildcards: 16000 if selector_trains(wildcards) else 4000,
-        runtime=lambda wildcards: "3d" if selector_trains(wildcards) else "30m",
+        gpu=lambda wildcards: GPU * selector_computes(wildcards),
+        mem_mb=lambda wildcards: 16000 if selector_computes(wildcards) else 4000,
+        runtime=lambda wildcards: "3d" if selector_computes(wildcards) else "30m",
     params:
         cfg=cfg("select"),
     shell:

@@ -57,7 +57,7 @@ class Candidates:
         return self.scores[key]
 
     def _read(self, path: Path) -> None:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
         lines = text.splitlines()
         for number, line in enumerate(lines, start=1):
             try:

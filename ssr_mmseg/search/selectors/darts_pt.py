@@ -41,12 +41,14 @@ class PerturbationSelection(Selector):
         choice = architecture.choice()
         for gate, group in self._groups(task, architecture, generator):
             options = np.flatnonzero(architecture.alive[gate][group].cpu().numpy()).tolist()
-            missing = [key for key in (_key(gate, group, k) for k in options) if key not in task.candidates.scores]
-            if missing:
-                supernet.calibrate()
+            calibrated = False
             for option in options:
 
                 def without(gate=gate, group=group, option=option) -> float:
+                    nonlocal calibrated
+                    if not calibrated:
+                        supernet.calibrate()
+                        calibrated = True
                     with removed(architecture, gate, group, option):
                         return supernet.score()
 

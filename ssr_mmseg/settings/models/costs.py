@@ -23,10 +23,7 @@ TYPE = (
     "latency table (section `latency`); or another registered cost, whose target is `target` or `target_<unit>` and "
     "whose further keys are its arguments."
 )
-HOLD = (
-    "Weight of the cost term that holds the search to its target; null: only aim at the target, as the paper does. "
-    "Left out: 1000, or null for a single share of multiply-adds."
-)
+HOLD = "Weight of the cost term that holds the search to its target; null: only aim at the target, as the paper does."
 
 
 class MacsCost(Section):

@@ -25,7 +25,7 @@ def test_the_mean_cost_of_the_draws_is_the_target(share):
     assert np.mean(costs) == pytest.approx(target, rel=0.06)
 
 
-def test_draws_of_the_mean_cost_are_uniform():
+def test_draws_are_uniform_without_a_tilt_and_small_at_the_lower_edge():
     choices = [choice for _, choice in zip(range(3000), draws(0.0)[0], strict=False)]
     source, _ = draws(0.5)
     source.tilt = 0.0

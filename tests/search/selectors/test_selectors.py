@@ -1,5 +1,7 @@
 """Every selector chooses a network of the space near the wanted cost, and the same one every time."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ from ssr_mmseg.search.selectors.random import RandomNetwork
 from ssr_mmseg.search.selectors.random_search import RandomSearch
 from ssr_mmseg.search.selectors.uniform import NEAR, UniformNetwork, uniform_network
 from ssr_mmseg.settings import project_files
-from ssr_mmseg.settings.plugin_names import class_literal, plugin_names
+from ssr_mmseg.settings.plugin_names import class_arguments, class_literal, plugin_names
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.utils.errors import UserError
 
@@ -214,6 +216,7 @@ def test_what_the_workflow_reads_from_the_source_is_what_the_class_has(name):
     assert bool(class_literal("selector", name, "trains")) == selector.trains
     assert supernet_of(f"{name}_2") == selector.supernet
     assert selector.supernet is None or selector.supernet in KINDS
+    assert class_arguments("selector", name) == tuple(inspect.signature(selector).parameters)
 
 
 @pytest.mark.parametrize("selector", [Evolution(population=2, sample=1), LocalSearch(neighbors=50)])
