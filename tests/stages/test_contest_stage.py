@@ -100,7 +100,6 @@ def test_the_cost_of_the_searched_network_is_that_with_the_configured_head(confi
     Path("wide.py").write_text(f"_base_ = [{base!r}]\nmodel = dict(decode_head=dict(channels=128))\n")
     wide = NetworkCost(settings.complete(settings.merge(config, {"retrain": {"config": "wide.py"}})), DATASET)
 
-
     genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=2))
     assert wide.macs(genotype) > 1.5 * narrow.macs(genotype)
 
