@@ -5,6 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.logging import MMLogger
 
@@ -13,6 +14,7 @@ from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.graph_hook import GraphHook
+from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
@@ -25,7 +27,8 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
 
     Measured, with the data, optimizers and device of the search: a step of the whole supernet, and a step of the
     smallest one that a search ends with, which has one operator per block. Stage k starts with what the stages before
-    it leave: `step_k = step_small + KEPTᵏ · (step_whole − step_small)`, and its memory likewise.
+    it leave: `step_k = step_small + KEPTᵏ · (step_whole − step_small)`, and its memory likewise. Epochs of the warm-up
+    take the time of a measured step of the warm-up.
 
     Args:
         config: A completed experiment configuration.
@@ -44,12 +47,18 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
     # the small one first, because the peak memory of a process never falls
     small = _measure(experiment, smallest_structure(experiment.space), steps)
     whole = _measure(experiment, None, steps)
+    length = experiment.search_length
+    epochs_left = warmup = round(search["warmup"] * length.epochs)
+    warmup_seconds = _measure(experiment, None, steps, warmup=True)["seconds_per_step"] if warmup else 0.0
     stages = []
     for stage in range(search["shrink_stages"] + 1):
         share = KEPT**stage if search["shrink"] else 1.0
-        epochs = experiment.search_length.later if stage else experiment.search_length.first
+        epochs = length.later if stage else length.first
         count = epochs * whole["steps_per_epoch"]
         seconds, memory = (small[key] + share * (whole[key] - small[key]) for key in ("seconds_per_step", "peak_gb"))
+        warm = min(epochs, epochs_left)
+        epochs_left -= warm
+        seconds += warm / epochs * (warmup_seconds - seconds)
         row = {"stage": stage, "epochs": epochs, "steps": count, "seconds_per_step": seconds}
         stages.append({**row, "hours": count * seconds / 3600, "peak_gb": memory})
     return {
@@ -57,7 +66,12 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
         "identity": settings.stage_identity(config, "search", dataset, seed),
         "stages": stages,
         "hours": sum(stage["hours"] for stage in stages),
-        "measured": {"whole": whole, "small": small, "kept_per_stage": KEPT},
+        "measured": {
+            "whole": whole,
+            "small": small,
+            "kept_per_stage": KEPT,
+            "warmup": {"epochs": warmup, "seconds_per_step": warmup_seconds},
+        },
     }
 
 
@@ -81,8 +95,12 @@ def table(result: dict) -> str:
     return "\n".join([*lines, f"{result['dataset']}: {result['hours']:.3g} hours in total, without evaluations"])
 
 
-def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict:
-    """Return the median seconds and the peak memory of a step on a supernet, after one step of warm-up."""
+def _measure(experiment: Experiment, structure: list | None, steps: int, warmup: bool = False) -> dict:
+    """Return the median seconds and the peak memory of a step on a supernet; the first step is not counted.
+
+    Args:
+        warmup: Measure a step of the search's warm-up.
+    """
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +110,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
             loop = runner.build_train_loop(runner._train_loop)
             wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
             step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
+            single_path = SinglePathStep(runner.model, wrappers)
             for hook in runner.hooks:
                 if isinstance(hook, GraphHook):
                     hook.apply(step, runner.logger)
@@ -106,7 +125,10 @@ def _measure(experiment: Experiment, structure: list | None, steps: int) -> dict
                     raise UserError(
                         f"an epoch has {loop.steps_per_epoch} steps, expected {steps + 1} or more; use fewer --steps"
                     )
-                step(*batch)
+                if warmup:
+                    single_path(batch, np.random.default_rng((runner.seed, len(seconds))))
+                else:
+                    step(*batch)
                 if experiment.device.type == "cuda":
                     torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - started)

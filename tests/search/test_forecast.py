@@ -7,6 +7,7 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.architecture.structure import structure_from_json
+from ssr_mmseg.stages import forecast as forecast_stage
 from ssr_mmseg.stages.forecast import KEPT, forecast, smallest_structure, table
 from ssr_mmseg.utils.errors import UserError
 
@@ -28,6 +29,28 @@ def test_stages_follow_the_model_from_two_measurements(workplace):
     assert len(lines) == 5
     assert lines[2].startswith("shrink 1")
     assert not (folder / "results/work").exists(), "a forecast leaves no work folder"
+
+
+def test_epochs_of_the_warm_up_take_the_time_of_its_steps(workplace, monkeypatch):
+    workplace("forecast")
+    times = {"whole": 10.0, "small": 2.0, "warmup": 1.0}
+
+    def measure(experiment, structure, steps, warmup=False):
+        seconds = times["small" if structure else "warmup" if warmup else "whole"]
+        return {"seconds_per_step": seconds, "peak_gb": 0.0, "steps_per_epoch": 2}
+
+    monkeypatch.setattr(forecast_stage, "_measure", measure)
+    result = forecast(experiment(shrink_stages=2, shrink_epochs=3, warmup=0.5), DATASET, 0, 1)
+    assert result["measured"]["warmup"] == {"epochs": 4, "seconds_per_step": 1.0}
+    second, third = (2 + KEPT**k * 8 for k in (1, 2))
+    expected = [1.0, (2 * 1.0 + second) / 3, third]
+    assert [stage["seconds_per_step"] for stage in result["stages"]] == pytest.approx(expected)
+
+
+def test_a_step_of_the_warm_up_is_measured(workplace):
+    workplace("forecast")
+    result = forecast(experiment(warmup=0.5), DATASET, 0, 1)
+    assert 0 < result["measured"]["warmup"]["seconds_per_step"] < result["measured"]["whole"]["seconds_per_step"] * 10
 
 
 def test_without_shrinking_every_stage_costs_the_same(workplace):
