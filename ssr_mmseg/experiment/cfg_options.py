@@ -25,6 +25,7 @@ REPLACED = {  # keys of the config of a search whose values the workflow replace
     "train_cfg.max_epochs": "search.epochs",
     "train_cfg.regularizer": "search.regularizer",
     "train_cfg.split": "search.split",
+    "train_cfg.warmup": "search.warmup",
     "train_cfg.cost": "search.cost",
     "train_cfg.size": "datasets",
     "train_cfg.table": "latency.table",

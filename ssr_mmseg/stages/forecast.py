@@ -116,7 +116,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int, warmup:
                     hook.apply(step, runner.logger)
             if structure is not None:
                 _kill_missing(step)
-            seconds = []
+            seconds: list[float] = []
             batches = iter(loop.batches(0))
             for _ in range(steps + 1):
                 started = time.perf_counter()

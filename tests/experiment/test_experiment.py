@@ -4,6 +4,7 @@ import yaml
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.datasets.preparation.prepare import prepare
+from ssr_mmseg.experiment.cfg_options import REPLACED
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.search.loop import halves
 from ssr_mmseg.settings.paths import PROJECT
@@ -76,6 +77,20 @@ def test_a_wrong_option_is_one_line_before_anything_is_written(make, folder):
     with pytest.raises(UserError, match=r"^search\.cfg_options: optim_wrapper\.architecure\.lr: expected a key of"):
         search(experiment.config, "town", 0)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_every_training_key_that_a_search_replaces_is_refused_as_an_option(make, monkeypatch, tmp_path):
+    changes: dict = {}
+
+    def lay_over(self, config, values, *_):
+        changes.update(values)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Experiment, "_lay_over", lay_over)
+    with pytest.raises(KeyboardInterrupt):
+        make().search_runner(None, 1, 2, tmp_path)
+    replaced, refused = ({key for key in keys if key.startswith("train_cfg.")} for keys in (changes, REPLACED))
+    assert replaced == refused
 
 
 def test_every_head_has_the_number_of_classes_and_their_measured_weights(make):
