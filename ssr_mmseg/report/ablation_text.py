@@ -24,8 +24,8 @@ MEASURES = {
 
 
 @dataclass(frozen=True)
-class GapTest:
-    """SSR's gap compared with another regularizer's in one setting, on the seeds that both have."""
+class RegularizerTest:
+    """A measure of SSR compared with another regularizer's in one setting, on the seeds that both have."""
 
     shrink: str
     dimensions: str
@@ -44,7 +44,8 @@ class GapTest:
 def report(table: pd.DataFrame) -> str:
     """Return the whole text in Markdown; `table` has the columns of `results/ablation.csv`."""
     table = table.assign(variant=table.variant.fillna(""))
-    tests = paired_tests(table[table.variant == ""])
+    plain = table[table.variant == ""]
+    tests = paired_tests(plain, "gap")
     datasets, commits = (", ".join(sorted({str(v) for v in table[key] if v})) for key in ("dataset", "commit"))
     parts = [
         f"# Ablation of the discretization gap on {datasets}",
@@ -61,30 +62,54 @@ def report(table: pd.DataFrame) -> str:
         "compared in the same setting; Wilcoxon: signed-rank test, with at least six pairs; d: mean divided by "
         "standard deviation of the differences.",
         tests_table(tests) if tests else "No setting has both SSR and another regularizer on the same seeds.",
+        *retraining_parts(paired_tests(plain, "retrained_miou")),
         *variant_parts(table),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def paired_tests(table: pd.DataFrame) -> list[GapTest]:
-    """Compare SSR with every other regularizer in each setting of shrinking and dimensions that has both."""
+def retraining_parts(tests: list[RegularizerTest]) -> list[str]:
+    """Return the paragraphs on mIoU after retraining; nothing if no network was retrained."""
+    if not tests:
+        return []
+    return [
+        "## Paired tests of the mIoU after retraining against SSR",
+        "SSR's mIoU minus the other's, in the same way. The networks of two regularizers may differ in cost: see "
+        "one-hot multiply-adds above.",
+        count_sentence(tests),
+        tests_table(tests),
+    ]
+
+
+def count_sentence(tests: list[RegularizerTest]) -> str:
+    """Return a sentence on how many differences of mIoU are significant, with the regularizers they are to."""
+    clauses = []
+    for kind, text in (("larger", "higher"), ("smaller", "lower")):
+        names = [f"`{test.other}` {_shrinking(test)}" for test in tests if test.outcome == kind]
+        which = f" ({', '.join(names)})" if names else ""
+        clauses.append(f"significantly {text} in {len(names)}{which}")
+    return f"Of {len(tests)} differences, SSR's mIoU is {' and '.join(clauses)}."
+
+
+def paired_tests(table: pd.DataFrame, column: str) -> list[RegularizerTest]:
+    """Compare a column of SSR with that of every other regularizer in each setting of shrinking and dimensions."""
     tests = []
     for (shrink, dimensions), setting in table.groupby(["shrink", "dimensions"], sort=False):
-        gaps = setting.pivot(index="seed", columns="regularizer", values="gap")
-        if OURS not in gaps:
+        values = setting.pivot(index="seed", columns="regularizer", values=column).astype(float)
+        if OURS not in values:
             continue
         others = [name for name in setting.regularizer.unique() if name != OURS]
-        pairs = {name: gaps[[OURS, name]].dropna() for name in others}
+        pairs = {name: values[[OURS, name]].dropna() for name in others}
         pairs = {name: pair for name, pair in pairs.items() if len(pair)}
         compared = {name: compare_paired(pair[OURS].tolist(), pair[name].tolist()) for name, pair in pairs.items()}
         corrected = holm([comparison.t_p for comparison in compared.values()])
         for (name, comparison), p in zip(compared.items(), corrected, strict=True):
             ours_mean, other_mean = (float(pairs[name][column].mean()) for column in (OURS, name))
-            tests.append(GapTest(str(shrink), str(dimensions), name, ours_mean, other_mean, comparison, p))
+            tests.append(RegularizerTest(str(shrink), str(dimensions), name, ours_mean, other_mean, comparison, p))
     return tests
 
 
-def answer(tests: list[GapTest]) -> str:
+def answer(tests: list[RegularizerTest]) -> str:
     """Return a sentence per setting with both SSR and no regularizer, preceded by a count if there are several."""
     against_none = [test for test in tests if test.other == WITHOUT]
     if not against_none:
@@ -100,9 +125,9 @@ def answer(tests: list[GapTest]) -> str:
     return "\n".join([overall, "", *(f"- {verdict(test)}" for test in against_none)])
 
 
-def verdict(test: GapTest) -> str:
+def verdict(test: RegularizerTest) -> str:
     """Return a sentence on SSR compared with no regularizer in one setting."""
-    setting = f"Searching `{test.dimensions}` {'with' if test.shrink == 'on' else 'without'} shrinking"
+    setting = f"Searching `{test.dimensions}` {_shrinking(test)}"
     figures = f"{test.ours_mean:.2f} against {test.other_mean:.2f} points of mIoU"
     if test.outcome == "untested":
         return f"{setting}, SSR's discretization gap cannot be tested against that without it on one seed: {figures}."
@@ -119,6 +144,10 @@ def verdict(test: GapTest) -> str:
     return f"{setting}, SSR's discretization gap is {test.outcome} than without it: {figures} ({grounds})."
 
 
+def _shrinking(test: RegularizerTest) -> str:
+    return f"{'with' if test.shrink == 'on' else 'without'} shrinking"
+
+
 def means_table(table: pd.DataFrame) -> str:
     """Return the table of means and intervals by regularizer, shrinking, dimensions and, if there are any, variant."""
     rows = []
@@ -127,14 +156,15 @@ def means_table(table: pd.DataFrame) -> str:
     if table.variant.any():
         axes["variant"] = "variant"
     if table.retrained_miou.notna().any():
-        measures["retrained_miou"] = "retrained mIoU"
+        measures |= {"one_hot_millions": "one-hot multiply-adds (M)", "retrained_miou": "retrained mIoU"}
+        table = table.assign(one_hot_millions=table.one_hot_macs / 1e6)
     for setting, cell in table.groupby(list(axes), sort=False):
         figures = [measure_text(cell[key].dropna().tolist()) for key in measures]
         rows.append([*map(str, setting), str(len(cell)), *figures])
     return markdown([*axes.values(), "seeds", *measures.values()], rows)
 
 
-def tests_table(tests: list[GapTest]) -> str:
+def tests_table(tests: list[RegularizerTest]) -> str:
     """Return the table of the paired tests."""
     rows = [
         [

@@ -177,7 +177,7 @@ STAGES: dict[str, Stage] = {
         ),
         Stage(
             "ablation",
-            2,
+            3,
             "ssr_mmseg.stages.ablation:write_ablation",
             "compare the searches of the ablation in results/ablation.csv and .md",
             {"table": paths.ABLATION, "text": paths.ABLATION_REPORT},

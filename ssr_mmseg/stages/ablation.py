@@ -26,10 +26,12 @@ COLUMNS = (
     "gates_decided",
     "entropy",
     "cost_ratio",
+    "one_hot_macs",
     *(f"alive_{dimension}" for dimension in DIMENSIONS),
     "hours",
     "commit",
 )
+COPIED = ("relaxed_miou", "one_hot_miou", "gap", "gates_decided", "cost_ratio", "one_hot_macs", "commit")
 DIGITS = {"gates_decided": 4, "entropy": 4, "cost_ratio": 4, "hours": 4}
 
 
@@ -59,7 +61,7 @@ def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:
         "dimensions": cell.dimensions,
         "variant": cell.variant,
         "seed": seed,
-        **{key: last[key] for key in ("relaxed_miou", "one_hot_miou", "gap", "gates_decided", "cost_ratio", "commit")},
+        **{key: last[key] for key in COPIED},
         "retrained_miou": retrained_miou(config, cell.name, seed) if config["ablation"]["retrain"] else None,
         "entropy": last["mean_entropy"],
         **{f"alive_{dimension}": count for dimension, count in last["dimensions_alive"].items()},

@@ -18,7 +18,14 @@ from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 
 NOISE = (0.3, -0.2, 0.1, -0.4, 0.2, 0.0)
-MEASURED = {"relaxed_miou": 60.0, "one_hot_miou": 50.0, "gates_decided": 0.5, "entropy": 0.5, "cost_ratio": 0.7}
+MEASURED = {
+    "relaxed_miou": 60.0,
+    "one_hot_miou": 50.0,
+    "gates_decided": 0.5,
+    "entropy": 0.5,
+    "cost_ratio": 0.7,
+    "one_hot_macs": 2_500_000,
+}
 
 
 def table(gaps: dict[tuple[str, str, str], list[float]]) -> pd.DataFrame:
@@ -109,7 +116,26 @@ def test_retrained_networks_are_included_on_request(config, results):
         files.write_json(Path(paths.EVALUATION.format(**names)), {"val": {"miou": 61.0}})
     write_ablation(config)
     assert set(pd.read_csv("results/ablation.csv").retrained_miou) == {61.0}
-    assert "retrained mIoU" in Path("results/ablation.md").read_text(encoding="utf-8")
+    text = Path("results/ablation.md").read_text(encoding="utf-8")
+    assert "| one-hot multiply-adds (M) | retrained mIoU |" in text
+    assert "| joint | on | none | 2 | 0.00 | 0.00 to 0.00 | 1.000 | 1.000 |" in text.partition("after retraining")[2]
+
+
+def test_mious_after_retraining_are_tested_and_counted():
+    gaps = {(name, "on", "joint"): around(1.0) for name in ("ssr", "none", "entropy", "zero_one")}
+    gaps |= {("ssr", "off", "joint"): around(1.0), ("none", "off", "joint"): around(1.0)}
+    rows = table(gaps)
+    means = {"ssr": 60.0, "none": 52.0, "entropy": 63.0, "zero_one": 60.0}
+    noise = pd.Series([*NOISE, *NOISE[::-1]] * 3)
+    rows["retrained_miou"] = rows.regularizer.map(means) + noise
+    rows.loc[(rows.regularizer == "none") & (rows["shrink"] == "off") & (rows.seed == 5), "retrained_miou"] = None
+    section = report(rows).partition("## Paired tests of the mIoU after retraining against SSR\n")[2]
+    assert (
+        "Of 4 differences, SSR's mIoU is significantly higher in 2 (`none` with shrinking, `none` without shrinking) "
+        "and significantly lower in 1 (`entropy` with shrinking)." in section
+    )
+    assert "| joint | on | zero_one | 6 | 0.00 |" in section
+    assert "| joint | off | none | 5 | 8." in section
 
 
 def test_a_missing_search_is_one_line_and_the_old_table_stays(config, results):
@@ -158,7 +184,7 @@ def test_a_configuration_without_an_ablation_is_an_error(config, results):
     ],
 )
 def test_the_conclusion_states_what_the_numbers_show(ours, without, sentence):
-    text = answer(paired_tests(one_setting(ours, without)))
+    text = answer(paired_tests(one_setting(ours, without), "gap"))
     assert text.startswith(sentence)
     assert text.endswith(".")
     assert ("does not prove that they are equal" in text) == ("does not differ" in text)
@@ -173,7 +199,7 @@ def test_several_settings_are_counted_and_listed_one_by_one():
         ("ssr", "on", "depth"): around(5.0),
         ("none", "on", "depth"): around(1.0, order=-1),
     }
-    overall, _, *lines = answer(paired_tests(table(gaps))).splitlines()
+    overall, _, *lines = answer(paired_tests(table(gaps), "gap")).splitlines()
     assert overall == (
         "Of 3 settings, SSR's gap is significantly smaller than without it in 1 and significantly larger in 1; in 1 "
         "there is no significant difference."
@@ -195,8 +221,8 @@ def test_tests_are_paired_by_seed_and_corrected_within_a_setting():
     }
     rows = table(gaps)
     shuffled = rows.sample(frac=1, random_state=0)
-    by_name = {(test.shrink, test.other): test for test in paired_tests(shuffled)}
-    assert by_name == {(test.shrink, test.other): test for test in paired_tests(rows)}
+    by_name = {(test.shrink, test.other): test for test in paired_tests(shuffled, "gap")}
+    assert by_name == {(test.shrink, test.other): test for test in paired_tests(rows, "gap")}
     assert set(by_name) == {("on", "none"), ("on", "entropy"), ("off", "none")}
     none, entropy, alone = by_name["on", "none"], by_name["on", "entropy"], by_name["off", "none"]
     assert none.p == pytest.approx(2 * none.comparison.t_p)
@@ -206,7 +232,7 @@ def test_tests_are_paired_by_seed_and_corrected_within_a_setting():
 
 def test_only_seeds_that_both_have_are_paired():
     rows = one_setting([1.0, 2.0, 3.0], [2.0, 4.0])
-    (test,) = paired_tests(rows)
+    (test,) = paired_tests(rows, "gap")
     assert (test.comparison.pairs, test.ours_mean, test.other_mean) == (2, 1.5, 3.0)
 
 

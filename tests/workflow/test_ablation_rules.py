@@ -42,7 +42,8 @@ def plan(checkout, *arguments):
 
 def test_the_default_configuration_has_an_ablation(checkout):
     counts = plan(checkout, "--config", "ablation={seeds: [7]}").counts
-    assert counts == {"prepare": 1, "search": 18, "shrink": 18, "ablation": 1}
+    each = dict.fromkeys(("search", "discretize", "retrain", "evaluate"), 15)
+    assert counts == {"prepare": 1, **each, "shrink": 30, "ablation": 1}
     assert checkout.files() == []
 
 
