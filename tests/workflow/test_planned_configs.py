@@ -31,8 +31,10 @@ def counted(checkout):
 
 
 def checks(checkout) -> list[list[str]]:
+    """The names that each check got, each once: several searches may lay different options over one config."""
     path = checkout.folder / "checks.txt"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [list(dict.fromkeys(json.loads(line))) for line in lines]
 
 
 def add(checkout, name: str, line: str) -> None:
@@ -114,5 +116,5 @@ def test_a_job_that_plans_again_does_not_check(counted, mode):
 def test_a_broken_record_is_replaced(counted):
     (counted.folder / PASSED).write_text('{"passed": 3')
     assert counted.snakemake("--dry-run").status == 0
-    assert len(checks(counted)) == 1
-    assert len(json.loads((counted.folder / PASSED).read_text())["passed"]) == len(STREETS)
+    assert checks(counted) == [STREETS]
+    assert len(json.loads((counted.folder / PASSED).read_text())["passed"]) >= len(STREETS)
