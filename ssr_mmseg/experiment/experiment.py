@@ -30,7 +30,7 @@ from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
 from ssr_mmseg.experiment.genotypes import genotype_file
-from ssr_mmseg.experiment.lengths import search_length, training_length
+from ssr_mmseg.experiment.lengths import search_length, training_length, warmup_epochs
 from ssr_mmseg.experiment.mmseg_config import (
     Hooks,
     collecting_tensors,
@@ -188,7 +188,7 @@ class Experiment:
             "train_cfg.max_epochs": last,
             "train_cfg.regularizer": search["regularizer"],
             "train_cfg.split": search["split"],
-            "train_cfg.warmup": round(search["warmup"] * total),
+            "train_cfg.warmup": warmup_epochs(search, total),
             "train_cfg.cost": cost["cost"],
             "train_cfg.size": cost["size"],
             "train_cfg.table": cost["table"],

@@ -54,6 +54,11 @@ def search_length(search: Mapping[str, Any], images: int) -> Length:
     return _length(search, search["epochs"], search["shrink_epochs"], search["shrink_stages"], images)
 
 
+def warmup_epochs(search: Mapping[str, Any], total: int) -> int:
+    """Return how many of all epochs of a search are its warm-up."""
+    return round(search["warmup"] * total)
+
+
 def training_length(retrain: Mapping[str, Any], images: int) -> Length:
     """Return the length of a training, from the section `retrain` of the settings and the number of images."""
     return _length(retrain, retrain["epochs"], 0, 0, images)

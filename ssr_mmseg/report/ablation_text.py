@@ -82,13 +82,18 @@ def retraining_parts(tests: list[RegularizerTest]) -> list[str]:
 
 
 def count_sentence(tests: list[RegularizerTest]) -> str:
-    """Return a sentence on how many differences of mIoU are significant, with the regularizers they are to."""
-    clauses = []
+    """Return a sentence on how many differences of mIoU are significant, with the regularizers that they refer to."""
+    tested = [test for test in tests if test.outcome != "untested"]
+    if not tested:
+        return "No difference can be tested on one seed."
+    clauses, rest = [], len(tested)
     for kind, text in (("larger", "higher"), ("smaller", "lower")):
-        names = [f"`{test.other}` {_shrinking(test)}" for test in tests if test.outcome == kind]
+        names = [f"`{test.other}` {_shrinking(test)}" for test in tested if test.outcome == kind]
         which = f" ({', '.join(names)})" if names else ""
         clauses.append(f"significantly {text} in {len(names)}{which}")
-    return f"Of {len(tests)} differences, SSR's mIoU is {' and '.join(clauses)}."
+        rest -= len(names)
+    ending = f"; in {rest} there is no significant difference" if rest else ""
+    return f"Of {len(tested)} differences, SSR's mIoU is {' and '.join(clauses)}{ending}."
 
 
 def paired_tests(table: pd.DataFrame, column: str) -> list[RegularizerTest]:

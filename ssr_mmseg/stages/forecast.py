@@ -13,6 +13,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.architecture.structure import structure_to_json, surviving_structure
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.lengths import warmup_epochs
 from ssr_mmseg.search.graph_hook import GraphHook
 from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.search.step import TwoPhaseStep
@@ -48,7 +49,7 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
     small = _measure(experiment, smallest_structure(experiment.space), steps)
     whole = _measure(experiment, None, steps)
     length = experiment.search_length
-    epochs_left = warmup = round(search["warmup"] * length.epochs)
+    epochs_left = warmup = warmup_epochs(search, length.epochs)
     warmup_seconds = _measure(experiment, None, steps, warmup=True)["seconds_per_step"] if warmup else 0.0
     stages = []
     for stage in range(search["shrink_stages"] + 1):

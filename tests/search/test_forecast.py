@@ -7,6 +7,7 @@ from tiny_experiment import DATASET, experiment
 
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.architecture.structure import structure_from_json
+from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.stages import forecast as forecast_stage
 from ssr_mmseg.stages.forecast import KEPT, forecast, smallest_structure, table
 from ssr_mmseg.utils.errors import UserError
@@ -47,10 +48,20 @@ def test_epochs_of_the_warm_up_take_the_time_of_its_steps(workplace, monkeypatch
     assert [stage["seconds_per_step"] for stage in result["stages"]] == pytest.approx(expected)
 
 
-def test_a_step_of_the_warm_up_is_measured(workplace):
+def test_steps_of_the_warm_up_are_measured_as_the_search_runs_them(workplace, monkeypatch):
     workplace("forecast")
+    steps, run = [], SinglePathStep.__call__
+
+    def counted(self, batches, generator):
+        steps.append(run(self, batches, generator))
+        return steps[-1]
+
+    monkeypatch.setattr(SinglePathStep, "__call__", counted)
     result = forecast(experiment(warmup=0.5), DATASET, 0, 1)
-    assert 0 < result["measured"]["warmup"]["seconds_per_step"] < result["measured"]["whole"]["seconds_per_step"] * 10
+    assert len(steps) == 2, "one that is not counted, and one"
+    assert result["measured"]["warmup"]["seconds_per_step"] > 0
+    forecast(experiment(), DATASET, 0, 1)
+    assert len(steps) == 2
 
 
 def test_without_shrinking_every_stage_costs_the_same(workplace):
