@@ -2,10 +2,12 @@
 
 import re
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from ssr_mmseg.settings.paths import PROJECT
 
@@ -41,6 +43,18 @@ def test_conda_and_the_project_agree_on_python():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (version,) = [entry for entry in environment["dependencies"] if str(entry).startswith("python=")]
     assert project["requires-python"] == f">={version.removeprefix('python=')}"
+
+
+@pytest.mark.parametrize("line", lock_lines())
+def test_a_pin_installs_on_the_oldest_python(line):
+    """A release that needs a later patch level ends `make setup` where that Python is older, as on Debian 12."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    oldest = project["requires-python"].removeprefix(">=") + ".0"
+    try:
+        distribution = metadata.distribution(line.split("==")[0])
+    except metadata.PackageNotFoundError:
+        pytest.skip("not installed here")
+    assert SpecifierSet(distribution.metadata["Requires-Python"] or "").contains(oldest)
 
 
 @pytest.mark.parametrize("extra", [None, "deploy", "dev", "docs", "openvino", "slurm", "tensorboard"])
