@@ -10,6 +10,8 @@ from ssr_mmseg.architecture.genotype import Genotype, build_genotype
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
 from ssr_mmseg.costs.base import TOLERANCE, Cost
 
+FEW = 32  # options to remove at which each is tried, which takes a time that grows with the square of their number
+
 
 @torch.no_grad()
 def towards_target(architecture: ArchitectureParameters, choice: dict[str, np.ndarray], cost: Cost) -> list[dict]:
@@ -76,34 +78,103 @@ def approach_target(
     return moved
 
 
-def within_reach(architecture: ArchitectureParameters, cost: Cost) -> bool:
-    """Whether `towards_target` finds a network among the survivors with a cost within `TOLERANCE` of the target."""
+@torch.no_grad()
+def within_reach(
+    architecture: ArchitectureParameters, cost: Cost, forced: tuple[str, tuple[int, ...], int] | None = None
+) -> bool:
+    """Whether a network with a cost within `TOLERANCE` of the target is found among the survivors.
+
+    Args:
+        forced: Gate, group and option that the network must have.
+    """
     choice = architecture.choice()
-    towards_target(architecture, choice, cost)
+    log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
+    if forced is not None:
+        gate, group, option = forced
+        _force(choice, log_p, gate, group, option)
+        if GATES[gate].parent == "operator":
+            _force(choice, log_p, "operator", group[:1], group[1])
+    approach_target(architecture.space, log_p, choice, cost.of, cost.target, TOLERANCE)
     return abs(cost.of(build_genotype(architecture.space, choice)) / cost.target - 1) <= TOLERANCE
+
+
+def _force(
+    choice: dict[str, np.ndarray], values: dict[str, np.ndarray], gate: str, group: tuple[int, ...], option: int
+) -> None:
+    others = np.arange(values[gate].shape[-1]) != option
+    values[gate][group][others] = -np.inf
+    choice[gate][group] = option
 
 
 @torch.no_grad()
 def shrink_within_reach(architecture: ArchitectureParameters, cost: Cost, threshold: float) -> int:
-    """Shrink gate by gate, but skip a gate this time if removing its options would make the target unreachable.
+    """Shrink, but keep the options of a group for now if removing them would make the target unreachable.
 
-    Until the next time, the cost term changes its probabilities. A target that is already unreachable skips no gate.
+    Options that no network near the target has are removed, too, once few options are left. Otherwise a search may stay
+    undecided for good: a group that mixes a cheap and an expensive option has the expected cost that is wanted, although
+    neither option alone has. A target that is already unreachable keeps no option.
 
     Returns:
         The number of options removed.
     """
-    removed = 0
+    before = _count(architecture)
     for gate in GATES:
-        before = {name: alive.clone() for name, alive in architecture.alive.items()}
-        dead = architecture.shrink(threshold, (gate,))
-        if dead and not within_reach(architecture, cost):
-            after = {name: alive.clone() for name, alive in architecture.alive.items()}
-            _restore(architecture, before)
-            if within_reach(architecture, cost):
-                continue
-            _restore(architecture, after)
-        removed += dead
-    return removed
+        survivors = _copy(architecture)
+        if not architecture.shrink(threshold, (gate,)) or within_reach(architecture, cost):
+            continue
+        shrunk = _copy(architecture)
+        _restore(architecture, survivors)
+        if within_reach(architecture, cost):
+            _shrink_group_by_group(architecture, cost, gate, shrunk[gate])
+        else:
+            _restore(architecture, shrunk)
+    remove_dead_ends(architecture, cost)
+    return before - _count(architecture)
+
+
+def _shrink_group_by_group(architecture: ArchitectureParameters, cost: Cost, gate: str, shrunk: torch.Tensor) -> None:
+    """Take over the survivors `shrunk` of those groups that leave the target within reach."""
+    alive = architecture.alive[gate]
+    for group in map(tuple, torch.nonzero((alive != shrunk).any(dim=-1)).tolist()):
+        survivors = _copy(architecture)
+        alive[group] &= shrunk[group]
+        architecture.remove_dependents()
+        if not within_reach(architecture, cost):
+            _restore(architecture, survivors)
+
+
+@torch.no_grad()
+def remove_dead_ends(architecture: ArchitectureParameters, cost: Cost) -> None:
+    """Remove the options with which no network near the target is found; while more than `FEW` are left, do nothing.
+
+    A group of which no option passes is left as it is.
+    """
+    changed = True
+    while changed:
+        changed = False
+        for gate, alive in architecture.alive.items():
+            for group in map(tuple, torch.nonzero(alive.sum(dim=-1) > 1).tolist()):
+                if not alive[group].any() or _excess(architecture) > FEW:
+                    continue  # the group was removed with an option of another one
+                options = torch.nonzero(alive[group]).flatten().tolist()
+                dead = [option for option in options if not within_reach(architecture, cost, (gate, group, option))]
+                if 0 < len(dead) < len(options):
+                    alive[group][dead] = False
+                    architecture.remove_dependents()
+                    changed = True
+
+
+def _excess(architecture: ArchitectureParameters) -> int:
+    """Options that are still to be removed: survivors minus groups."""
+    return sum(int((alive.sum(dim=-1) - 1).clamp_min(0).sum()) for alive in architecture.alive.values())
+
+
+def _count(architecture: ArchitectureParameters) -> int:
+    return sum(architecture.options_alive().values())
+
+
+def _copy(architecture: ArchitectureParameters) -> dict[str, torch.Tensor]:
+    return {gate: alive.clone() for gate, alive in architecture.alive.items()}
 
 
 def _restore(architecture: ArchitectureParameters, saved: Mapping[str, torch.Tensor]) -> None:
