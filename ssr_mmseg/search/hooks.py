@@ -22,7 +22,7 @@ class ShrinkingHook(PeriodHook):
     """Progressive and hierarchical shrinking: after every epoch, remove options with p ≤ threshold · max p (method §6).
 
     If the loop has an objective that holds the search to its target, options that are needed to reach the target are
-    kept.
+    kept, and those that cannot reach it are removed; see `shrink_within_reach`.
 
     Args:
         threshold: Share of the group's largest probability.
