@@ -110,8 +110,8 @@ def _force(
 def shrink_within_reach(architecture: ArchitectureParameters, cost: Cost, threshold: float) -> int:
     """Shrink, but keep the options of a group for now if removing them would make the target unreachable.
 
-    Options that no network near the target has are removed, too, once few options are left. Otherwise a search may stay
-    undecided for good: a group that mixes a cheap and an expensive option has the expected cost that is wanted, although
+    Once few options are left, those that no network near the target has are removed, too. Otherwise a search may stay
+    undecided for good: a group that mixes a cheap and an expensive option has the wanted cost on average, although
     neither option alone has. A target that is already unreachable keeps no option.
 
     Returns:
