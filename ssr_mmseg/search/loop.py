@@ -38,6 +38,7 @@ class SearchLoop(ResumableTrainLoop):
         split: `halves`: the two steps learn on disjoint halves of the images. `whole`: both learn on all of them.
         table: Path of the latency table, for a cost that needs one.
         warmup: Number of first epochs that are the warm-up.
+        share_operators: Whether the operators of a block share their weights in the warm-up.
         options: Arguments of mmengine's `EpochBasedTrainLoop`.
     """
 
@@ -53,9 +54,10 @@ class SearchLoop(ResumableTrainLoop):
         split: str = "halves",
         table: str | None = None,
         warmup: int = 0,
+        share_operators: bool = False,
         **options: Any,
     ) -> None:
-        self.warmup = warmup
+        self.warmup, self.share_operators = warmup, share_operators
         if split not in ("halves", "whole"):
             raise UserError(f"the split of a search is halves or whole, found {split!r}; correct it")
         parts = partial(halves, seed=runner.seed) if split == "halves" else _twice
@@ -74,7 +76,7 @@ class SearchLoop(ResumableTrainLoop):
     @cached_property
     def warmup_step(self) -> SinglePathStep:
         """The step of an iteration of the warm-up."""
-        return SinglePathStep(self.runner.model, self.runner.optim_wrapper)
+        return SinglePathStep(self.runner.model, self.runner.optim_wrapper, self.share_operators)
 
     @property
     def noise_key(self) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import random_choice
+from ssr_mmseg.search.shared_operators import share_operators
 from ssr_mmseg.search.step import get_architecture, is_architecture
 from ssr_mmseg.training.step import train_step
 
@@ -24,10 +25,11 @@ class SinglePathStep:
     Args:
         model: A segmentor whose backbone is a supernet.
         wrappers: The optimizers; that of `weights` is used.
+        share: Whether the operators of a block share their weights; see `share_operators`.
     """
 
-    def __init__(self, model: nn.Module, wrappers: Mapping[str, OptimWrapper]) -> None:
-        self.model, self.wrappers = model, wrappers
+    def __init__(self, model: nn.Module, wrappers: Mapping[str, OptimWrapper], share: bool = False) -> None:
+        self.model, self.wrappers, self.share = model, wrappers, share
         self.architecture = get_architecture(model)
         self.weights = [p for name, p in model.named_parameters() if not is_architecture(name)]
 
@@ -38,7 +40,10 @@ class SinglePathStep:
         self.architecture.requires_grad_(False)
         losses = []
         for batch in batches:
-            with self.architecture.one_hot(random_choice(self.architecture.space, generator)):
+            choice = random_choice(self.architecture.space, generator)
+            with self.architecture.one_hot(choice):
                 losses.append(train_step(self.model, batch, self.wrappers["weights"]))
+            if self.share:
+                share_operators(self.model, self.wrappers["weights"].optimizer, choice["operator"])
         mean = {key: sum(part[key] for part in losses) / len(losses) for key in ("loss", "decode.acc_seg")}
         return {"loss_weights": mean["loss"], "acc_seg": mean["decode.acc_seg"]}

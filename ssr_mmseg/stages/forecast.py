@@ -111,7 +111,7 @@ def _measure(experiment: Experiment, structure: list | None, steps: int, warmup:
             loop = runner.build_train_loop(runner._train_loop)
             wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
             step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
-            single_path = SinglePathStep(runner.model, wrappers)
+            single_path = SinglePathStep(runner.model, wrappers, loop.share_operators)
             for hook in runner.hooks:
                 if isinstance(hook, GraphHook):
                     hook.apply(step, runner.logger)

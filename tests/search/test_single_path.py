@@ -7,8 +7,10 @@ from spaces import SEARCH, SPACE
 from tiny_experiment import DATASET, assert_same_state, experiment
 
 from ssr_mmseg import settings
+from ssr_mmseg.architecture.genotype import random_choice
 from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.search.loop import SearchLoop
+from ssr_mmseg.search.shared_operators import share_operators
 from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.settings import paths
@@ -98,3 +100,45 @@ def test_each_batch_trains_another_network_and_all_survive_afterwards(monkeypatc
     for gate, alive in model.backbone.architecture.alive.items():
         assert torch.equal(alive, before[gate])
     assert model.backbone.space == SPACE
+
+
+def test_shared_operators_are_equal_after_every_path_and_so_are_their_optimizer_states():
+    torch.manual_seed(0)
+    supernet = SSRSupernet(**SEARCH)
+    optimizer = torch.optim.Adam([p for name, p in supernet.named_parameters() if "alpha" not in name], lr=0.01)
+    generator = np.random.default_rng(0)
+    for _ in range(3):
+        choice = random_choice(SPACE, generator)
+        with supernet.architecture.one_hot(choice):
+            supernet(torch.randn(2, 3, 32, 32))[-1].square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        trained = [
+            {name: value.clone() for name, value in block.operators[str(option)].state_dict().items()}
+            for block, option in zip((b for s in supernet.stages for b in s), choice["operator"], strict=True)
+        ]
+        share_operators(supernet, optimizer, choice["operator"])
+        for block, expected in zip((b for s in supernet.stages for b in s), trained, strict=True):
+            first, *others = block.operators.values()
+            for operator in block.operators.values():
+                for name, value in operator.state_dict().items():
+                    assert torch.equal(value, expected[name])
+            for other in others:
+                for a, b in zip(first.parameters(), other.parameters(), strict=True):
+                    assert (a in optimizer.state) == (b in optimizer.state)
+                    for name, value in optimizer.state.get(a, {}).items():
+                        assert torch.equal(value, optimizer.state[b][name])
+                        assert value is not optimizer.state[b][name]
+    assert optimizer.state
+
+
+def test_a_warm_up_shares_operators_if_its_config_says_so(workplace, monkeypatch):
+    workplace("run")
+    equal = []
+    for share in (True, False):
+        config = experiment(warmup=1.0, epochs=1, shrink_stages=0, cfg_options={"train_cfg.share_operators": share})
+        search(config, DATASET, int(share))
+        model = load_state(paths.state_path(DATASET, int(share), 0))["model"]
+        kernels = [value for name, value in model.items() if "stages.0.0.operators" in name and "conv1.weight" in name]
+        equal.append(all(torch.equal(kernels[0], kernel) for kernel in kernels))
+    assert equal == [True, False]
