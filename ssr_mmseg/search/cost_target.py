@@ -25,7 +25,7 @@ def towards_target(architecture: ArchitectureParameters, choice: dict[str, np.nd
     Returns:
         The changes: gate, group and new option.
     """
-    log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
+    log_p = _log_probabilities(architecture)
     return approach_target(architecture.space, log_p, choice, cost.of, cost.target, TOLERANCE)
 
 
@@ -88,7 +88,7 @@ def within_reach(
         forced: Gate, group and option that the network must have.
     """
     choice = architecture.choice()
-    log_p = {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
+    log_p = _log_probabilities(architecture)
     if forced is not None:
         gate, group, option = forced
         _force(choice, log_p, gate, group, option)
@@ -96,6 +96,10 @@ def within_reach(
             _force(choice, log_p, "operator", group[:1], group[1])
     approach_target(architecture.space, log_p, choice, cost.of, cost.target, TOLERANCE)
     return abs(cost.of(build_genotype(architecture.space, choice)) / cost.target - 1) <= TOLERANCE
+
+
+def _log_probabilities(architecture: ArchitectureParameters) -> dict[str, np.ndarray]:
+    return {gate: p.double().log().cpu().numpy() for gate, p in architecture.probabilities().items()}
 
 
 def _force(

@@ -19,8 +19,8 @@ from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
 
 
-def single_path() -> dict:
-    config = experiment()
+def single_path(share: bool = False) -> dict:
+    config = experiment(cfg_options={"train_cfg.share_operators": share})
     return settings.complete(settings.merge(config, {"search": search_overrides(config["search"], "single_path")}))
 
 
@@ -41,13 +41,14 @@ def test_weights_are_trained_and_the_gates_stay(workplace):
     assert all(value.any(dim=-1).all() for value in alive.values())
 
 
-@pytest.mark.parametrize("iteration", [1, 3, 6])
-def test_a_stopped_training_continues_exactly(workplace, stopped, iteration):
+@pytest.mark.parametrize(("iteration", "share"), [(1, False), (3, False), (6, False), (1, True), (3, True)])
+def test_a_stopped_training_continues_exactly(workplace, stopped, iteration, share):
+    config = single_path(share)
     whole = workplace("whole")
-    search(single_path(), DATASET, 0)
+    search(config, DATASET, 0)
     cut = workplace("cut")
-    stopped(SearchLoop, iteration, search, single_path(), DATASET, 0)
-    search(single_path(), DATASET, 0)
+    stopped(SearchLoop, iteration, search, config, DATASET, 0)
+    search(config, DATASET, 0)
     path = paths.state_path(DATASET, 0, 0)
     assert_same_state(load_state(cut / path), load_state(whole / path))
 
@@ -132,7 +133,7 @@ def test_shared_operators_are_equal_after_every_path_and_so_are_their_optimizer_
     assert optimizer.state
 
 
-def test_a_warm_up_shares_operators_if_its_config_says_so(workplace, monkeypatch):
+def test_a_warm_up_shares_operators_if_its_config_says_so(workplace):
     workplace("run")
     equal = []
     for share in (True, False):
