@@ -7,4 +7,4 @@ optim_wrapper = dict(
 param_scheduler = dict(
     weights=[
         dict(type='PolyLR', power=0.9, eta_min=0, end=max_epochs, by_epoch=True, convert_to_iter_based=True)])
-train_cfg = dict(max_epochs=max_epochs, warmup=12, cost=dict(target=0.16, hold=1000))
+train_cfg = dict(max_epochs=max_epochs, warmup=12, share_operators=True, cost=dict(target=0.16, hold=1000))

@@ -6,7 +6,7 @@ optim_wrapper = dict(
     weights=dict(optimizer=dict(lr=2e-3)),
     architecture=dict(optimizer=dict(lr=1e-1, betas=(0.5, 0.999), weight_decay=4e-3)))
 param_scheduler = dict(weights=[dict(type='PolyLR', power=0.9, eta_min=0, end=max_epochs + 1, by_epoch=True)])
-train_cfg = dict(max_epochs=max_epochs, warmup=12, cost=dict(target=0.16, hold=1000))
+train_cfg = dict(max_epochs=max_epochs, warmup=12, share_operators=True, cost=dict(target=0.16, hold=1000))
 # After 60 % of the search the regularizer grows, by a factor of 100 at the end, so that every gate is decided.
 custom_hooks = [
     dict(type='HistoryHook'),
