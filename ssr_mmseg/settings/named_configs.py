@@ -1,4 +1,5 @@
-"""The mmengine configs that an experiment names, each once, with the part of the workflow that uses it.
+"""What an experiment names and only torch or mmengine can check, each once: mmengine configs, with the part of the
+workflow that uses them, and selectors.
 
 Must not import torch or mmengine: the Snakefile imports this module.
 """
@@ -18,13 +19,13 @@ SUPERNET, DERIVED = "SSRSupernet", "SSRNet"  # backbones
 
 @dataclass(frozen=True)
 class NamedConfig:
-    """An mmengine config file and its use.
+    """An mmengine config file and its use, or a selector with its arguments.
 
     Attributes:
-        part: `search`, `retrain`, `baseline` (a model alone) or `dataset` (a dataset type).
-        name: The file as the experiment names it, in the working directory or else in the project.
+        part: `search`, `retrain`, `baseline` (a model alone), `dataset` (a dataset type) or `selector`.
+        name: The file as the experiment names it, in the working directory or else in the project; or the selector.
         backbone: The backbone that its model must have, or None for any.
-        cfg_options: Values laid over it by dotted key, as JSON.
+        cfg_options: Values laid over it by dotted key, as JSON; the arguments of a selector.
     """
 
     part: str
@@ -44,11 +45,12 @@ class NamedConfig:
 
     def digest(self) -> str:
         """Return an identity of the file's content, bases included, and of its use."""
-        return identity({**asdict(self), "content": project_files.mmengine_digest(self.file)})
+        content = None if self.part == "selector" else project_files.mmengine_digest(self.file)
+        return identity({**asdict(self), "content": content})
 
 
 def named_configs(config: dict) -> list[NamedConfig]:
-    """Return the mmengine configs of a completed configuration, over all of its scenarios, without repetition."""
+    """Return those of a completed configuration, over all of its scenarios, without repetition."""
     kinds = {network: project_files.network_kind(network) for network in config["networks"]}
     derived = DERIVED if set(kinds.values()) - {"baseline"} else None
     configs = []
@@ -60,6 +62,8 @@ def named_configs(config: dict) -> list[NamedConfig]:
             NamedConfig("dataset", f"{project_files.DATASET_TYPES}/{settings['dataset']['type']}.py"),
         ]
     configs += [baseline_config(name) for name, kind in kinds.items() if kind == "baseline"]
+    for name, arguments in config["selectors"].items():
+        configs.append(NamedConfig("selector", name, cfg_options=json.dumps(arguments)))
     return list(dict.fromkeys(configs))
 
 

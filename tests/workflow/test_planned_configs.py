@@ -94,6 +94,16 @@ def test_a_mistake_in_the_options_of_a_search_stops_the_plan_with_one_line(check
     assert checkout.files() == []
 
 
+def test_a_wrong_argument_of_a_selector_stops_the_plan_with_one_line(checkout):
+    call = checkout.snakemake("--dry-run", "--config", "selectors={random_search: {epochs: 2}}")
+    assert call.status != 0
+    said = [line for line in call.output.splitlines() if not line.startswith("Using workflow specific profile")]
+    assert said == [
+        "ssr-mmseg: selector random_search: epochs is 2, expected a number from 0.001 to 1; correct it in selectors"
+    ]
+    assert checkout.files() == []
+
+
 def test_an_unchanged_config_is_checked_once(counted):
     assert counted.snakemake("--dry-run").status == 0
     assert checks(counted) == [STREETS]

@@ -1,4 +1,4 @@
-"""Check one mmengine config as the workflow uses it, without any data."""
+"""Check one mmengine config, or a selector's arguments, as the workflow uses it, without any data."""
 
 from dataclasses import replace
 
@@ -15,16 +15,23 @@ from ssr_mmseg.experiment.config_check.model import check_model
 from ssr_mmseg.experiment.config_check.optimizers import check_optimizers
 from ssr_mmseg.experiment.config_check.place import Place
 from ssr_mmseg.experiment.config_check.runtime import check_hooks, check_loops, check_metrics
+from ssr_mmseg.search.selectors import SELECTORS
 from ssr_mmseg.settings.named_configs import NamedConfig
+from ssr_mmseg.utils.registry import build
 
 
 def check_config(named: NamedConfig) -> None:
     """Check that a config can be read, and that its parts are known, have fitting arguments and can be built.
 
+    Of a selector, its arguments are checked.
+
     Raises:
         UserError: The first mistake, with file, key and the nearest known name.
     """
     with torch.random.fork_rng(devices=[]):  # building a model draws its weights
+        if named.part == "selector":
+            build(SELECTORS, {**named.options, "type": named.name}, "selector")
+            return
         init_default_scope("mmseg")
         if named.part == "dataset":
             _check_dataset(named)

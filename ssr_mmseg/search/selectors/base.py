@@ -29,12 +29,16 @@ class Selector(ABC):
         """Return a network of the task's space with about the task's cost."""
 
 
-def check_range(selector: str, name: str, value: float, low: float, high: float = float("inf")) -> None:
+def check_range(
+    selector: str, name: str, value: float, low: float, high: float = float("inf"), whole: bool = False
+) -> None:
     """Check an argument of a selector.
 
     Raises:
-        UserError: The value is not between `low` and `high`.
+        UserError: The value is not a number between `low` and `high`, or not an integer where it must be whole.
     """
-    if not low <= value <= high:
+    number = isinstance(value, int) if whole else isinstance(value, int | float)
+    if not number or isinstance(value, bool) or not low <= value <= high:
+        kind = "an integer" if whole else "a number"
         bounds = f"from {low:g} to {high:g}" if high != float("inf") else f"of at least {low:g}"
-        raise UserError(f"selector {selector}: {name} is {value:g}, expected a value {bounds}; correct it")
+        raise UserError(f"selector {selector}: {name} is {value}, expected {kind} {bounds}; correct it in selectors")

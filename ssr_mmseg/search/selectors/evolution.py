@@ -27,9 +27,9 @@ class Evolution(Selector):
     supernet = "single_path"
 
     def __init__(self, population: int = 16, sample: int = 4, changes: int = 4, near: float = 0.02) -> None:
-        check_range("evolution", "population", population, 2)
-        check_range("evolution", "sample", sample, 1, population)
-        check_range("evolution", "changes", changes, 1)
+        check_range("evolution", "population", population, 2, whole=True)
+        check_range("evolution", "sample", sample, 1, population, whole=True)
+        check_range("evolution", "changes", changes, 1, whole=True)
         check_range("evolution", "near", near, 0, 1)
         self.population, self.sample, self.changes, self.near = population, sample, changes, near
 

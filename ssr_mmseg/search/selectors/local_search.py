@@ -24,10 +24,10 @@ class LocalSearch(Selector):
     supernet = "single_path"
 
     def __init__(self, neighbors: int = 16, changes: int = 3, near: float = 0.02, least: int = 32) -> None:
-        check_range("local_search", "neighbors", neighbors, 1)
-        check_range("local_search", "changes", changes, 1)
+        check_range("local_search", "neighbors", neighbors, 1, whole=True)
+        check_range("local_search", "changes", changes, 1, whole=True)
         check_range("local_search", "near", near, 0, 1)
-        check_range("local_search", "least", least, 1)
+        check_range("local_search", "least", least, 1, whole=True)
         self.neighbors, self.changes, self.near, self.least = neighbors, changes, near, least
 
     def select(self, task: SelectionTask) -> Genotype:

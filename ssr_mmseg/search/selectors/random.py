@@ -15,7 +15,7 @@ class RandomNetwork(Selector):
 
     def __init__(self, near: float = 0.01, draws: int = 2000) -> None:
         check_range("random", "near", near, 0, 1)
-        check_range("random", "draws", draws, 1)
+        check_range("random", "draws", draws, 1, whole=True)
         self.near, self.draws = near, draws
 
     def select(self, task: SelectionTask) -> Genotype:

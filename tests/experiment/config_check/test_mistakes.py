@@ -168,6 +168,26 @@ def test_a_syntax_error_names_file_and_line(configs):
         check_config(RETRAIN)
 
 
+@pytest.mark.parametrize(
+    ("selector", "arguments", "message"),
+    [
+        ("evolution", {"population": 1}, "population is 1, expected an integer of at least 2"),
+        ("evolution", {"population": 8.0}, "population is 8.0, expected an integer of at least 2"),
+        ("evolution", {"population": 4, "sample": 5}, "sample is 5, expected an integer from 1 to 4"),
+        ("local_search", {"least": True}, "least is True, expected an integer of at least 1"),
+        ("local_search", {"near": 1.5}, "near is 1.5, expected a number from 0 to 1"),
+        ("random_search", {"epochs": "many"}, "epochs is many, expected a number from 0.001 to 1"),
+        ("darts_pt", {"near": None}, "near is None, expected a number from 0 to 1"),
+    ],
+)
+def test_a_wrong_argument_of_a_selector_is_refused_before_anything_runs(selector, arguments, message):
+    config = settings.complete({"selectors": {selector: arguments}}, "mine.yaml")
+    (named,) = [named for named in named_configs(config) if named.part == "selector"]
+    with pytest.raises(UserError) as caught:
+        check_config(named)
+    assert str(caught.value) == f"selector {selector}: {message}; correct it in selectors"
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in PROJECT.glob("config/*.yaml")))
 def test_the_shipped_experiments_pass(name):
     configs = named_configs(settings.read_config(PROJECT / "config" / name))

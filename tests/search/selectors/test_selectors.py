@@ -195,11 +195,11 @@ def test_groups_that_matter_are_those_of_the_network():
 @pytest.mark.parametrize(
     ("selector", "arguments", "message"),
     [
-        (RandomNetwork, {"near": -1}, "selector random: near is -1, expected a value from 0 to 1"),
-        (RandomNetwork, {"draws": 0}, "selector random: draws is 0, expected a value of at least 1"),
+        (RandomNetwork, {"near": -1}, "selector random: near is -1, expected a number from 0 to 1"),
+        (RandomNetwork, {"draws": 0}, "selector random: draws is 0, expected an integer of at least 1"),
         (RandomSearch, {"epochs": 0}, "random_search: epochs is 0"),
-        (Evolution, {"population": 1}, "evolution: population is 1, expected a value of at least 2"),
-        (Evolution, {"population": 4, "sample": 5}, "evolution: sample is 5, expected a value from 1 to 4"),
+        (Evolution, {"population": 1}, "evolution: population is 1, expected an integer of at least 2"),
+        (Evolution, {"population": 4, "sample": 5}, "evolution: sample is 5, expected an integer from 1 to 4"),
         (LocalSearch, {"neighbors": 0}, "local_search: neighbors is 0"),
         (PerturbationSelection, {"near": 2}, "darts_pt: near is 2"),
     ],
