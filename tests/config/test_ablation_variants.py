@@ -29,6 +29,12 @@ def test_an_annealed_temperature_takes_the_place_of_the_regularizer():
     assert config["custom_hooks"] == [{"type": "TemperatureHook", "end": 0.05}]
 
 
+def test_operators_with_own_weights_share_none():
+    (_, config), (_, changed) = search(), search("-own_weights")
+    assert config["train_cfg"]["share_operators"]
+    assert changed == {**config, "train_cfg": {**config["train_cfg"], "share_operators": False}}
+
+
 @pytest.mark.parametrize(
     ("variant", "regularizer", "warmup", "ramp"),
     [
