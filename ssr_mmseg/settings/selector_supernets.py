@@ -10,9 +10,11 @@ from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.project_files import selection
 
+# Operators that share their weights are worse to rank networks by: docs/contest.md.
+OWN_WEIGHTS = {"train_cfg.share_operators": False}
 KINDS: dict[str, dict[str, Any]] = {  # overrides of the section `search`, by the name of the kind
-    "single_path": {"warmup": 1.0, "regularizer": "none", "shrink": False},
-    "relaxed": {"regularizer": "none", "shrink": False},
+    "single_path": {"warmup": 1.0, "regularizer": "none", "shrink": False, "cfg_options": OWN_WEIGHTS},
+    "relaxed": {"regularizer": "none", "shrink": False, "cfg_options": OWN_WEIGHTS},
 }
 
 
