@@ -10,7 +10,7 @@ from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.project_files import selection
 
-# Operators that share their weights are worse to rank networks by: docs/contest.md.
+# Sharing belongs to the search; the sources of the selectors have nothing like it.
 OWN_WEIGHTS = {"train_cfg.share_operators": False}
 KINDS: dict[str, dict[str, Any]] = {  # overrides of the section `search`, by the name of the kind
     "single_path": {"warmup": 1.0, "regularizer": "none", "shrink": False, "cfg_options": OWN_WEIGHTS},
