@@ -19,9 +19,13 @@ from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
 
 
+OPTION = "train_cfg.share_operators"
+
+
 def single_path(share: bool = False) -> dict:
-    config = experiment(cfg_options={"train_cfg.share_operators": share})
-    return settings.complete(settings.merge(config, {"search": search_overrides(config["search"], "single_path")}))
+    config = experiment()
+    overrides = search_overrides(config["search"], "single_path") | {"cfg_options": {OPTION: share}}
+    return settings.complete(settings.merge(config, {"search": overrides}))
 
 
 def test_it_trains_in_one_stage_as_long_as_the_search():
@@ -137,7 +141,7 @@ def test_a_warm_up_shares_operators_if_its_config_says_so(workplace):
     workplace("run")
     equal = []
     for share in (True, False):
-        config = experiment(warmup=1.0, epochs=1, shrink_stages=0, cfg_options={"train_cfg.share_operators": share})
+        config = experiment(warmup=1.0, epochs=1, shrink_stages=0, cfg_options={OPTION: share})
         search(config, DATASET, int(share))
         model = load_state(paths.state_path(DATASET, int(share), 0))["model"]
         kernels = [value for name, value in model.items() if "stages.0.0.operators" in name and "conv1.weight" in name]
