@@ -18,7 +18,6 @@ from ssr_mmseg.settings.selector_supernets import search_overrides
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
 
-
 OPTION = "train_cfg.share_operators"
 
 
