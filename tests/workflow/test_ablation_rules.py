@@ -42,8 +42,8 @@ def plan(checkout, *arguments):
 
 def test_the_default_configuration_has_an_ablation(checkout):
     counts = plan(checkout, "--config", "ablation={seeds: [7]}").counts
-    each = dict.fromkeys(("search", "discretize", "retrain", "evaluate"), 15)
-    assert counts == {"prepare": 1, **each, "shrink": 30, "ablation": 1}
+    each = dict.fromkeys(("search", "discretize", "retrain", "evaluate"), 16)
+    assert counts == {"prepare": 1, **each, "shrink": 32, "ablation": 1}
     assert checkout.files() == []
 
 
