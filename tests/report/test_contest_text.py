@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ssr_mmseg.report.contest_chart import best_of_random, contest_chart
+from ssr_mmseg.report.contest_chart import APART, WIDTH, best_of_random, contest_chart, side_by_side
 from ssr_mmseg.report.contest_text import by_seed, common_networks, report, rival_tests
 from ssr_mmseg.stages.contest import COLUMNS
 
@@ -104,3 +104,13 @@ def test_the_curve_of_random_trainings_rises_and_ends_at_the_best_on_val():
     assert curve[-1]["mIoU"] == pytest.approx(41.0)
     chart = contest_chart(data)
     assert "Best: searched with 42.00 % after 6.0 minutes" in chart.alt
+
+
+def test_no_mark_hides_another_and_each_keeps_its_place_in_time():
+    minutes = {"random": 0.0, "uniform": 0.0, "searched": 5.0, "evolution": 5.02, "darts_pt": 9.0}
+    shifts = side_by_side(minutes, [])
+    assert shifts["random"] == -shifts["uniform"] != 0
+    assert shifts["darts_pt"] == 0
+    places = [minutes[name] / 9 * WIDTH + shifts[name] for name in minutes]
+    assert (np.diff(places) > APART - 0.2).all()
+    assert side_by_side({"random": 0.0}, []) == {"random": 0}
