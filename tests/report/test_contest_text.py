@@ -114,3 +114,11 @@ def test_no_mark_hides_another_and_each_keeps_its_place_in_time():
     places = [minutes[name] / 9 * WIDTH + shifts[name] for name in minutes]
     assert (np.diff(places) > APART - 0.2).all()
     assert side_by_side({"random": 0.0}, []) == {"random": 0}
+
+
+def test_the_chart_draws_marks_of_the_same_time_apart():
+    data = pd.DataFrame([row(name, 0, 40.0, search_hours=0.0) for name in ("random", "uniform")])
+    offsets = [
+        layer["mark"]["xOffset"] for layer in contest_chart(data).spec["layer"] if layer["mark"]["type"] == "point"
+    ]
+    assert offsets[1] - offsets[0] == APART
