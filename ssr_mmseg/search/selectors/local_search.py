@@ -12,7 +12,8 @@ from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, 
 class LocalSearch(Selector):
     """Move to the first better neighbor, and start again from a random network if there seems to be none.
 
-    Networks have the target's cost and are scored as by `Evolution`, for the same time.
+    Networks have the target's cost and are scored as by `Evolution`, for the same time but at least `least` of them: with
+    128 it found better networks than with 32, see docs/contest.md.
 
     Args:
         neighbors: Neighbors without a better one among them after which the search starts again.
@@ -23,7 +24,7 @@ class LocalSearch(Selector):
 
     supernet = "single_path"
 
-    def __init__(self, neighbors: int = 16, changes: int = 3, near: float = 0.02, least: int = 32) -> None:
+    def __init__(self, neighbors: int = 16, changes: int = 3, near: float = 0.02, least: int = 128) -> None:
         check_range("local_search", "neighbors", neighbors, 1, whole=True)
         check_range("local_search", "changes", changes, 1, whole=True)
         check_range("local_search", "near", near, 0, 1)

@@ -21,7 +21,7 @@ class RandomSearch(Selector):
 
     trains = True
 
-    def __init__(self, epochs: float = 0.5, near: float = 0.01) -> None:
+    def __init__(self, epochs: float = 0.25, near: float = 0.01) -> None:
         check_range("random_search", "epochs", epochs, 0.001, 1)
         check_range("random_search", "near", near, 0, 1)
         self.epochs, self.near = epochs, near

@@ -67,7 +67,7 @@ class Experiment(Section):
     selectors: dict[Name, PluginSettings] = Field(
         max_length=100,
         description="Arguments of the selectors among the networks, by the selector's name, such as "
-        "`random_search: {epochs: 0.25}`; see the classes in `ssr_mmseg/search/selectors/`.",
+        "`random_search: {epochs: 0.5}`; see the classes in `ssr_mmseg/search/selectors/`.",
     )
     search: Search
     latency: Latency
