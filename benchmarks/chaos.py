@@ -22,6 +22,7 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
+from command_line import run_benchmark
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -255,4 +256,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

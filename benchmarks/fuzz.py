@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from command_line import run_benchmark
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -90,4 +91,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

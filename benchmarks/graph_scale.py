@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import yaml
+from command_line import run_benchmark
 
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
@@ -110,4 +111,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

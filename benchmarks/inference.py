@@ -12,10 +12,12 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import run_benchmark
 from interleaved import Repeats, measure_interleaved
 from peak import peak_steps
 from reference_clone import copy_files
@@ -30,7 +32,7 @@ from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import count_macs, create_backend, environment
-from ssr_mmseg.profiling.backends.base import backend_type
+from ssr_mmseg.profiling.backends.base import Backend, backend_type
 from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.precision import arithmetic
@@ -97,27 +99,21 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
     """
     aligned = DeployedNetwork(model.backbone, model.head, 16)
     unpadded = DeployedNetwork(model.backbone, model.head)
-    requests = []
+
+    def create(backend: str, precision: str, graph: str) -> Backend:
+        return create_backend(backend, _graph(graph, model, aligned, unpadded, backend), device, precision)
+
+    plans: list[tuple[str, Callable[[], Backend], str]] = []
     for name in names:
         backend_name, _, precision = name.partition(":")
         graph = "trained" if backend_name == "eager" else "deployed"
-        requests.append((f"{name} ({graph})", backend_name, precision or "fp32", graph))
-    plans = [
-        (
-            label,
-            lambda b=backend_name, p=precision, g=graph: create_backend(
-                b, _graph(g, model, aligned, unpadded, b), device, p
-            ),
-            graph,
-        )
-        for label, backend_name, precision, graph in requests
-    ]
+        plans.append((f"{name} ({graph})", partial(create, backend_name, precision or "fp32", graph), graph))
     if rewrites:
-        for label, graph in (("trained", model), ("rewritten", unpadded), ("rewritten, padded", aligned)):
-            plans.append((f"onnxruntime, {label}", lambda g=graph: OrtPlain(g, device), label))
+        for label, network in (("trained", model), ("rewritten", unpadded), ("rewritten, padded", aligned)):
+            plans.append((f"onnxruntime, {label}", partial(OrtPlain, network, device), label))
         for precision in ("fp32", "bf16"):  # bf16 is OpenVINO's default on processors that compute in it
             label = f"openvino:{precision}, trained"
-            plans.append((label, lambda p=precision: create_backend("openvino", model, device, p), "trained"))
+            plans.append((label, partial(create, "openvino", precision, "trained"), "trained"))
     with torch.inference_mode():
         expected = model(images)
     steps: dict[str, Step] = {}
@@ -199,11 +195,8 @@ def main() -> None:
     parser.add_argument("--warmup", type=float, default=20.0, help="longest warm-up of each, seconds (%(default)s)")
     parser.add_argument("--out", type=Path, help="also write the JSON to this file")
     arguments = parser.parse_args()
-    try:
-        device = resolve_device(arguments.device)
-        result = benchmark(arguments, device)
-    except UserError as error:
-        sys.exit(f"inference.py: {error}")
+    device = resolve_device(arguments.device)
+    result = benchmark(arguments, device)
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:
@@ -213,7 +206,8 @@ def main() -> None:
 def benchmark(arguments: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """Run the benchmark and return its record."""
     torch.set_num_threads(arguments.threads)
-    size = tuple(int(side) for side in arguments.size.split("x"))
+    height, width = map(int, arguments.size.split("x"))
+    size = height, width
     images = torch.randn(arguments.batch, 3, *size, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     parts = Parts().eval()
@@ -269,4 +263,4 @@ def _precisions(device: torch.device) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

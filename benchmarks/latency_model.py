@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from command_line import run_benchmark
 from scipy.stats import spearmanr
 
 from ssr_mmseg import cli, commands, settings
@@ -34,6 +35,7 @@ SEED = 1  # differs from that of the table's networks, 0
 
 def measure(parts: list[NetworkPart], table: LatencyTable, space: SearchSpace, device: torch.device) -> np.ndarray:
     """Measure median latencies in ms, scaled to the table's reference: (3, networks), of all, odd and even rounds."""
+    assert table.reference_ms is not None  # a finished table has it
     reference = list_parts(space, table)[0]
     times = []
     for first in range(0, len(parts), GROUP):
@@ -108,4 +110,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

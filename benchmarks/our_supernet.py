@@ -1,5 +1,7 @@
 """Our supernet in the reference's search space, with the optimizers and losses of our configs, for measurements."""
 
+from typing import Any
+
 import torch
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
@@ -8,13 +10,13 @@ from mmseg.structures import SegDataSample
 
 from ssr_mmseg.costs import build_cost
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
 from ssr_mmseg.search.objective import ArchitectureObjective
 from ssr_mmseg.search.step import TwoPhaseStep, get_architecture
 from ssr_mmseg.settings import paths
-from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 CLASSES = 20
-SPACE = {
+SPACE: dict[str, Any] = {
     "stages": [{"blocks": 5, "channels": 64, "width_step": 4}, {"blocks": 8, "channels": 128, "width_step": 4}],
     "dilations": [1, 2, 4, 8, 16],
     "resolutions": [1, 2],
@@ -37,8 +39,8 @@ class OurStep:
     def __init__(self, size: tuple[int, int], batch: int, device: str, precision: str) -> None:
         init_default_scope("mmseg")
         torch.manual_seed(0)
-        schedule = read_mmengine_config(BASES / "schedules" / SCHEDULES[precision])
-        model = read_mmengine_config(BASES / "models/supernet.py").to_dict()["model"]
+        schedule = read_mmseg_config(BASES / "schedules" / SCHEDULES[precision])
+        model = read_mmseg_config(BASES / "models/supernet.py").to_dict()["model"]
         model["backbone"]["space"] = SPACE
         model["decode_head"] |= {"in_channels": SPACE["stages"][-1]["channels"], "num_classes": CLASSES}
         model["decode_head"]["loss_decode"]["class_weight"] = [1.0] * CLASSES

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 import yaml
+from command_line import run_benchmark
 from mmengine.config import Config
 
 RECIPE = Path("config/mmseg/ssrnet_camvid.py")
@@ -79,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -10,9 +10,9 @@ docs/scaling.md has the formulas.
 import argparse
 import json
 import math
-import sys
 from pathlib import Path
 
+from command_line import run_benchmark
 from our_supernet import SPACE
 
 from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace
@@ -81,4 +81,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

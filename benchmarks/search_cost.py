@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from command_line import run_benchmark
 from our_supernet import SPACE
 from workers import WARM_UP, Worker
 
@@ -128,26 +129,22 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    try:
-        device = resolve_device(arguments.device)
-        for path in (arguments.source, arguments.reference):
-            if not path.is_dir():
-                raise UserError(f"{path} is not a folder; expected CamVid and a clone of Sunshine-Ye/IJCV22-SSR")
-        with tempfile.TemporaryDirectory() as name:
-            record = measure(arguments, Path(name))
-            run_command(Path(name), 1, "figures")
-            record |= {"environment": environment(device), "provenance": provenance()}
-            record["environment"]["threads"] = arguments.threads
-            write_json(arguments.out, record)
-            for chart in CHARTS:
-                source = Path(name) / paths.FIGURES / f"{DATASET}-seed0-{chart}.svg"
-                shutil.copy(source, arguments.out.with_name(f"{arguments.out.stem}-{chart}.svg"))
-    except UserError as error:
-        print(f"search_cost: {error}", file=sys.stderr)
-        return 2
+    device = resolve_device(arguments.device)
+    for path in (arguments.source, arguments.reference):
+        if not path.is_dir():
+            raise UserError(f"{path} is not a folder; expected CamVid and a clone of Sunshine-Ye/IJCV22-SSR")
+    with tempfile.TemporaryDirectory() as name:
+        record = measure(arguments, Path(name))
+        run_command(Path(name), 1, "figures")
+        record |= {"environment": environment(device), "provenance": provenance()}
+        record["environment"]["threads"] = arguments.threads
+        write_json(arguments.out, record)
+        for chart in CHARTS:
+            source = Path(name) / paths.FIGURES / f"{DATASET}-seed0-{chart}.svg"
+            shutil.copy(source, arguments.out.with_name(f"{arguments.out.stem}-{chart}.svg"))
     print(json.dumps(record, indent=2))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

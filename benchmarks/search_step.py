@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
+from command_line import run_benchmark
 from workers import WARM_UP, Worker
 
 from ssr_mmseg.jobs.provenance import provenance
@@ -94,25 +95,21 @@ def parse() -> argparse.Namespace:
 
 def main() -> int:
     arguments = parse()
-    try:
-        device = resolve_device(arguments.device)
-        if arguments.precision == "tf32" and device.type == "cpu":
-            raise UserError("precision tf32 needs a GPU; choose fp32 or bf16 on the CPU")
-        if arguments.reference and not arguments.reference.is_dir():
-            raise UserError(f"{arguments.reference} is not a folder; give a clone of Sunshine-Ye/IJCV22-SSR")
-        torch.set_num_threads(arguments.threads)
-        setting = {key: getattr(arguments, key) for key in ("device", "precision", "threads", "batch", "size")}
-        reference = str(arguments.reference.resolve()) if arguments.reference else None
-        results = measure({**setting, "reference": reference}, arguments.rounds, arguments.steps)
-        record = {"setting": setting, **results, "environment": environment(device), "provenance": provenance()}
-        if arguments.out:
-            write_json(arguments.out, record)
-    except UserError as error:
-        print(f"search_step: {error}", file=sys.stderr)
-        return 2
+    device = resolve_device(arguments.device)
+    if arguments.precision == "tf32" and device.type == "cpu":
+        raise UserError("precision tf32 needs a GPU; choose fp32 or bf16 on the CPU")
+    if arguments.reference and not arguments.reference.is_dir():
+        raise UserError(f"{arguments.reference} is not a folder; give a clone of Sunshine-Ye/IJCV22-SSR")
+    torch.set_num_threads(arguments.threads)
+    setting = {key: getattr(arguments, key) for key in ("device", "precision", "threads", "batch", "size")}
+    reference = str(arguments.reference.resolve()) if arguments.reference else None
+    results = measure({**setting, "reference": reference}, arguments.rounds, arguments.steps)
+    record = {"setting": setting, **results, "environment": environment(device), "provenance": provenance()}
+    if arguments.out:
+        write_json(arguments.out, record)
     print(json.dumps(record, indent=2))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 
 import torch
+from command_line import run_benchmark
 
 from ssr_mmseg.architecture.gates import SCORES
 from ssr_mmseg.search.regularizers import build_regularizer
@@ -64,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark(main)

@@ -11,13 +11,13 @@ import argparse
 import json
 import logging
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
+from command_line import run_benchmark
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 
@@ -64,6 +64,7 @@ class Stopwatch(Hook):
 
     seconds = 10.0
     epochs: list[float]
+    end: float | None
 
     def before_train(self, runner: Any) -> None:
         Stopwatch.epochs = []
@@ -156,22 +157,22 @@ def main() -> int:
         "provenance": provenance(),
     }
     variants = [("retrain", *variant) for variant in RETRAIN.items()] + [("search", *v) for v in SEARCH.items()]
-    try:
-        config = settings.read_config(arguments.config)
-        for part, name, lines in variants:
-            if arguments.variants and name not in arguments.variants:
-                continue
-            row = {"step": part, "variant": name, **measured(config, arguments, part, lines)}
-            record |= {"environment": row.pop("environment", record.get("environment"))}
-            record["rows"].append(row)
-            print(json.dumps({key: value for key, value in row.items() if key != "epochs_ms_per_step"}), flush=True)
-            if arguments.out:
-                write_json(arguments.out, record)
-    except UserError as error:
-        print(f"training_step: {error}", file=sys.stderr)
-        return 2
+    unknown = sorted(set(arguments.variants or ()) - {name for _, name, _ in variants})
+    if unknown:
+        known = "; ".join(dict.fromkeys(name for _, name, _ in variants))
+        raise UserError(f"there is no variant {'; '.join(unknown)}; the variants are: {known}")
+    config = settings.read_config(arguments.config)
+    for part, name, lines in variants:
+        if arguments.variants and name not in arguments.variants:
+            continue
+        row = {"step": part, "variant": name, **measured(config, arguments, part, lines)}
+        record |= {"environment": row.pop("environment", record.get("environment"))}
+        record["rows"].append(row)
+        print(json.dumps({key: value for key, value in row.items() if key != "epochs_ms_per_step"}), flush=True)
+        if arguments.out:
+            write_json(arguments.out, record)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_benchmark(main)
