@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -54,12 +55,17 @@ def lay_options(config: Config, options: Mapping[str, Any], name: str) -> None:
         name: The config's name, for messages.
 
     Raises:
-        UserError: A part of a key other than the last does not exist, the last one cannot be set, or the workflow
-            would replace the value.
+        UserError: A part of a key other than the last does not exist, the last one cannot be set, the workflow would
+            replace the value, or it is a number written as text.
     """
     for key, value in options.items():
         _check_key(config, key, name)
-        for leaf in _leaves(key, value):
+        for leaf, leaf_value in _leaves(key, value):
+            if number := _number(leaf_value):
+                raise UserError(
+                    f"{ORIGIN}: {leaf}: expected a number, found the text {leaf_value!r}; write {number}, because in "
+                    "YAML a number in quotes is a text, and so is one with an exponent but no decimal point"
+                )
             for replaced, setting in REPLACED.items():
                 if leaf == replaced or leaf.startswith(f"{replaced}."):
                     raise UserError(
@@ -108,10 +114,21 @@ def _hint(part: str, known: list[str]) -> str:
     return f"known are: {', '.join(known) or 'none'}" if len(known) <= MANY else "see the config for its keys"
 
 
-def _leaves(key: str, value: Any) -> Iterator[str]:
-    """Yield the dotted keys of the values in a mapping; the key itself for another value."""
-    if isinstance(value, Mapping) and value:
-        for part, inner in value.items():
-            yield from _leaves(f"{key}.{part}", inner)
+def _number(value: Any) -> str:
+    """Return the finite number that a text is as YAML 1.1 reads it as a number; nothing for another value."""
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        return ""
+    mantissa, *exponent = str(number).split("e")
+    return "e".join([mantissa if "." in mantissa else f"{mantissa}.0", *exponent]) if math.isfinite(number) else ""
+
+
+def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the values in nested mappings and lists with their dotted keys."""
+    inner = dict(enumerate(value)) if isinstance(value, list | tuple) else value
+    if isinstance(inner, Mapping) and inner:
+        for part, inner_value in inner.items():
+            yield from _leaves(f"{key}.{part}", inner_value)
     else:
-        yield key
+        yield key, value

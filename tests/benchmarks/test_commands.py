@@ -64,5 +64,5 @@ def test_gates_alone_prints_when_the_gates_of_the_configured_search_decide(tmp_p
     usual = rows()
     assert usual[-1]["decided"] > 0.8
     assert usual[-1]["cost_ratio"] == pytest.approx(0.5, rel=0.1)
-    frozen = rows(cfg_options={"optim_wrapper.architecture.optimizer.lr": 1e-6})
+    frozen = rows(cfg_options={"optim_wrapper.architecture.optimizer.lr": 0.0001})
     assert frozen[-1]["decided"] == 0

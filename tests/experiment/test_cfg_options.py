@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import yaml
 from mmengine.config import Config, ConfigDict
 
 from ssr_mmseg import settings
@@ -125,6 +126,16 @@ def test_a_mistake_in_a_value_names_the_options(options, message):
     assert str(caught.value).startswith(f"{NAME} with search.cfg_options")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["1e-6", "'0.003'", "3E5", "-1e300", '"7"'])
+def test_a_number_that_yaml_reads_as_text_is_refused_with_the_way_to_write_it(text):
+    for written in (f"{{{RATE}: {text}}}", f"{{custom_hooks: [{{type: PlateauHook, wait: [{text}]}}]}}"):
+        options = yaml.safe_load(written)
+        with pytest.raises(UserError, match="expected a number, found the text") as caught:
+            lay_options(read_named_config(named()), options, NAME)
+        remedy = str(caught.value).partition("write ")[2].partition(",")[0]
+        assert yaml.safe_load(remedy) == float(yaml.safe_load(text))
 
 
 def test_configs_that_differ_in_options_are_checked_apart():

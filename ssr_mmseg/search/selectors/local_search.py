@@ -12,8 +12,8 @@ from ssr_mmseg.search.selectors.base import SELECTORS, SelectionTask, Selector, 
 class LocalSearch(Selector):
     """Move to the first better neighbor, and start again from a random network if there seems to be none.
 
-    Networks have the target's cost and are scored as by `Evolution`, for the same time but at least `least` of them: with
-    128 it found better networks than with 32, see docs/contest.md.
+    Networks have the target's cost and are scored as by `Evolution`, for the same time but at least `least` of them:
+    with 128 it finds better networks than with 32, see docs/contest.md.
 
     Args:
         neighbors: Neighbors without a better one among them after which the search starts again.
