@@ -75,9 +75,9 @@ def main() -> None:
             loss.backward()
             torch.nn.utils.clip_grad_norm_(gates.parameters(), rule["clip_grad"]["max_norm"])
             optimizer.step()
-        if cost.hold is None:
+        if search["shrink"] and cost.hold is None:
             gates.shrink(search["threshold"])
-        else:
+        elif search["shrink"]:
             shrink_within_reach(gates, cost, search["threshold"])
         if (epoch + 1) % max(1, length.epochs // 10) == 0:
             ratio = float(objective.cost_ratio(gates.probabilities()).detach())

@@ -9,9 +9,10 @@ import pytest
 
 from ssr_mmseg.settings import paths
 
-COMMANDS = sorted(
-    path.name for path in (paths.PROJECT / "benchmarks").glob("*.py") if "run_benchmark(main)" in path.read_text()
+PROGRAMS = sorted(
+    path.name for path in (paths.PROJECT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in path.read_text()
 )
+COMMANDS = [name for name in PROGRAMS if name != "workers.py"]  # which only search_step.py starts
 MISTAKES = {
     "gates_alone.py": (["--config", "no.yaml", "--images", "100"], "no.yaml"),
     "scale_out.py": (["--record", "no.json"], "no.json"),
@@ -64,5 +65,6 @@ def test_gates_alone_prints_when_the_gates_of_the_configured_search_decide(tmp_p
     usual = rows()
     assert usual[-1]["decided"] > 0.8
     assert usual[-1]["cost_ratio"] == pytest.approx(0.5, rel=0.1)
+    assert rows(shrink=False)[-1]["alive"] != usual[-1]["alive"]
     frozen = rows(cfg_options={"optim_wrapper.architecture.optimizer.lr": 0.0001})
     assert frozen[-1]["decided"] == 0
