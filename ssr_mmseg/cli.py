@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ssr_mmseg import __version__, commands, settings
+from ssr_mmseg import __version__, commands, data_options, settings
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.progress import recorded
 from ssr_mmseg.settings import paths
@@ -86,6 +86,14 @@ def parser() -> argparse.ArgumentParser:
     cost.add_argument("--size", type=_size, required=True, help="input size, HEIGHTxWIDTH")
     _add_export(add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed"))
     _add_predict(add("predict", commands.predict, "segment images, folders or videos with an exported network"))
+    summary = "show what a folder of labeled images holds; exits with 1 for warnings, 2 if it cannot be used"
+    look = add("inspect", commands.inspect_data, summary)
+    data_options.add_options(look)
+    look.add_argument("--sheet", type=Path, help="PNG file to write: a contact sheet of images under their labels")
+    look.add_argument("--json", action="store_true", help="print JSON instead of text")
+    copy = add("import", commands.import_data, "write a clean copy of labeled images, with class ids as labels")
+    data_options.add_options(copy)
+    copy.add_argument("--out", type=Path, required=True, help="new folder for the copy")
     return main_parser
 
 

@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from typing import Any
 
-from ssr_mmseg import settings
+from ssr_mmseg import data_options, settings
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
@@ -111,6 +111,18 @@ def export(arguments: argparse.Namespace, config: dict) -> None:
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
     print(f"{arguments.out}: relative error of the logits {check['logits_error']:.1e}")
+
+
+def inspect_data(arguments: argparse.Namespace, _: dict) -> None:
+    settings_of_data = data_options.entry(arguments)
+    inspect = load("ssr_mmseg.stages.own_data:inspect_data")
+    if status := inspect(arguments.source, settings_of_data, arguments.sheet, arguments.json):
+        raise SystemExit(status)
+
+
+def import_data(arguments: argparse.Namespace, _: dict) -> None:
+    settings_of_data = data_options.entry(arguments)
+    load("ssr_mmseg.stages.own_data:import_data")(arguments.source, settings_of_data, arguments.out)
 
 
 def predict(arguments: argparse.Namespace, _: dict) -> None:

@@ -13,7 +13,6 @@ from mmseg.models import EncoderDecoder
 from ssr_mmseg.api.base import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Network
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.input_size import check_input_size
-from ssr_mmseg.deploy.export import distinct_colors
 from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network, rewrite_network
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.mmseg_config import RESIZES, read_mmseg_config
@@ -21,6 +20,7 @@ from ssr_mmseg.experiment.pairs import build_pair, build_trained
 from ssr_mmseg.profiling import count_macs, count_parameters, profile_model
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.training.checkpoint.weights import load_checkpoint
+from ssr_mmseg.utils.colors import distinct_colors
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 

@@ -23,9 +23,10 @@ define the class too. It must define `OPTIONS`. The functions are optional; `pre
         The keys of the dataset's `options` that the module reads, besides `sha256`, `max_bytes` and `max_files`, which
         apply to the source. `prepare` rejects other keys.
 
-    acquire(settings: dict, out: Path) -> Path
-        Create the data in `out / "data"`, for example by rendering them, and return their root. Without `acquire`, the
-        data come from `source`: a folder, an archive or an https URL.
+    acquire(settings: dict, out: Path) -> Acquired
+        Create the data in `out / "data"`, for example by rendering them, and return their root and notes for the
+        manifest (`preparation/source.py`). Without `acquire`, the data come from `source`: a folder, an archive or an
+        https URL.
 
     configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dict[str, dict | None]
         Return the complete dataset configs of the splits, for example with class names from the settings. Every stage

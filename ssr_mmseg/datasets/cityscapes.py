@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from ssr_mmseg.datasets.preparation.verify import MAX_PIXELS, CheckedPair
+from ssr_mmseg.datasets.image_files import MAX_PIXELS
+from ssr_mmseg.datasets.preparation.verify import CheckedPair
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path, read_json
 
 OPTIONS: frozenset[str] = frozenset()
 COUNTS = {"train": 2975, "val": 500}
+DERIVED = ("*_labelTrainIds.png",)  # files that `complete` adds to the source
 POLYGONS, TRAIN_IDS = "_polygons.json", "_labelTrainIds.png"
 
 

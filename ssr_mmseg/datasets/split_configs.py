@@ -10,6 +10,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 SPLITS = ("train", "val", "test")
+OF_OWN_DATA = ("classes", "label_map", "palette", "ignore", "split", "layout", "orientation")  # settings
 FOLDER = "config/mmseg/_base_/datasets"
 
 
@@ -88,7 +89,7 @@ def split_configs(settings: dict, root: Path) -> dict[str, dict | None]:
     configure = getattr(type_module(dataset_type), "configure", None)
     if configure is not None:
         return configure(settings, root, splits)
-    fixed = [key for key in ("classes", "palette", "ignore") if settings.get(key)]
+    fixed = [key for key in OF_OWN_DATA if settings.get(key) not in (None, "auto")]
     if fixed:
         raise UserError(
             f"dataset {settings['name']}: {', '.join(fixed)} cannot be set for type {dataset_type}; remove it"

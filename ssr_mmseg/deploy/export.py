@@ -1,6 +1,5 @@
 """Export of a network to an ONNX file with the metadata that `predict` needs."""
 
-import colorsys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +73,6 @@ def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.Mo
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
         network = DeployedNetwork(model.backbone, model.head, ALIGN, dynamic)
     return onnx_export.export(network, images, dynamic, user="export")
-
-
-def distinct_colors(count: int) -> list[list[int]]:
-    """Return `count` distinct colors, RGB: the hue advances by the golden angle."""
-    wheel = [colorsys.hsv_to_rgb(number * 0.381966 % 1, 0.75, 0.95) for number in range(count)]
-    return [[round(255 * channel) for channel in color] for color in wheel]
 
 
 def check_options(size: tuple[int, int], options: ExportOptions) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ssr_mmseg.datasets.preparation.verify import open_image
+from ssr_mmseg.datasets.image_files import open_image
 from ssr_mmseg.datasets.transforms import IGNORED
 
 

@@ -1,4 +1,4 @@
-"""Warnings about results that are finished but should not be trusted: undecided searches, networks of one class.
+"""Warnings about results that are finished but should not be trusted: doubtful data, undecided searches, and more.
 
 Must not import torch: the Snakefile imports this module.
 """
@@ -10,6 +10,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.scenario import searches, table_networks
+from ssr_mmseg.settings.source_listing import source_listing
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -50,7 +51,7 @@ def accuracy_doubts(iou: Mapping[str, float | None]) -> list[str]:
 
 def result_warnings(config: dict) -> list[str]:
     """Return a line with the remedy for each doubtful result that exists, over all datasets, seeds and networks."""
-    return [
+    return [warning for dataset in settings.dataset_names(config) for warning in data_warnings(config, dataset)] + [
         warning
         for dataset in settings.dataset_names(config)
         for seed in config["seeds"]
@@ -60,6 +61,23 @@ def result_warnings(config: dict) -> list[str]:
             *_networks(config, dataset, seed),
         )
     ]
+
+
+def data_warnings(config: dict, dataset: str) -> Iterator[str]:
+    """Yield the warnings about the data of a prepared dataset, and whether they have changed since."""
+    try:
+        manifest = read_json(settings.manifest_path(config, dataset))
+        warnings, prepared = [str(line) for line in manifest["warnings"]], manifest["source"]
+    except FAULTS:
+        return
+    yield from (f"{dataset}: {line}" for line in warnings)
+    entry = settings.for_dataset(config, dataset)["dataset"]
+    listing = source_listing(entry["type"], entry["source"])
+    if prepared and listing and prepared.get("digest") != listing.digest:
+        yield (
+            f"{dataset}: the files in {entry['source']} have changed since the data were prepared ({prepared['files']} "
+            f"files then, {listing.files} now); the next run of snakemake prepares them again"
+        )
 
 
 def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.jobs.job import jobs
 from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, search_charts
 from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect, provenance
+from ssr_mmseg.report.data_section import data_section
 from ssr_mmseg.report.style import ROLES, Chart
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
@@ -94,6 +95,7 @@ def dataset_view(dataset: Dataset) -> dict:
     """Return the template's data for one dataset; charts without data are None."""
     return {
         "data": dataset,
+        "section": data_section(dataset.name, dataset.manifest),
         "accuracy_latency": charts.accuracy_latency(dataset),
         "class_iou": charts.class_iou(dataset),
         "iou_table": iou_table(dataset),

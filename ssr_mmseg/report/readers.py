@@ -44,14 +44,30 @@ def numbers(value: dict) -> dict[str, float | None]:
 
 
 def read_manifest(path: Path) -> dict:
-    """Read the type, classes, palette and image counts of a prepared dataset."""
+    """Read type, classes, palette, counts and notes of a prepared dataset."""
     value = read_json(path)
     classes = [str(name) for name in value["classes"]]
     palette = [tuple(int(channel) for channel in color) for color in value["palette"]]
     if len(palette) != len(classes) or any(len(color) != 3 for color in palette):
         raise ValueError("classes and palette differ in length, or a color does not have 3 channels")
-    images = {str(split): int(entry["images"]) for split, entry in value["splits"].items()}
-    return {"type": str(value["type"]), "classes": classes, "palette": palette, "images": images}
+    splits = {str(split): entry for split, entry in value["splits"].items() if entry is not None}
+    return {
+        "type": str(value["type"]),
+        "classes": classes,
+        "palette": palette,
+        "images": {split: int(entry["images"]) for split, entry in splits.items()},
+        "counts": {split: _split_counts(entry, len(classes)) for split, entry in splits.items() if "ignored" in entry},
+        "notes": [str(note) for note in value.get("notes", [])],
+    }
+
+
+def _split_counts(entry: dict, classes: int) -> dict[str, Any]:
+    """Read the counts of one split: pixels and images by class, ignored pixels and sizes."""
+    counts = {key: [int(count) for count in entry[key]] for key in ("pixels", "class_images")}
+    if any(len(values) != classes for values in counts.values()):
+        raise ValueError(f"counts of a split have {len(counts['pixels'])} values for {classes} classes")
+    sizes = [(int(size["size"][0]), int(size["size"][1]), int(size["images"])) for size in entry["sizes"]]
+    return {**counts, "images": int(entry["images"]), "ignored": int(entry["ignored"]), "sizes": sizes}
 
 
 def read_stage(path: Path) -> dict:

@@ -58,6 +58,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
     """
     if not isinstance(user, dict):
         raise UserError(f"{origin}: expected a mapping of settings, found {type(user).__name__}; see config/README.md")
+    user = _with_text_keys(user)
     try:  # Snakemake may have parsed the file, without these checks
         safe_parsing.check_plain(user, safe_parsing.MAX_YAML_VALUES)
     except safe_parsing.ParseError as error:
@@ -76,6 +77,20 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         if scenario.name not in config["datasets"]:
             _check_scenario(config, scenario, f"{origin}: {scenario.name}")
     return config
+
+
+def _with_text_keys(user: dict) -> dict:
+    """Return a configuration whose label maps have text keys: a YAML parser may have read `255: water` as a number."""
+    datasets = user.get("datasets")
+    if not isinstance(datasets, dict):
+        return user
+    entries = dict(datasets)
+    for name, entry in datasets.items():
+        label_map = entry.get("label_map") if isinstance(entry, dict) else None
+        if isinstance(label_map, dict):
+            keys = {key: str(key) if type(key) is int else key for key in label_map}
+            entries[name] = {**entry, "label_map": {keys[key]: value for key, value in label_map.items()}}
+    return {**user, "datasets": entries}
 
 
 def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:

@@ -14,6 +14,7 @@ PROJECT = PACKAGE.parent
 PUBLISHED = PACKAGE / "report" / "published"  # published results, with their sources
 
 MANIFEST = "results/{dataset}/prepare/dataset.json"
+SAMPLES = "results/{dataset}/prepare/samples.jpg"
 SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
 SEARCH_METRICS = "results/{dataset}/seed{seed}/search/metrics.json"
 SHRINK_STATE = "results/{dataset}/seed{seed}/shrink{stage}/state.pth"

@@ -42,7 +42,7 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["table"] = sha256(paths.project_file(table)) if table else None
         parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
         parts |= {"latency": settings["latency"], "device": settings["device"]}
-        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+        parts["dataset"] = _class_settings(data)
     elif stage == "search":
         parts |= {"seed": seed, "search": settings["search"], "prepare": input_identity("prepare")}
         if settings["search"]["cost"]["type"] == "latency":
@@ -71,12 +71,18 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
     elif stage == "profile":
         parts |= {"profile": settings["profile"], "device": settings["device"]}
-        parts["dataset"] = [data[key] for key in ("type", "size", "classes")]
+        parts["dataset"] = _class_settings(data)
         if settings["profile"]["weights"] == "trained":
             parts["retrain"] = input_identity("retrain")
         parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         parts["network"] = _network_identity(network, input_identity)
     return identity(parts)
+
+
+def _class_settings(data: dict) -> list[Any]:
+    """Return what decides the number of classes and the input size, as far as the settings do."""
+    values = [data[key] for key in ("type", "size", "classes")]
+    return [*values, data["label_map"]] if data.get("label_map") else values
 
 
 def joined_identity(config: dict, stage: str) -> str:

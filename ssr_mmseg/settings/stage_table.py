@@ -82,7 +82,7 @@ STAGES: dict[str, Stage] = {
     for stage in (
         Stage(
             "prepare",
-            2,
+            3,
             "ssr_mmseg.stages.prepare:prepare",
             "fetch or render a dataset, verify it and count its classes",
             {"manifest": paths.MANIFEST},

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-MOST_KEYS = 4  # mappings of more keys are not spelled out
+MOST_KEYS = 5  # mappings of more keys are not spelled out
 NAME = " of 1 to 100 letters, digits or underscores"
 
 

@@ -16,6 +16,7 @@ import psutil
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs.planning import find_mistakes
+from ssr_mmseg.jobs.result_warnings import data_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.named_configs import named_configs
 from ssr_mmseg.training.checkpoint.work_lock import NAME as LOCK_FILE
@@ -141,6 +142,10 @@ def check_dataset(config: dict, dataset: str) -> Finding:
         if not exists:
             remedy = f"restore it, or delete {path} to prepare the dataset again"
             return Finding("fail", subject, f"{manifest['root']} no longer exists; {remedy}")
+        doubts = [line.removeprefix(f"{dataset}: ") for line in data_warnings(config, dataset)]
+        if doubts:
+            more = f" (and {len(doubts) - 1} more: ssr-mmseg status)" if len(doubts) > 1 else ""
+            return Finding("warn", subject, f"prepared: {counts}; {doubts[-1]}{more}")
         return Finding("ok", subject, f"prepared: {counts}")
     entry = settings.for_dataset(config, dataset)["dataset"]
     source = entry["source"]

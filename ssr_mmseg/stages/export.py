@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ssr_mmseg.deploy.export import ExportOptions, check_options, distinct_colors, make_metadata, write_onnx
+from ssr_mmseg.deploy.export import ExportOptions, check_options, make_metadata, write_onnx
 from ssr_mmseg.deploy.logits import logits_network
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
@@ -13,6 +13,7 @@ from ssr_mmseg.experiment.pairs import build_pair
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.weights import load_weights
+from ssr_mmseg.utils.colors import distinct_colors
 from ssr_mmseg.utils.errors import UserError
 
 

@@ -103,7 +103,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
         gap = Result(paths.GAP.format(dataset=network.scenario, seed=seed))
         common |= search_columns(gap)
         doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou"))) + doubts
-    common["warnings"] = "; ".join(doubts) or None
+    common["warnings"] = "; ".join([*manifest["warnings"], *doubts]) or None
     dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     return [
         rounded(common | cost | (accuracy_columns(evaluation) if size == dataset_size else {}) | measured)

@@ -19,7 +19,7 @@ MAX_YAML_VALUES = 50_000  # a configuration of 200 datasets has 10,000
 MAX_DEPTH = 32
 MAX_INTEGER = 2**63
 
-MERGE = "tag:yaml.org,2002:merge"
+MERGE, INTEGER, TEXT = (f"tag:yaml.org,2002:{name}" for name in ("merge", "int", "str"))
 
 
 class ParseError(ValueError):
@@ -80,6 +80,8 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                if key.tag == INTEGER:  # the values in a label map: as text, like in JSON
+                    key.tag = TEXT
                 if (key.tag, key.value) in seen:
                     raise ParseError(
                         f"the key {quote(key.value)} occurs twice in one mapping (line {key.start_mark.line + 1})"

@@ -72,10 +72,12 @@ def test_existing_labels_are_kept_and_need_no_package(miniature, tmp_path, monke
         prepare(settings("cityscapes", miniature), tmp_path / "out")
     for polygons in miniature.rglob("*_polygons.json"):
         label = polygons.with_name(polygons.name.replace("_polygons.json", "_labelTrainIds.png"))
-        Image.fromarray(np.full(SIZE, 18, np.uint8)).save(label)
+        values = np.full(SIZE, 18, np.uint8)
+        values[0] = 17
+        Image.fromarray(values).save(label)
     prepare(settings("cityscapes", miniature), tmp_path / "out")
     pixels = read_manifest(tmp_path / "out" / "dataset.json")["splits"]["val"]["pixels"]
-    assert pixels == [0] * 18 + [SIZE[0] * SIZE[1]]
+    assert pixels == [0] * 17 + [SIZE[1], (SIZE[0] - 1) * SIZE[1]]
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,6 @@ def test_folder_needs_no_test_split(tmp_path):
         ({"palette": [[0, 0, 0]]}, "1 colors for 2 classes"),
         ({"palette": [[0, 0, 0], [0, 0, 256]]}, "palette contains .*256"),
         ({"palette": [[0, 0, 0], [0, 0]]}, r"palette contains \[0, 0\]"),
-        ({"ignore": [1]}, "ignore contains 1; expected values from 2"),
-        ({"ignore": [256]}, "ignore contains 256"),
     ],
 )
 def test_invalid_folder_settings_are_refused(change, match, tmp_path):
@@ -69,7 +67,7 @@ def test_invalid_folder_settings_are_refused(change, match, tmp_path):
         split_configs(OWN | change, tmp_path)
 
 
-@pytest.mark.parametrize("key", ["classes", "palette", "ignore"])
+@pytest.mark.parametrize("key", ["classes", "label_map", "palette", "ignore", "split", "layout", "orientation"])
 def test_classes_of_other_types_cannot_be_set(key):
     with pytest.raises(UserError, match=f"{key} cannot be set for type camvid"):
         split_configs(settings("camvid") | {key: [[1, 1, 1]]}, Path())

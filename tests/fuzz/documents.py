@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from dataset_files import split_entry
 from hypothesis import strategies as st
 from malicious import zipped
 from mmengine.logging import HistoryBuffer
@@ -63,12 +64,14 @@ MANIFEST = {
     "palette": [[0, 0, 0], [1, 1, 1]],
     "size": [32, 64],
     "splits": {
-        "train": {"images": 1, "pixels": [6, 2], "pixels_eighth": [1, 1]},
-        "val": {"images": 1, "pixels": [0, 8], "pixels_eighth": [0, 2]},
+        "train": split_entry([6, 2]),
+        "val": split_entry([0, 8]),
         "test": None,
     },
     "digest": "0",
+    "source": {"files": 4, "bytes": 99, "digest": "1"},
     "notes": ["none"],
+    "warnings": ["a doubt"],
 }
 POLYGONS = {
     "imgHeight": 16,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from dataset_files import split_entry
 from report_files import write_search
 
 from ssr_mmseg import settings
@@ -59,7 +60,9 @@ MANIFEST = {
     "digest": "d",
     "notes": [],
     "palette": [[0, 0, 0], [1, 1, 1], [2, 2, 2]],
-    "splits": {split: {"images": 1, "pixels": [1] * 3, "pixels_eighth": [1] * 3} for split in ("train", "val", "test")},
+    "splits": {split: split_entry([1] * 3) for split in ("train", "val", "test")},
+    "source": None,
+    "warnings": [],
 }
 
 

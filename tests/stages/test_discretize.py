@@ -1,6 +1,7 @@
 import pytest
 import torch
 import yaml
+from dataset_files import split_entry
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.gates import ArchitectureParameters
@@ -21,14 +22,16 @@ def config(tmp_path, monkeypatch) -> dict:
     monkeypatch.chdir(tmp_path)
     text = "datasets: {town: {type: streets, size: [64, 128]}}\n"
     text += "search: {shrink_stages: 1, cost: {target: 0.6, hold: null}}\n"
-    split = {"images": 1, "pixels": [1] * 11, "pixels_eighth": [1] * 11}
+    split = split_entry([1] * 11)
     manifest = {
         "dataset": "town",
         "type": "streets",
         "root": str(tmp_path),
         "size": [64, 128],
         "digest": "d",
+        "source": None,
         "notes": [],
+        "warnings": [],
         "classes": list("abcdefghijk"),
         "palette": [[index] * 3 for index in range(11)],
         "splits": {"train": split, "val": split, "test": split},

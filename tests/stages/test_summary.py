@@ -30,7 +30,7 @@ def results(config, tmp_path, monkeypatch):
     """A working directory with every result of `config`; the village has no test labels."""
     monkeypatch.chdir(tmp_path)
     for dataset in config["datasets"]:
-        files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car"]})
+        files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {"classes": ["road", "car"], "warnings": []})
         for index, seed in enumerate(SEEDS):
             write_search(dataset, seed, [50.0, 52.5, 51.0][index])
             for network in config["networks"]:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from dataset_files import split_entry
 from PIL import Image
 
 from ssr_mmseg import settings
@@ -43,9 +44,10 @@ def write_results(config: dict) -> None:
     for number, dataset in enumerate(config["datasets"]):
         entry = config["datasets"][dataset]
         pixels = [6] * len(CLASSES)
-        split = {"images": 4, "pixels": pixels, "pixels_eighth": pixels}
+        split = split_entry(pixels, images=4)
         splits = dict.fromkeys(("train", "val", "test"), split)
         manifest = {"type": entry["type"], "classes": CLASSES, "palette": [[9, 9, 9], [200, 0, 0], [0, 200, 0]]}
+        manifest |= {"source": None, "notes": [f"a note with {NASTY}"], "warnings": []}
         files.write_json(Path(paths.MANIFEST.format(dataset=dataset)), {**manifest, "splits": splits})
         for seed in config["seeds"]:
             write_search(config, dataset, seed)

@@ -64,7 +64,7 @@ MERGES = "m0: &m0 {x0: 1, y0: 1}\n" + "".join(
         ("a: 2020-13-45", "month must be in"),
         ("a: .nan", "the number nan"),
         ("a: .inf", "the number inf"),
-        ("1: a", "the key 1 is not text: put it in quotes"),
+        ("1.5: a", "the key 1.5 is not text: put it in quotes"),
         ("? [a]\n: 1", "unhashable key"),
         ("a: !!python/object/apply:os.system [echo]", "could not determine a constructor"),
         ("a: !!binary aGk=", "of type bytes"),

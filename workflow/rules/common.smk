@@ -30,6 +30,7 @@ from ssr_mmseg.settings.scenario import (
 )
 from ssr_mmseg.settings.ranking import contestants, ranked_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
+from ssr_mmseg.settings.source_listing import source_listing
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
@@ -133,6 +134,13 @@ def cfg(stage: str):
         return settings.stage_identity(CONFIG, stage, wildcards.dataset, seed, network)
 
     return parameter
+
+
+def source_digest(wildcards) -> str:
+    """Return a digest of the names, sizes and times of a dataset's files: a change of them prepares it again."""
+    entry = settings.for_dataset(CONFIG, wildcards.dataset)["dataset"]
+    listing = source_listing(entry["type"], entry["source"])
+    return listing.digest if listing else ""
 
 
 def manifest(wildcards) -> str:

@@ -13,5 +13,6 @@ rule prepare:
         runtime="4h",
     params:
         cfg=cfg("prepare"),
+        source=source_digest,
     shell:
         command("prepare")

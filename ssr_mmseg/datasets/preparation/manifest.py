@@ -10,7 +10,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 NAME = "dataset.json"
-KEYS = ("dataset", "type", "root", "classes", "palette", "size", "splits", "digest", "notes")
+KEYS = ("dataset", "type", "root", "classes", "palette", "size", "splits", "source", "digest", "notes", "warnings")
 
 
 def read_manifest(path: Path) -> dict:

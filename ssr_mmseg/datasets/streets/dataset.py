@@ -8,6 +8,7 @@ from PIL import Image
 
 from ssr_mmseg.datasets.base import PairedDataset
 from ssr_mmseg.datasets.camvid import CLASSES, PALETTE
+from ssr_mmseg.datasets.preparation.source import Acquired
 from ssr_mmseg.datasets.split_configs import SPLITS
 from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.utils.atomic_folder import staged_folder
@@ -24,7 +25,7 @@ class StreetsDataset(PairedDataset):
     METAINFO: ClassVar = {"classes": CLASSES, "palette": PALETTE}
 
 
-def acquire(settings: dict, out: Path) -> Path:
+def acquire(settings: dict, out: Path) -> Acquired:
     """Render the frames of all splits to `out / "data"`, at the configured size.
 
     Split k (0, 1, 2) renders the scenes 3i + k, so no scene is in two splits and a split's number of frames does not
@@ -49,4 +50,4 @@ def acquire(settings: dict, out: Path) -> Path:
                 image, label = render_scene(options["seed"], len(SPLITS) * i + k, (height, width))
                 Image.fromarray(image).save(folder / split / "images" / f"{i:05d}.png")
                 Image.fromarray(label).save(folder / split / "labels" / f"{i:05d}.png")
-    return out / "data"
+    return Acquired(out / "data")

@@ -4,9 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ssr_mmseg.settings.models.base import Mapping, Name, Section, Size, UniqueList, optional
+from ssr_mmseg.settings.models.base import FilePath, Mapping, Name, Section, Seed, Size, UniqueList, optional
 
 Byte = Annotated[int, Field(ge=0, le=255)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+LabelValue = Annotated[int, Field(ge=0, lt=2**31)]
+LabelKey = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "color or name"})]
+LabelMap = Annotated[dict[str, str | int], Field(min_length=1, max_length=100_000)]
 Color = Annotated[list[Byte], Field(min_length=3, max_length=3, json_schema_extra={"format": "[red, green, blue]"})]
 
 
@@ -15,6 +19,35 @@ def _overrides() -> Mapping:
     return optional(
         "Values of the section of this name for this dataset alone, for example `retrain: {epochs: 50}`. Keys that are "
         "left out have the value of the section."
+    )
+
+
+class Split(Section):
+    """Splits to draw from the images of a source that has none, or that has no val or no test."""
+
+    val: Share | None = Field(default=None, description="Share of the images for validation.")
+    test: Share | None = Field(default=None, description="Share of the images for the test.")
+    seed: Seed = Field(default=0, description="Seed of the draw.")
+    by: Literal["auto", "sequence", "folder", "image"] = Field(
+        default="auto",
+        description="What stays together in one split: frames of one `sequence` (names that differ in their number), "
+        "the images of one `folder`, or nothing (`image`). `auto` chooses by the names of the images.",
+    )
+
+
+class Layout(Section):
+    """Layout of a source, as far as it is not to be detected."""
+
+    type: Literal["folders", "voc", "coco", "labelme"] | None = Field(
+        default=None, description="Kind of layout; null to detect it."
+    )
+    images: FilePath | None = Field(default=None, description="Folder of the images, below `source`.")
+    labels: FilePath | None = Field(default=None, description="Folder of the labels, below `source`.")
+    image_suffix: str | None = Field(
+        default=None, description="What the names of images end in and those of labels do not, such as `_leftImg8bit`."
+    )
+    label_suffix: str | None = Field(
+        default=None, description="What the names of labels end in and those of images do not, such as `_mask`."
     )
 
 
@@ -37,15 +70,31 @@ class DatasetEntry(Section):
         default="train", description="What networks are retrained on. The search always uses `train`."
     )
     classes: UniqueList[str] = optional(
-        "Type `folder` only, and required there: names of the classes 0, 1, …. Other types know theirs.",
+        "Type `folder` only: names of the classes 0, 1, …; required unless `label_map` or the source has them. Other "
+        "types know theirs.",
         min_length=2,
         max_length=255,
     )
-    palette: list[Color] = optional(
-        "Type `folder` only: color of each class in pictures. Left out: distinct colors are chosen.", max_length=255
+    label_map: LabelMap | FilePath | None = optional(
+        'Type `folder` only: the class of each value, color (`"#80ff00"`, in quotes) or name in the labels, such as '
+        "`{0: background, 255: water}`, or a table of classes and colors. Several keys may have one class. Left out: "
+        "values are class ids."
     )
-    ignore: list[Byte] = Field(
-        default=[255], max_length=256, description="Type `folder` only: label values that count as unlabeled."
+    ignore: list[LabelValue | LabelKey] = Field(
+        default=[255],
+        max_length=256,
+        description="Type `folder` only: values, colors or names in the labels that count as unlabeled.",
+    )
+    palette: list[Color] = optional(
+        "Type `folder` only: color of each class in pictures. Left out: the colors of `label_map`, or distinct ones.",
+        max_length=255,
+    )
+    split: Split | None = optional("Type `folder` only: splits to draw, for a source without them.")
+    layout: Layout | None = optional("Type `folder` only: layout of the source. Left out: it is detected.")
+    orientation: Literal["auto", "upright", "raw"] = Field(
+        default="auto",
+        description="Type `folder` only: whether labels of images that EXIF metadata turn were drawn on the `upright` "
+        "image or on its `raw` pixels. `auto` decides by the size, and asks where that does not tell.",
     )
     options: Mapping = Field(default={}, description="Options of the dataset's type.")
     latency: Mapping = _overrides()

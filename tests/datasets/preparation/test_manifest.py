@@ -6,6 +6,9 @@ import pytest
 from ssr_mmseg.datasets import class_weights, read_manifest
 from ssr_mmseg.utils.errors import UserError
 
+SIZE = [2, 4]
+COUNTS = {"images": 1, "sizes": [{"size": SIZE, "images": 1}], "smallest": SIZE, "largest": SIZE, "ignored": 0}
+
 
 @pytest.fixture
 def manifest(tmp_path):
@@ -18,12 +21,14 @@ def manifest(tmp_path):
         "size": [32, 64],
         "train_split": "train",
         "splits": {
-            "train": {"images": 1, "pixels": [6, 2, 0], "pixels_eighth": [1, 1, 0]},
-            "val": {"images": 1, "pixels": [0, 8, 0], "pixels_eighth": [0, 2, 0]},
+            "train": {**COUNTS, "pixels": [6, 2, 0], "pixels_eighth": [1, 1, 0], "class_images": [1, 1, 0]},
+            "val": {**COUNTS, "pixels": [0, 8, 0], "pixels_eighth": [0, 2, 0], "class_images": [0, 1, 0]},
             "test": None,
         },
+        "source": None,
         "digest": "0",
         "notes": [],
+        "warnings": [],
     }
 
 

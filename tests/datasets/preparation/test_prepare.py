@@ -70,8 +70,8 @@ def test_manifest_counts_what_training_loads(folder_settings, tmp_path):
         assert summary["pixels"] == [sum(int((label == c).sum()) for label in labels) for c in (0, 1)]
         centers = [label[4::8, 4::8] for label in labels]
         assert summary["pixels_eighth"] == [sum(int((label == c).sum()) for label in centers) for c in (0, 1)]
-    assert manifest["notes"] == []
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.json"]
+    assert manifest["notes"] == ["layout: images and label pictures in folders"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.json", "samples.jpg"]
 
 
 def test_ignored_values_are_loaded_as_255(folder_settings, tmp_path):
@@ -117,7 +117,8 @@ def test_digest_depends_on_the_files_only(folder_settings, tmp_path):
 
 
 def test_digest_depends_on_the_split(tmp_path):
-    pair = CheckedPair(tmp_path / "a.png", tmp_path / "b.png", "1", "2", np.zeros(2), np.zeros(2))
+    nothing = np.zeros(2)
+    pair = CheckedPair(tmp_path / "a.png", tmp_path / "b.png", "1", "2", (1, 1), 1, nothing, nothing, 0, nothing)
     assert files_digest({"train": [pair]}, tmp_path) != files_digest({"val": [pair]}, tmp_path)
 
 
@@ -131,9 +132,9 @@ def test_missing_test_split_and_shared_frames_are_noted(folder_settings, tmp_pat
     prepare(settings, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out" / "dataset.json")
     assert manifest["splits"]["test"] is None
-    assert manifest["notes"] == [
-        "1 images are in both train and val",
-        "no labeled test split: results are measured on val",
+    assert manifest["notes"][-1] == "no labeled test split: results are measured on val"
+    assert [line for line in manifest["warnings"] if "both" in line] == [
+        "1 image is in both train and val, such as a.png: remove them from one, or scores look better than they are"
     ]
 
 
@@ -157,20 +158,16 @@ def empty_val(root: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
-        (remove("train/labels/a.png"), r"image .*a.png has no label .*labels/a.png"),
-        (remove("train/images/a.png"), r"label .*labels/a.png has no image"),
-        (empty_val, r"split val .* is empty"),
-        (lambda root: (root / "val").rename(root / "validation"), r"the folder .*val/images is missing"),
-        (lambda root: (root / "val" / "labels").rename(root / "away"), r"the folder .*val/labels is missing"),
-        (
-            lambda root: (root / "train").rename(root / "Training"),
-            r"no folder .* train/images and train/labels",
-        ),
-        (overwrite("val/labels/c.png", np.full(SIZE, 2, np.uint8)), r"val/labels/c.png contains the value 2"),
-        (overwrite("val/labels/c.png", np.zeros((*SIZE, 3), np.uint8)), r"val/labels/c.png has pixels of mode RGB"),
+        (remove("train/labels/a.png"), r"1 of 4 images in .* without a label: train/images/a.png"),
+        (remove("train/images/a.png"), r"1 of 4 labels in .* without an image: train/labels/a.png"),
+        (empty_val, r"has the splits test, train; draw them"),
+        (lambda root: (root / "val").rename(root / "other"), r"in none of the splits|has the splits|without a split"),
+        (lambda root: (root / "val" / "labels").rename(root / "away"), r"without a label: val/images/c.png"),
+        (overwrite("val/labels/c.png", np.full(SIZE, 2, np.uint8)), r"hold 2 .* first in .*val/labels/c.png"),
+        (overwrite("val/labels/c.png", np.full((*SIZE, 3), (9, 0, 9), np.uint8)), r"color pictures .*label_map"),
         (overwrite("val/labels/c.png", np.zeros((8, 8), np.uint8)), r"c.png is 32x64 but its label .*c.png is 8x8"),
-        (lambda root: (root / "test/images/d.PNG").write_bytes(b"\x89PNG"), r"d.PNG is damaged"),
-        (repeat_stem, r"a.jpg and .*a.png share the label a.png"),
+        (lambda root: (root / "test/images/d.PNG").write_bytes(b"\x89PNG"), r"d.PNG is not a .* a damaged or unsupp"),
+        (repeat_stem, r"a.jpg and a.png would share one label; remove one"),
     ],
 )
 def test_invalid_data_are_refused_and_leave_no_manifest(damage, match, folder_settings, tmp_path):
@@ -189,7 +186,7 @@ def test_invalid_data_are_refused_and_leave_no_manifest(damage, match, folder_se
         ({"options": {"count": 3}}, "unknown options count; type folder has the options max_bytes, max_files, sha256"),
         ({"type": "prepare"}, "unknown dataset type 'prepare'"),
         ({"source": None}, "needs a source"),
-        ({"classes": []}, "needs class names"),
+        ({"classes": []}, "labels hold the values 0, 1; name them: classes:"),
     ],
 )
 def test_invalid_settings_are_refused(change, match, folder_settings, tmp_path):
@@ -205,7 +202,7 @@ def test_full_disk(folder_settings, tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "write_text", full)
     with pytest.raises(UserError, match=r"could not write .*dataset.json: No space left on device"):
         prepare(settings, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 DATASET = "dict(type='{name}', data_prefix=dict(img_path='i/{split}', seg_map_path='l/{split}'){more})"
@@ -219,7 +216,9 @@ def add_type(tmp_path: Path, dataset_class: str, more: str = "") -> dict:
     text = "".join(TYPE.format(split=split, name=dataset_class, more=more) for split in ("train", "val"))
     (folder / "toy.py").write_text(text)
     for seed, split in enumerate(("train", "val")):
-        write_pair(tmp_path / f"raw/i/{split}/x.jpg", tmp_path / f"raw/l/{split}/x.png", np.ones(SIZE), seed)
+        values = np.ones(SIZE)
+        values[0] = 2
+        write_pair(tmp_path / f"raw/i/{split}/x.jpg", tmp_path / f"raw/l/{split}/x.png", values, seed)
     config = complete({"datasets": {"mine": {"type": "toy", "source": "raw", "size": list(SIZE)}}})
     return for_dataset(config, "mine")["dataset"]
 
@@ -230,8 +229,8 @@ def test_one_file_adds_any_dataset_of_mmseg(tmp_path, monkeypatch):
     settings = add_type(tmp_path, "ADE20KDataset")  # whose classes start at 1: label 0 is ignored
     prepare(settings, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out" / "dataset.json")
-    assert manifest["splits"]["train"]["pixels"][:2] == [SIZE[0] * SIZE[1], 0]
-    assert (loaded_labels(settings, manifest, "train")[0] == 0).all()
+    assert manifest["splits"]["train"]["pixels"][:3] == [(SIZE[0] - 1) * SIZE[1], SIZE[1], 0]
+    assert (loaded_labels(settings, manifest, "train")[0][1:] == 0).all()
 
 
 @pytest.mark.parametrize(("dataset_class", "more"), [("NoSuchDataset", ""), ("ADE20KDataset", ", color=3")])

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
+from strangers_data import gray_png
 
-from ssr_mmseg.datasets.preparation import verify
+from ssr_mmseg.datasets import image_files
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair, check_pairs, count_classes
 from ssr_mmseg.utils.errors import UserError
 
@@ -74,6 +75,15 @@ def test_sixteen_bit_labels_are_refused(pair):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
+@pytest.mark.parametrize("bits", [2, 4])
+def test_gray_labels_of_few_bits_are_refused(bits, pair):
+    """Pillow and OpenCV stretch their values to 255."""
+    image, label, values = pair
+    label.write_bytes(gray_png(np.where(values == 255, 0, values), bits))
+    with pytest.raises(UserError, match=f"has {bits}-bit gray values, which decoders stretch to 255"):
+        check_pair(image, label, TABLE, 3, (32, 64))
+
+
 def test_invalid_values_are_listed(pair):
     image, label, values = pair
     values[5, 5], values[6, 6] = 3, 77
@@ -109,22 +119,32 @@ def test_truncated_images_are_refused(suffix, pair, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     Image.fromarray(noise).save(buffer, {"png": "PNG", "jpg": "JPEG"}[suffix])
     image.write_bytes(buffer.getvalue()[: len(buffer.getvalue()) // 2])
-    with pytest.raises(UserError, match=f"broken.{suffix} is damaged or not a PNG or JPEG"):
+    with pytest.raises(UserError, match=f"broken.{suffix} is damaged: .*; replace it"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 56 40\n"])
-def test_other_formats_are_never_decoded(content, pair):
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", r"a.png is empty \(0 bytes\); replace it"),
+        (b"text", "a.png is not a PNG or JPEG file but a text file"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 56 40\n", "but a PostScript document"),
+        (b"\0\0\0\x18ftypheic", "but a HEIC file"),
+        (b"\x00\x01\x02", "but a file of an unknown kind"),
+        (b"\x89PNG\r\n\x1a\nabc", "a damaged or unsupported PNG file|is damaged"),
+    ],
+)
+def test_other_formats_are_never_decoded(content, what, pair):
     image, label, _ = pair
     image.write_bytes(content)
-    with pytest.raises(UserError, match="damaged or not a PNG or JPEG"):
+    with pytest.raises(UserError, match=what):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
 def test_label_must_be_png(pair):
     image, label, _ = pair
     Image.fromarray(np.zeros((40, 56), np.uint8)).save(label, "JPEG")
-    with pytest.raises(UserError, match="damaged or not a PNG file:"):
+    with pytest.raises(UserError, match=r"label.png is not a PNG file but a damaged or unsupported JPEG file"):
         check_pair(image, label, TABLE, 3, (32, 64))
 
 
@@ -159,11 +179,11 @@ def test_many_pairs_keep_their_order_and_the_first_error_is_raised(tmp_path):
 
 
 def test_the_limit_admits_common_cameras():
-    assert verify.MAX_PIXELS >= 7680 * 4320
+    assert image_files.MAX_PIXELS >= 7680 * 4320
 
 
 def test_a_too_large_file_is_not_read(pair, monkeypatch):
-    monkeypatch.setattr(verify, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(image_files, "MAX_FILE_BYTES", 100)
     with pytest.raises(UserError, match="is larger than 100 bytes"):
         check_pair(*pair[:2], TABLE, 3, (32, 64))
 
@@ -176,5 +196,5 @@ def test_no_image_starts_a_program(tmp_path, monkeypatch):
     loader = LoadAnnotations()
     with pytest.raises(OSError, match="Ghostscript"):
         loader({"seg_map_path": str(tmp_path / "label.png"), "seg_fields": [], "reduce_zero_label": False})
-    with pytest.raises(UserError, match="is damaged or not a PNG or JPEG"):
-        verify.open_image(tmp_path / "label.png")
+    with pytest.raises(UserError, match="is not a PNG or JPEG file but a PostScript document"):
+        image_files.open_image(tmp_path / "label.png")

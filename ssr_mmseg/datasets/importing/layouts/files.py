@@ -1,0 +1,73 @@
+"""Files of a source, by what they can be: images, labels, annotations, or pictures that nothing here reads."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from ssr_mmseg.utils.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+UNREAD_SUFFIXES = (  # pictures and videos: a user expects them to be used
+    ".heic", ".heif", ".avif", ".gif", ".jp2", ".j2k", ".jxl", ".dng", ".nef", ".cr2", ".cr3", ".arw", ".raw", ".svg",
+    ".psd", ".exr", ".hdr", ".ppm", ".pgm", ".tga", ".npy", ".npz", ".mat", ".mp4", ".avi", ".mov", ".mkv",
+)  # fmt: skip
+MAX_FILES = 2_000_000
+
+
+@dataclass
+class SourceFiles:
+    """The files below a folder, without hidden ones, sorted by path.
+
+    Attributes:
+        root: The folder.
+        pictures: Paths relative to the root of files that can be images or labels.
+        others: Relative paths of all other files.
+    """
+
+    root: Path
+    pictures: list[PurePosixPath] = field(default_factory=list)
+    others: list[PurePosixPath] = field(default_factory=list)
+
+    def unread(self) -> list[PurePosixPath]:
+        """Return pictures and videos of formats that are not read."""
+        return [path for path in self.others if path.suffix.lower() in UNREAD_SUFFIXES]
+
+    def below(self, folder: str) -> list[PurePosixPath]:
+        """Return the pictures below a folder that is relative to the root."""
+        return [path for path in self.pictures if path.is_relative_to(folder)]
+
+
+def list_files(root: Path) -> SourceFiles:
+    """List the files of a source.
+
+    Raises:
+        UserError: A folder cannot be read, or there are too many files.
+    """
+    files = SourceFiles(root)
+    count = 0
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        relative = PurePosixPath(Path(folder).relative_to(root).as_posix())
+        for name in sorted(names):
+            if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise UserError(
+                    f"{root} has more than {MAX_FILES} files; set source to the folder of the dataset itself"
+                )
+            suffix = os.path.splitext(name)[1].lower()
+            (files.pictures if suffix in IMAGE_SUFFIXES else files.others).append(relative / name)
+    return files
+
+
+def examples(paths: Iterable[object], count: int) -> str:
+    """Return a few of `count` things for a message, as in `a.png, b.png and 3 more`."""
+    shown = [str(path) for path, _ in zip(paths, range(3 if count > 4 else 4), strict=False)]
+    more = count - len(shown)
+    return f"{', '.join(shown)} and {more} more" if more > 0 else ", ".join(shown)
+
+
+def _refuse(error: OSError) -> None:
+    raise UserError(f"could not read {error.filename}: {error.strerror}; check its permissions") from error
