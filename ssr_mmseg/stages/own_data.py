@@ -143,10 +143,10 @@ def _entry(source: Path, settings: Mapping[str, Any], plan: ImportPlan, suggeste
     entry |= {key: settings[key] for key in keys if settings.get(key) not in (None, "auto")}
     if not any(key in entry for key in ("classes", "label_map")):
         entry["classes"] = list(plan.label_map.classes)
-    keys = [one.pair.key for one in plan.surveyed]
+    images = [one.pair.key for one in plan.surveyed]
     if any(one.pair.split is None for one in plan.surveyed):
         entry["split"] = {"val": 0.15, "test": 0.15, "seed": 0}
-        if len(group_keys(keys, auto_grouping(keys))) < len(SPLITS):
+        if len(group_keys(images, auto_grouping(images))) < len(SPLITS):
             entry["split"]["by"] = "image"
     return {settings["name"]: entry}
 

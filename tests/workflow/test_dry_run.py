@@ -173,3 +173,22 @@ def test_a_training_starts_with_settings_for_malloc_unless_the_user_sets_them(ch
             text=True,
         )
         assert shell.stdout.strip() == expected
+
+
+def test_a_change_of_its_files_prepares_a_dataset_again(checkout):
+    """And the whole experiment on it, but not on the other dataset."""
+    source = checkout.folder / "data/yard"
+    (source / "train").mkdir(parents=True)
+    (source / "train/a.png").write_bytes(b"1")
+    yard = "{type: folder, source: data/yard, size: [64, 64], classes: [a, b]}"
+    text = f"networks: [erfnet]\ndatasets: {{yard: {yard}, town: {{type: streets, size: [64, 64]}}}}\n"
+    (checkout.folder / "config/yard.yaml").write_text(text)
+    configured = ("--configfile", "config/yard.yaml")
+    assert checkout.snakemake("results/table.csv", *configured).status == 0
+    assert NOTHING in plan(checkout, "results/table.csv", *configured).output
+    (source / "train/b.png").write_bytes(b"1")
+    call = plan(checkout, "results/table.csv", *configured)
+    stages = {(stage, "yard") for stage in ("prepare", "retrain", "evaluate", "profile")}
+    assert planned(call) == {*stages, ("table", "")}
+    assert checkout.snakemake("results/table.csv", *configured).status == 0
+    assert NOTHING in plan(checkout, "results/table.csv", *configured).output
