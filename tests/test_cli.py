@@ -47,7 +47,10 @@ TOWN = ("--config", "own.yaml", "--dataset", "town")
             "dataset mars is not configured; configured are: town",
         ),
         (("search", *TOWN), "results/town/prepare/dataset.json not found: the dataset is not prepared"),
-        (("discretize", *TOWN), "results/town/seed0/shrink3/state.pth not found; run the stage that makes it"),
+        (
+            ("discretize", *TOWN),
+            "results/town/seed0/shrink3/state.pth not found; make it with: snakemake --cores all ",
+        ),
         (
             ("select", *TOWN, "--network", "random"),
             "results/town/prepare/dataset.json not found: the dataset is not prepared",

@@ -7,6 +7,7 @@ import numpy as np
 
 from ssr_mmseg.api.base import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Network
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.deploy.sliding_window import segment
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -27,7 +28,7 @@ class OnnxNetwork(Network):
         super().__init__(path, list(about.classes), [list(color) for color in about.palette], about.size)
 
     def _labels(self, image: np.ndarray) -> np.ndarray:
-        return self.network.labels(image)
+        return segment(self.network, image)
 
     def profile(
         self,

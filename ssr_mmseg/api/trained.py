@@ -14,6 +14,7 @@ from ssr_mmseg.api.base import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Network
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network, rewrite_network
+from ssr_mmseg.evaluation.sliding_window import SlidingWindowSegmentor
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.mmseg_config import RESIZES, read_mmseg_config
 from ssr_mmseg.experiment.pairs import build_pair, build_trained
@@ -58,6 +59,11 @@ class TrainedNetwork(Network):
         self.device = resolve_device(device)
         self.segmentor = segmentor.to(self.device).eval()
         steps = [step for step in pipeline if step["type"] not in LOADS]
+        overlap = meta.get("overlap")
+        self._tested: Any = self.segmentor
+        if overlap is not None:
+            steps = [step for step in steps if step["type"] not in RESIZES]
+            self._tested = SlidingWindowSegmentor(self.segmentor, size, overlap)
         self._pipeline = Compose([{"type": "LoadImageFromNDArray"}, *steps])
 
     @property
@@ -69,7 +75,7 @@ class TrainedNetwork(Network):
     def _labels(self, image: np.ndarray) -> np.ndarray:
         sample = self._pipeline({"img": image})
         batch = {"inputs": [sample["inputs"]], "data_samples": [sample["data_samples"]]}
-        (result,) = self.segmentor.test_step(batch)
+        (result,) = self._tested.test_step(batch)
         return result.pred_sem_seg.data.squeeze(0).to(torch.uint8).cpu().numpy()
 
     def profile(

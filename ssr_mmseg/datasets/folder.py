@@ -8,6 +8,7 @@ from mmseg.registry import DATASETS
 from ssr_mmseg.datasets.base import PairedDataset
 from ssr_mmseg.datasets.importing import class_table
 from ssr_mmseg.datasets.importing.clean_copy import REPORT, write_copy
+from ssr_mmseg.datasets.importing.inspection import similar_whole_images
 from ssr_mmseg.datasets.importing.plan import plan_import
 from ssr_mmseg.datasets.importing.request import ImportRequest
 from ssr_mmseg.datasets.preparation import source
@@ -31,13 +32,18 @@ def acquire(settings: dict, out: Path) -> source.Acquired:
         UserError: See `plan_import`.
     """
     check_palette(settings)
-    plan = plan_import(source.obtain(settings, out), ImportRequest.from_settings(settings))
+    request = ImportRequest.from_settings(settings)
+    plan = plan_import(source.obtain(settings, out), request)
     root = plan.plain_root()
-    if root is not None:
+    if root is not None and request.tiles is None:
         shutil.rmtree(out / COPY, ignore_errors=True)  # of an earlier state of the source
         return source.Acquired(root, plan.notes)
-    write_copy(plan, out / COPY, settings.get("palette"), link=True)
-    return source.Acquired(out / COPY, plan.notes)
+    write_copy(plan, out / COPY, settings.get("palette"), link=True, tiles=request.tiles)
+    if request.tiles is None:
+        return source.Acquired(out / COPY, plan.notes)
+    height, width = request.tiles.size
+    note = f"images are cut into tiles of {height}x{width} with an overlap of {request.tiles.overlap} pixels"
+    return source.Acquired(out / COPY, [*plan.notes, note], similar_whole_images(plan))
 
 
 def configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dict[str, dict | None]:

@@ -10,7 +10,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.mmengine_config import read_mmengine_config
 
 SPLITS = ("train", "val", "test")
-OF_OWN_DATA = ("classes", "label_map", "palette", "ignore", "split", "layout", "orientation")  # settings
+OF_OWN_DATA = ("classes", "label_map", "palette", "ignore", "split", "tiles", "layout", "orientation")  # settings
 FOLDER = "config/mmseg/_base_/datasets"
 
 

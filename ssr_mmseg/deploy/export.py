@@ -85,7 +85,14 @@ def check_options(size: tuple[int, int], options: ExportOptions) -> None:
 def make_metadata(
     segmentor: EncoderDecoder, network: str, options: ExportOptions, size: tuple[int, int], manifest: dict
 ) -> OnnxMetadata:
-    """Collect the metadata of an export; `manifest` gives class names and palette."""
+    """Collect the metadata of an export; `manifest` gives class names, palette and the overlap of tiles.
+
+    Raises:
+        UserError: The size is not larger than the overlap.
+    """
+    tiles = manifest.get("tiles")
+    if tiles and tiles["overlap"] >= min(size):
+        raise UserError(f"--size is {size[0]}x{size[1]}, expected more than the {tiles['overlap']} pixels of overlap")
     preprocessor: Any = segmentor.data_preprocessor
     mean, std = (values.flatten().tolist() for values in (preprocessor.mean, preprocessor.std))
     return OnnxMetadata(
@@ -97,4 +104,5 @@ def make_metadata(
         mean=(mean[0], mean[1], mean[2]),
         std=(std[0], std[1], std[2]),
         provenance=provenance(),
+        overlap=tiles["overlap"] if tiles else None,
     )

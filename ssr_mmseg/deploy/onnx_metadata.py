@@ -29,6 +29,7 @@ class OnnxMetadata:
         palette: RGB color of each class.
         mean, std: Of red, green and blue from 0 to 255: the input is (image − mean) / std.
         provenance: Commit and versions of the export.
+        overlap: Pixels that neighboring windows share, where a window slides over images; None where they are resized.
     """
 
     network: str
@@ -39,6 +40,7 @@ class OnnxMetadata:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     provenance: dict[str, Any]
+    overlap: int | None = None
 
     def to_json(self) -> str:
         """Return the value of the metadata key."""
@@ -67,6 +69,7 @@ class OnnxMetadata:
                 mean=_triple(value["mean"]),
                 std=_triple(value["std"]),
                 provenance=dict(value["provenance"]),
+                overlap=None if value.get("overlap") is None else int(value["overlap"]),
             )
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, UserError):
@@ -89,6 +92,8 @@ class OnnxMetadata:
             return "a color outside 0 to 255"
         if not all(1 <= side <= MAX_SIDE for side in self.size):
             return f"the size {self.size[0]}x{self.size[1]}, expected sides of 1 to {MAX_SIDE}"
+        if self.overlap is not None and not 0 <= self.overlap < min(self.size):
+            return f"the overlap {self.overlap}, expected 0 to {min(self.size) - 1}"
         if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
             return "a mean that is not finite or a standard deviation that is not positive"
         return None

@@ -78,7 +78,7 @@ class ExportedNetwork:
 
     def labels(self, image: np.ndarray) -> np.ndarray:
         """Return the class of each pixel (H, W), uint8, of an image (H, W, 3), BGR, uint8."""
-        output = self._run(np.repeat(self.feed(image), self.batch, axis=0))
+        output = self.run(np.repeat(self.feed(image), self.batch, axis=0))
         height, width = image.shape[:2]
         if self.metadata.head == "labels":
             return resize_labels(output, (height, width))
@@ -86,7 +86,7 @@ class ExportedNetwork:
         logits = cv2.resize(output.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
         return logits.argmax(axis=-1).astype(np.uint8)
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
+    def run(self, batch: np.ndarray) -> np.ndarray:
         """Run the graph and return the output of the first image: (h, w) classes or (classes, h, w) logits."""
         try:
             output = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0][0]

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ssr_mmseg.deploy.images import read_image
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.deploy.sliding_window import segment
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path
 
@@ -109,7 +110,7 @@ def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
 def _predict_image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
     image = read_image(path)
     with atomic_path(target) as temporary:
-        _check_written(cv2.imwrite(str(temporary), network.overlay(image, network.labels(image), opacity)), target)
+        _check_written(cv2.imwrite(str(temporary), network.overlay(image, segment(network, image), opacity)), target)
 
 
 def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
@@ -125,7 +126,7 @@ def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: 
             _check_written(writer.isOpened(), target)
             try:
                 while ready:
-                    labels = network.labels(frame)
+                    labels = segment(network, frame)
                     writer.write(np.ascontiguousarray(network.overlay(frame, labels, opacity)))
                     progress.step(path.name)
                     ready, frame = source.read()

@@ -7,13 +7,18 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from mmseg.evaluation import IoUMetric
+from torch import Tensor
 
 from ssr_mmseg.datasets.transforms import IGNORED
+from ssr_mmseg.evaluation.sliding_window import SlidingWindowSegmentor
 
 
 @torch.no_grad()
 def evaluate_model(
-    model: BaseModel, loader: Iterable[Any], classes: list[str], watch: Callable[[int, object], None] | None = None
+    model: BaseModel | SlidingWindowSegmentor,
+    loader: Iterable[Any],
+    classes: list[str],
+    watch: Callable[[int, object], None] | None = None,
 ) -> dict:
     """Segment every image of a loader and compare the predictions with the labels.
 
@@ -34,7 +39,7 @@ def evaluate_model(
         for sample in model.test_step(batch):
             prediction = sample.pred_sem_seg.data.squeeze(0)
             label = sample.gt_sem_seg.data.squeeze(0).to(prediction)
-            areas.append(IoUMetric.intersect_and_union(prediction, label, len(classes), IGNORED))
+            areas.append(count_areas(prediction, label, len(classes)))
             if watch is not None:
                 watch(number, sample)
             number += 1
@@ -48,6 +53,23 @@ def evaluate_model(
         "pixel_accuracy": _percent(float(metrics["aAcc"])),
         "iou": iou,
     }
+
+
+def count_areas(prediction: Tensor, label: Tensor, classes: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the pixels of each class: in both, in either, in the prediction and in the label, each (classes,).
+
+    As mmseg's `IoUMetric.intersect_and_union`, which counts in float32 and thus no further than 2²⁴ pixels.
+
+    Args:
+        prediction: Class of each pixel, (H, W).
+        label: True class, (H, W); `IGNORED` is left out.
+    """
+    labeled = label != IGNORED
+    predicted, true = prediction[labeled].long(), label[labeled].long()
+    both, first, second = (
+        torch.bincount(values, minlength=classes).cpu() for values in (true[predicted == true], predicted, true)
+    )
+    return both, first + second - both, first, second
 
 
 def _percent(share: float) -> float | None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmseg.registry import DATASETS
 
-from ssr_mmseg.experiment.mmseg_config import resized
+from ssr_mmseg.datasets.importing.clean_copy import WHOLE
+from ssr_mmseg.experiment.mmseg_config import RESIZES, resized
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -60,6 +62,19 @@ class PreparedData:
                 f"the mmengine config {getattr(config, 'filename', '')} has no {loader}.dataset.pipeline; add it"
             ) from None
         return {**self._prepared(split), "pipeline": resized(pipeline, self.size)}
+
+    def whole(self, split: str, config: Mapping[str, Any]) -> dict:
+        """Return the dataset config of a split's whole images, where the split itself has tiles of them.
+
+        The pipeline is that of `val_dataloader`, without its resizes: a window slides over each image.
+
+        Raises:
+            UserError: See `configs`.
+        """
+        tiled = self.split(split, config, "val_dataloader")
+        prefix = {key: f"{split}{WHOLE}/{Path(path).name}" for key, path in tiled["data_prefix"].items()}
+        steps = [step for step in tiled["pipeline"] if step["type"] not in RESIZES]
+        return {**tiled, "data_prefix": prefix, "pipeline": steps}
 
     def _prepared(self, split: str) -> dict:
         """Return the dataset config of a split, after checking that its images are those that were prepared."""

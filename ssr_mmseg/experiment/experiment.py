@@ -131,6 +131,12 @@ class Experiment:
         return model
 
     @property
+    def overlap(self) -> int | None:
+        """Pixels that neighboring tiles of the images share; None if images are whole."""
+        tiles = self.manifest.get("tiles")
+        return tiles["overlap"] if tiles else None
+
+    @property
     def space(self) -> SearchSpace:
         """The configured search space."""
         return SearchSpace.from_settings(self.settings["search"])
@@ -141,15 +147,24 @@ class Experiment:
         return self.settings["dataset"]["train_split"].split("+")
 
     def evaluation_loader(
-        self, split: str, part: str = "retrain", batch_size: int = 1, images: int | None = None
+        self,
+        split: str,
+        part: str = "retrain",
+        batch_size: int = 1,
+        images: int | None = None,
+        whole: bool = False,
     ) -> DataLoader:
         """Build the loader of a split's images, in order, at the network's input size.
 
         Args:
             part: Whose mmengine config has the pipeline, in `val_dataloader`: `retrain` or `search`.
             images: Number of images, spread evenly over the split; all by default.
+            whole: Load the whole images of a dataset whose images are cut into tiles, at their own size.
         """
-        dataset = self.data.split(split, self._read(part), "val_dataloader")
+        if whole:
+            dataset = self.data.whole(split, self._read(part))
+        else:
+            dataset = self.data.split(split, self._read(part), "val_dataloader")
         count = self.data.image_count([split])
         if images is not None and images < count:
             dataset["indices"] = [number * count // images for number in range(images)]
@@ -213,7 +228,11 @@ class Experiment:
         fit_schedulers(config, length.epochs, length.steps_per_epoch)
         self._lay_over(config, changes, self.train_splits, self.settings["retrain"]["batch_size"], hooks)
         tested = "val" if self.splits["test"] is None else "test"
-        return standalone(config, self.data.split(tested, config, "val_dataloader"))
+        if self.overlap is None:
+            return standalone(config, self.data.split(tested, config, "val_dataloader"))
+        stride = [side - self.overlap for side in self.size]
+        config["model"]["test_cfg"] = {"mode": "slide", "crop_size": list(self.size), "stride": stride}
+        return standalone(config, self.data.whole(tested, config))
 
     def retrain_runner(
         self, network: str, genotype: Genotype | None, work: Path, progress: Path | None = None

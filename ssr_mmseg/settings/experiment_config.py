@@ -99,6 +99,7 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
     settings = merge(one, scenario.overrides)
     validate(settings, origin)
     _check_plugin_names(settings, origin)
+    _check_tiles(one["datasets"][scenario.dataset], origin)
     project_files.mmengine_digest(project_files.dataset_file(one["datasets"][scenario.dataset]["type"]))
     project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))
     latency_table_path(config, scenario.name)
@@ -107,6 +108,21 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         for network in config["networks"]:
             _check_network(network)
         check_start_weights(config, scenario.dataset, origin)
+
+
+def _check_tiles(entry: dict, origin: str) -> None:
+    """Refuse tiles of another size than the network's input, and an overlap that leaves nothing of them."""
+    tiles, size = entry.get("tiles"), entry["size"]
+    if not tiles:
+        return
+    if tiles.get("size") not in (None, size):
+        raise UserError(
+            f"{origin}: tiles.size is {tiles['size']}, expected {size}, the dataset's size; set both to one"
+        )
+    if 2 * tiles.get("overlap", 0) > min(size):
+        raise UserError(
+            f"{origin}: tiles.overlap is {tiles['overlap']}, expected at most half of the tile's {min(size)} pixels"
+        )
 
 
 def _check_selectors(selectors: dict, origin: str) -> None:

@@ -61,7 +61,8 @@ def _message(error: ValidationError, config: Any) -> str:
         value = _value([*path, context["index"]], config)
         return f"{dotted(path)}: expected distinct values, found {shown(value)} more than once; {REMEDY}"
     path += context.get("place", [])
-    return f"{dotted(path)}: expected {_expected(path, config)}, found {shown(_value(path, config))}; {REMEDY}"
+    hint = node_at(experiment_schema(), config, path).get("hint", REMEDY)
+    return f"{dotted(path)}: expected {_expected(path, config)}, found {shown(_value(path, config))}; {hint}"
 
 
 def _unknown_key(path: list[str | int], key: str, config: Any) -> str:

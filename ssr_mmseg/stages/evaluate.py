@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ssr_mmseg.evaluation.miou import evaluate_model
+from ssr_mmseg.evaluation.sliding_window import SlidingWindowSegmentor
 from ssr_mmseg.evaluation.visualization import side_by_side
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
@@ -29,6 +30,8 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     with state_needed(weights):
         model.load_state_dict(load_weights(weights))
     model.to(experiment.device)
+    overlap = experiment.overlap
+    tested = model if overlap is None else SlidingWindowSegmentor(model, experiment.size, overlap)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
     folder = Path(paths.PREDICTIONS.format(**names))
     shutil.rmtree(folder, ignore_errors=True)  # an earlier run may have saved other frames
@@ -38,7 +41,7 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
         if experiment.splits[split] is None:  # its labels are not public
             results[split] = None
             continue
-        loader = experiment.evaluation_loader(split)
+        loader = experiment.evaluation_loader(split, whole=overlap is not None)
         shown = set(np.linspace(0, len(loader) - 1, frames).round().astype(int).tolist()) if frames else set()
 
         def draw(number: int, sample, split: str = split, shown: set = shown) -> None:
@@ -48,5 +51,5 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
                 with atomic_path(folder / f"{split}_{number:04d}.png") as temporary:
                     picture.save(temporary)
 
-        results[split] = evaluate_model(model, loader, experiment.manifest["classes"], draw)
+        results[split] = evaluate_model(tested, loader, experiment.manifest["classes"], draw)
     write_json(Path(paths.EVALUATION.format(**names)), results)

@@ -174,7 +174,7 @@ FIXED = {"size": WINDOW, "test_cfg": {"size": WINDOW}}  # mmseg pads smaller ima
 PREPROCESSORS = {
     "mmseg": {"type": SegDataPreProcessor, **FIXED},
     "ours": {"type": BatchPreProcessor, **FIXED},
-    "padding": {"type": SegDataPreProcessor, "size": (64, 64), "test_cfg": {"size": (64, 64)}},
+    "padding": {"type": SegDataPreProcessor, "size": (64, 64), "test_cfg": {"size": (64, 64)}, "pad_val": 9},
     "divisor": {"type": BatchPreProcessor, "size_divisor": 48, "test_cfg": {"size_divisor": 48}},
     "training": {"type": BatchPreProcessor, "size": (64, 64)},
 }

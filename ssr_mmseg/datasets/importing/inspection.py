@@ -16,13 +16,13 @@ from ssr_mmseg.datasets.image_files import decode, read_image_file
 from ssr_mmseg.datasets.importing.orientation import turn_upright
 from ssr_mmseg.datasets.importing.plan import SPLITS, ImportPlan
 from ssr_mmseg.datasets.importing.survey import IMAGE_FORMATS, Surveyed
-from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings
+from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings, similar_images
 from ssr_mmseg.datasets.preparation.similarity import fingerprint
 from ssr_mmseg.datasets.preparation.split_summary import split_summary
 from ssr_mmseg.datasets.preparation.verify import CheckedPair, hashed
 
 MOST_PIXELS = 512 * 1024  # of a suggested input size
-STEP = 32  # suggested sides are multiples of it
+STEP, LEAST_STEP = 32, 8  # suggested sides are multiples of it: of images that are scaled down, and of others
 SEARCH_STEPS, RETRAIN_STEPS = 9000, 22000  # of the full experiment on CamVid, config/camvid.yaml
 SHRINK_STAGES = 3
 RARE = 0.001  # share of the labeled pixels of train, below which a class is noted as rare
@@ -34,17 +34,10 @@ def inspect_plan(plan: ImportPlan, name: str) -> dict[str, Any]:
     Raises:
         UserError: An image is damaged, or the data cannot be learned from.
     """
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        pairs = list(pool.map(lambda one: checked_pair(one, plan), plan.surveyed))
-    by_split: dict[str, list[CheckedPair]] = {}
-    for one, pair in zip(plan.surveyed, pairs, strict=True):
-        by_split.setdefault(one.pair.split or "all", []).append(pair)
+    by_split = checked_pairs(plan)
     classes = plan.label_map.classes
     check_usable(name, classes, by_split)
-    folders = {
-        split: Path(os.path.commonpath([pair.image.parent for pair in found])) for split, found in by_split.items()
-    }
-    warnings = [*data_warnings(classes, by_split, folders), *rare_classes(classes, by_split)]
+    warnings = [*data_warnings(classes, by_split, _image_folders(by_split)), *rare_classes(classes, by_split)]
     splits = {split: split_summary(by_split[split]) for split in (*SPLITS, "all") if split in by_split}
     if "all" in splits:
         warnings.append(
@@ -59,6 +52,26 @@ def inspect_plan(plan: ImportPlan, name: str) -> dict[str, Any]:
         "warnings": warnings,
         "suggested": suggestion(splits),
     }
+
+
+def checked_pairs(plan: ImportPlan) -> dict[str, list[CheckedPair]]:
+    """Decode the images of a plan, and return what verification would find, by split; `all` if there are none."""
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        pairs = list(pool.map(lambda one: checked_pair(one, plan), plan.surveyed))
+    by_split: dict[str, list[CheckedPair]] = {}
+    for one, pair in zip(plan.surveyed, pairs, strict=True):
+        by_split.setdefault(one.pair.split or "all", []).append(pair)
+    return by_split
+
+
+def similar_whole_images(plan: ImportPlan) -> list[str]:
+    """Return warnings about similar images in different splits of a plan."""
+    pairs = checked_pairs(plan)
+    return list(similar_images(pairs, _image_folders(pairs)))
+
+
+def _image_folders(pairs: Mapping[str, Sequence[CheckedPair]]) -> dict[str, Path]:
+    return {split: Path(os.path.commonpath([pair.image.parent for pair in found])) for split, found in pairs.items()}
 
 
 def checked_pair(one: Surveyed, plan: ImportPlan) -> CheckedPair:
@@ -78,7 +91,7 @@ def checked_pair(one: Surveyed, plan: ImportPlan) -> CheckedPair:
         pixels=pixels,
         pixels_eighth=np.zeros_like(pixels),
         ignored=int(one.counts.sum() - pixels.sum()),
-        fingerprint=fingerprint(photo),
+        fingerprint=fingerprint(upright),
     )
 
 
@@ -99,12 +112,13 @@ def suggestion(splits: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
             sizes[tuple(entry["size"])] += entry["images"]
     height, width = sizes.most_common(1)[0][0]
     scale = min(1.0, math.sqrt(MOST_PIXELS / (height * width)))
+    step = STEP if scale < 1 else LEAST_STEP
     images = splits["train" if "train" in splits else "all"]["images"]
     batch = min(8, max(2, images // 8))
     steps = max(1, images // batch)  # per epoch
     search = math.ceil(SEARCH_STEPS / steps / (1 + SHRINK_STAGES))
     return {
-        "size": [max(STEP, round(side * scale / STEP) * STEP) for side in (height, width)],
+        "size": [max(STEP, round(side * scale / step) * step) for side in (height, width)],
         "search": {"epochs": search, "shrink_epochs": search, "shrink_stages": SHRINK_STAGES, "batch_size": batch},
         "retrain": {"epochs": math.ceil(RETRAIN_STEPS / steps), "batch_size": batch},
     }

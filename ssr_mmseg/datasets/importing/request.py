@@ -6,6 +6,8 @@ from typing import Any
 
 from ssr_mmseg.datasets.importing.layouts.options import LayoutOptions
 
+DEFAULT_OVERLAP = 64  # pixels
+
 
 @dataclass(frozen=True)
 class SplitRequest:
@@ -23,6 +25,19 @@ class SplitRequest:
 
 
 @dataclass(frozen=True)
+class Tiles:
+    """Tiles that images are cut into.
+
+    Attributes:
+        size: Height and width of a tile in pixels.
+        overlap: Pixels that neighboring tiles share.
+    """
+
+    size: tuple[int, int]
+    overlap: int
+
+
+@dataclass(frozen=True)
 class ImportRequest:
     """How the images and labels of a source are to be read.
 
@@ -36,6 +51,7 @@ class ImportRequest:
         orientation: Whether labels were drawn on `upright` images or on their `raw` pixels, where EXIF metadata turn an
             image and sizes do not tell; `auto` to ask.
         palette: Color of each class in pictures; None to take those of `label_map`, or distinct ones.
+        tiles: Tiles to cut images into; None to keep them whole.
     """
 
     origin: str
@@ -46,6 +62,7 @@ class ImportRequest:
     split: SplitRequest | None = None
     orientation: str = "auto"
     palette: tuple[tuple[int, int, int], ...] | None = None
+    tiles: Tiles | None = None
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "ImportRequest":
@@ -62,4 +79,14 @@ class ImportRequest:
             split=SplitRequest(shares, split.get("seed", 0), split.get("by", "auto")) if shares else None,
             orientation=settings.get("orientation") or "auto",
             palette=None if palette is None else tuple(map(tuple, palette)),
+            tiles=tiles_of(settings),
         )
+
+
+def tiles_of(settings: Mapping[str, Any]) -> Tiles | None:
+    """Return the tiles in a dataset's entry, which are as large as the network's input; None without them."""
+    tiles = settings.get("tiles")
+    if not tiles:
+        return None
+    height, width = settings["size"]
+    return Tiles((height, width), tiles.get("overlap", DEFAULT_OVERLAP))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ssr_mmseg.datasets.importing.layouts.files import examples
+from ssr_mmseg.datasets.importing.layouts.path_words import IMAGE_ENDS
 from ssr_mmseg.datasets.preparation.similarity import near_duplicates, shared_sequences
 from ssr_mmseg.datasets.preparation.verify import CheckedPair
 from ssr_mmseg.utils.errors import UserError
@@ -36,15 +37,19 @@ def check_usable(name: str, classes: Sequence[str], checked: Checked) -> None:
             )
 
 
-def data_warnings(classes: Sequence[str], checked: Checked, folders: Mapping[str, Path]) -> list[str]:
+def data_warnings(
+    classes: Sequence[str], checked: Checked, folders: Mapping[str, Path], similar: Sequence[str] | None = None
+) -> list[str]:
     """Return a line for each doubt about the data.
 
     Args:
         classes: Class names.
         checked: Verified pairs of each split.
         folders: Folder of the images of each split.
+        similar: Lines about similar images in different splits, if they are known.
     """
-    return [*_missing_classes(classes, checked), *_small_splits(checked), *_similar_images(checked, folders)]
+    found = similar_images(checked, folders) if similar is None else similar
+    return [*_missing_classes(classes, checked), *_small_splits(checked), *found]
 
 
 def _missing_classes(classes: Sequence[str], checked: Checked) -> Iterator[str]:
@@ -66,7 +71,7 @@ def _small_splits(checked: Checked) -> Iterator[str]:
             yield f"{split} has {noun} only: accuracy there is a matter of chance"
 
 
-def _similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[str]:
+def similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[str]:
     """Yield a line for each two splits that share images, or frames of a sequence."""
     contents = {split: {pair.image_sha256: pair.image for pair in pairs} for split, pairs in checked.items()}
     splits = list(contents)
@@ -81,8 +86,14 @@ def _similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[s
                 )
     prints = {split: np.stack([pair.fingerprint for pair in pairs]) for split, pairs in checked.items()}
     names = {
-        split: [pair.image.relative_to(folders[split]).with_suffix("").as_posix() for pair in pairs]
-        for split, pairs in checked.items()
+        split: [_key(pair.image.relative_to(folders[split])) for pair in pairs] for split, pairs in checked.items()
     }
     yield from (finding.message for finding in near_duplicates(prints, names))
     yield from (finding.message for finding in shared_sequences(names, prints))
+
+
+def _key(image: Path) -> str:
+    """Return the path of an image without suffix and without what ends the names of all images, as `_leftImg8bit`."""
+    key = image.with_suffix("").as_posix()
+    end = next((end for end in IMAGE_ENDS if key.lower().endswith(end)), "")
+    return key[: len(key) - len(end)]

@@ -10,6 +10,7 @@ from PIL import ImageOps
 
 from ssr_mmseg.datasets.contact_sheet import Sample, contact_sheet, spread
 from ssr_mmseg.datasets.image_files import open_image
+from ssr_mmseg.datasets.importing.request import tiles_of
 from ssr_mmseg.datasets.preparation import source
 from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings
 from ssr_mmseg.datasets.preparation.manifest import NAME
@@ -65,6 +66,7 @@ def prepare(settings: dict, out: Path) -> None:
         notes.append("no labeled test split: results are measured on val")
     palette = [[int(channel) for channel in color] for color in built["train"].metainfo["palette"]]
     write_samples(out / Path(SAMPLES).name, checked, label_table(built["train"]), classes, palette)
+    tiles = tiles_of(settings)
     manifest = {
         "dataset": settings["name"],
         "type": settings["type"],
@@ -72,11 +74,12 @@ def prepare(settings: dict, out: Path) -> None:
         "classes": classes,
         "palette": palette,
         "size": list(settings["size"]),
+        "tiles": None if tiles is None else {"size": list(tiles.size), "overlap": tiles.overlap},
         "splits": {split: split_summary(checked[split]) if split in checked else None for split in splits},
         "source": None if listing is None else listing.to_dict(),
         "digest": files_digest(checked, root),
         "notes": notes,
-        "warnings": data_warnings(classes, checked, folders),
+        "warnings": data_warnings(classes, checked, folders, acquired.similar),
     }
     write_json(out / NAME, manifest)
 

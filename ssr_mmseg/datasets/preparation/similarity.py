@@ -130,7 +130,7 @@ def shared_sequences(keys: Mapping[str, Sequence[str]], fingerprints: Mapping[st
     images = [(split, key, *sequence_of(key)) for split in keys for key in keys[split]]
     usable = np.flatnonzero(_contrast(grids) >= FLAT)
     images = [images[index] for index in usable]
-    grids = _normalize(grids[usable].reshape(len(usable), -1))  # (N, 72)
+    grids = _normalize(grids[usable].reshape(len(usable), GRID[0] * GRID[1]))  # (N, 72)
     numbers = np.array([np.nan if number is None else float(number) for *_, number in images])
     members: dict[str, dict[str, list[int]]] = {}  # frames of each split, by sequence
     for index, (split, _, sequence, number) in enumerate(images):

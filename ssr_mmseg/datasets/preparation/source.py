@@ -20,10 +20,12 @@ class Acquired:
     Attributes:
         root: Their folder.
         notes: Sentences for the user, on how they were read.
+        similar: Warnings about similar images in different splits, if they are known; None to look for them.
     """
 
     root: Path
     notes: Sequence[str] = ()
+    similar: Sequence[str] | None = None
 
 
 def obtain(settings: dict, out: Path) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import ImageOps
 
 from ssr_mmseg.datasets.image_files import decode, orientation, read_image_file
 from ssr_mmseg.datasets.importing.label_file import bits_per_sample
@@ -101,7 +102,7 @@ def check_pair(image: Path, label: Path, table: np.ndarray, classes: int, size: 
         pixels,
         count_classes(eighth, table, classes),
         values.size - int(pixels.sum()),
-        fingerprint(photo),
+        fingerprint(ImageOps.exif_transpose(photo) if turned != 1 else photo),
     )
 
 

@@ -35,6 +35,15 @@ class Split(Section):
     )
 
 
+class Tiles(Section):
+    """Tiles that large images are cut into for training; evaluation and prediction slide a window over the image."""
+
+    size: Size | None = Field(default=None, description="Size of a tile; the same as that of the dataset.")
+    overlap: Annotated[int, Field(ge=0, lt=8192)] = Field(
+        default=64, description="Pixels that neighboring tiles share, along both sides."
+    )
+
+
 class Layout(Section):
     """Layout of a source, as far as it is not to be detected."""
 
@@ -74,6 +83,7 @@ class DatasetEntry(Section):
         "types know theirs.",
         min_length=2,
         max_length=255,
+        json_schema_extra={"hint": "for a single class, name the rest too, as in [background, water]"},
     )
     label_map: LabelMap | FilePath | None = optional(
         'Type `folder` only: the class of each value, color (`"#80ff00"`, in quotes) or name in the labels, such as '
@@ -90,6 +100,10 @@ class DatasetEntry(Section):
         max_length=255,
     )
     split: Split | None = optional("Type `folder` only: splits to draw, for a source without them.")
+    tiles: Tiles | None = optional(
+        "Type `folder` only: cut images into tiles of `size` instead of resizing them to it. Evaluation and prediction "
+        "slide a window over the whole image. Left out: images are resized."
+    )
     layout: Layout | None = optional("Type `folder` only: layout of the source. Left out: it is detected.")
     orientation: Literal["auto", "upright", "raw"] = Field(
         default="auto",

@@ -42,7 +42,7 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         data = io.BytesIO(path.read_bytes())  # read separately, to distinguish a disk error from a damaged file
     except FileNotFoundError as error:
-        raise UserError(f"{path} not found; run the stage that makes it") from error
+        raise UserError(f"{path} not found; make it with: snakemake --cores all {path}") from error
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the disk, then run again") from error
     try:

@@ -16,13 +16,18 @@ def save_weights(path: Path, state: Mapping[str, Tensor], manifest: Mapping[str,
     Args:
         path: The file.
         state: State dict of the segmentor.
-        manifest: Gives `classes` and `palette`, which mmseg reads as `dataset_meta`.
+        manifest: Gives `classes` and `palette`, which mmseg reads as `dataset_meta`, and the overlap of tiles.
         size: Height and width of the network's input.
 
     Raises:
         UserError: The file cannot be written.
     """
-    meta = {"dataset_meta": {key: manifest[key] for key in ("classes", "palette")}, "input_size": list(size)}
+    tiles = manifest.get("tiles")
+    meta = {
+        "dataset_meta": {key: manifest[key] for key in ("classes", "palette")},
+        "input_size": list(size),
+        "overlap": tiles["overlap"] if tiles else None,
+    }
     save_state(path, {"meta": meta, "state_dict": {name: value.cpu() for name, value in state.items()}})
 
 

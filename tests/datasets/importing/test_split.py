@@ -75,6 +75,19 @@ def test_shares_are_met_within_the_largest_group(data, shares, seed):
         assert abs(list(assignment.values()).count(split) - share * total) <= largest + 1e-6
 
 
+def test_rare_classes_do_not_outgrow_the_shares():
+    """In some of these draws, the groups with rare classes alone give a split too many images."""
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        sizes = rng.integers(1, 9, 25)
+        groups = {f"g{index}": [f"g{index}/{image}" for image in range(size)] for index, size in enumerate(sizes)}
+        chance = rng.random(6) ** 3
+        pixels = {key: rng.random(6) < chance for members in groups.values() for key in members}
+        splits = list(draw_split(groups, pixels, SHARES, seed).values())
+        for split, share in {"train": 0.7, **SHARES}.items():
+            assert abs(splits.count(split) - share * sizes.sum()) <= sizes.max()
+
+
 def missing_classes(groups, pixels, splits, names):
     """Count the classes of at least as many groups as splits that each split misses, and any that train misses."""
     has = {name: classes_in(groups, pixels, [name]) for name in groups}

@@ -66,5 +66,5 @@ def test_a_full_disk_keeps_the_previous_state(tmp_path, monkeypatch):
 
 
 def test_a_missing_state_names_the_remedy(tmp_path):
-    with pytest.raises(UserError, match="not found; run the stage that makes it"):
+    with pytest.raises(UserError, match="not found; make it with: snakemake --cores all "):
         load_state(tmp_path / "s.pth")

@@ -1,0 +1,61 @@
+"""Segmentation of large images by an exported network of fixed input size. Imports neither torch nor mmseg."""
+
+import numpy as np
+
+from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.utils.windows import LogitsBand, central_parts, windows
+
+
+def segment(network: ExportedNetwork, image: np.ndarray) -> np.ndarray:
+    """Return the class of each pixel (H, W), uint8, of an image (H, W, 3), BGR, whole or by windows."""
+    overlap = network.metadata.overlap
+    return network.labels(image) if overlap is None else segment_large(network, image, overlap)
+
+
+def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> np.ndarray:
+    """Return the class of each pixel (H, W), uint8, of an image that is covered by windows of the network's input size.
+
+    The image is not resized; if it is smaller than the input, it is padded with the mean color at the bottom and right.
+    With the head `logits`, logits are averaged where windows overlap, as in mmseg's `slide` mode, in memory for one row
+    of windows. With the head `labels`, each pixel takes the class from the window in which it is farthest from the
+    edges.
+
+    Args:
+        network: Exported network.
+        image: Image (H, W, 3), BGR, uint8.
+        overlap: Pixels that neighboring windows share; see `windows`.
+
+    Raises:
+        ValueError: The overlap is negative or not smaller than a side of the input.
+        UserError: The network cannot run on a window; see `ExportedNetwork`.
+    """
+    window = network.metadata.size
+    starts = windows(image.shape[:2], window, overlap)
+    rows, columns = image.shape[:2]
+    if network.metadata.head == "labels":
+        labels = np.empty((rows, columns), np.uint8)
+        parts = central_parts(image.shape[:2], window, overlap)
+        for (top, left), (row, column) in zip(starts, parts, strict=True):
+            found = _run(network, image, top, left)
+            labels[row, column] = found[row.start - top : row.stop - top, column.start - left : column.stop - left]
+        return labels
+    height, wide = window[0], max(columns, window[1])
+    band = LogitsBand(
+        np.zeros((len(network.metadata.classes), height, wide), np.float32),
+        np.zeros((height, wide), np.float32),
+        np.empty((max(rows, height), wide), np.uint8),
+    )
+    for top, left in starts:
+        band.add(top, left, _run(network, image, top, left))
+    return band.finish()[:rows, :columns]
+
+
+def _run(network: ExportedNetwork, image: np.ndarray, top: int, left: int) -> np.ndarray:
+    """Return the network's output for a window: classes (h, w) or logits (classes, h, w)."""
+    height, width = network.metadata.size
+    crop = image[top : top + height, left : left + width]
+    rows, columns = crop.shape[:2]
+    images = network.feed(np.pad(crop, ((0, height - rows), (0, width - columns), (0, 0))))
+    images[:, :, rows:] = 0  # the mean color
+    images[:, :, :, columns:] = 0
+    return network.run(np.repeat(images, network.batch, axis=0))
