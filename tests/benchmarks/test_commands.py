@@ -17,6 +17,7 @@ MISTAKES = {
     "gates_alone.py": (["--config", "no.yaml", "--images", "100"], "no.yaml"),
     "scale_out.py": (["--record", "no.json"], "no.json"),
     "search_step.py": (["--reference", "no_clone"], "no_clone"),
+    "sliding_window.py": (["--window", "64", "--overlap", "64"], "expected an overlap smaller than the window"),
     "training_step.py": (["--variants", "quick"], "there is no variant quick"),
 }
 

@@ -18,6 +18,7 @@ REGENERATE = "the models or config/config.yaml have changed: run `make schema`"
 CONFIGS = sorted(path.name for path in (paths.PROJECT / "config").glob("*.yaml"))
 STREETS = {"type": "streets", "size": [64, 64]}
 NAME = "a name of 1 to 100 letters, digits or underscores"
+NAMES = "datasets.streets.classes: expected a list of 2 to 255 distinct strings, found "
 TARGET = "a number > 0, or a non-empty list of distinct numbers > 0"
 
 StrictSchema = jsonschema.validators.extend(
@@ -171,6 +172,8 @@ def test_valid_values(path, value):
             [64],
             "profile.sizes.0: expected [height, width], each a multiple of 8 from 32 to 8192, foun",
         ),
+        ("datasets/streets/classes", "water", f'{NAMES}"water"; for a single class, name the rest too, as in [backgro'),
+        ("datasets/streets/classes", ["water"], f'{NAMES}["water"]; for a single class, name the rest too, as in [bac'),
         ("datasets/streets/size", [64, 65], "datasets.streets.size.1: expected a multiple of 8 from 32 to 8192, found"),
         ("datasets/streets", {"type": "streets"}, "datasets.streets: the key size is missing, expected [height, width"),
         ("datasets/a b", STREETS, 'datasets: expected names of 1 to 100 letters, digits or underscores, found "a b";'),

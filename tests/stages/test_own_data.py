@@ -99,7 +99,7 @@ def test_inspect_as_json(tmp_path, monkeypatch, capsys):
     assert result["classes"] == CLASSES
     assert {name: split["images"] for name, split in result["splits"].items()} == {"train": 6, "val": 5, "test": 5}
     assert result["warnings"] == []
-    assert result["suggested"]["size"] == [32, 64]
+    assert result["suggested"]["size"] == [40, 64]
     assert result["splits"]["train"]["class_images"] == [6, 6, 6]
 
 
@@ -127,7 +127,7 @@ def test_inspect_reads_an_entry_of_a_configuration(colored, tmp_path, monkeypatc
         (["inspect", "photos", "--label-map", "x.csv"], "could not read the class table .*x.csv"),
         (["inspect", "photos", "--split", "val=2"], "split.val: expected a number > 0 and < 1, .*found 2"),
         (["inspect", "photos", "--split", "vall=0.1"], "unknown key vall .* did you mean val?"),
-        (["inspect", "photos", "--layout", "vok"], "layout.type: expected folders, voc, coco or labelme"),
+        (["inspect", "photos", "--layout", "vok"], "unknown layout vok; expected one of: voc, coco, labelme, folders"),
         (["inspect", "photos", "--labels", "../x"], "layout names the folder ../x, expected one below the source"),
         (["import", "photos", "--out", "photos/clean", *BY_COLOR], "would be in its source photos, or around it"),
         (["import", "photos", "--out", "full", *BY_COLOR], "full exists and is not an empty folder"),

@@ -47,8 +47,8 @@ class Tiles(Section):
 class Layout(Section):
     """Layout of a source, as far as it is not to be detected."""
 
-    type: Literal["folders", "voc", "coco", "labelme"] | None = Field(
-        default=None, description="Kind of layout; null to detect it."
+    type: Name | None = Field(
+        default=None, description="Kind of layout: `folders`, `voc`, `coco` or `labelme`; null to detect it."
     )
     images: FilePath | None = Field(default=None, description="Folder of the images, below `source`.")
     labels: FilePath | None = Field(default=None, description="Folder of the labels, below `source`.")

@@ -47,6 +47,12 @@ def build_loaders(config: Mapping[str, Any], runner: Any, parts: Parts = whole) 
     for stream, indices in enumerate(parts(len(dataset))):
         images = len(dataset) if indices is None else len(indices)
         if images < options["batch_size"]:
+            if images == 0:
+                raise UserError(
+                    "there is no image for a half of the search, which trains weights and architecture on disjoint "
+                    "halves; "
+                    "add images, or set search.split: whole"
+                )
             raise UserError(
                 f"batch_size is {options['batch_size']} but there are only {images} images to train on; lower it"
             )

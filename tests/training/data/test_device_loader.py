@@ -142,6 +142,13 @@ def test_a_mistake_in_a_loader_is_one_line(dataset, change, message):
         build_loaders({"dataset": dataset, "batch_size": 3, **change}, SimpleNamespace(seed=5, model=model))
 
 
+def test_a_search_on_one_image_has_none_for_a_half(dataset):
+    model = nn.Linear(1, 1)
+    model.data_preprocessor = BatchPreProcessor()
+    with pytest.raises(UserError, match=r"no image for a half of the search, .* set search.split: whole"):
+        build_loaders({"dataset": dataset, "batch_size": 3}, SimpleNamespace(seed=5, model=model), lambda _: ([], [0]))
+
+
 def test_pixels_outside_an_image_have_the_color_that_becomes_0():
     preprocessor = BatchPreProcessor()
     pixel = torch.tensor(mean_color(preprocessor)).view(1, 3, 1, 1)
