@@ -75,7 +75,7 @@ def test_int8_records_have_the_measured_miou(here, monkeypatch):
 def test_missing_weights_of_the_retraining_are_refused(here):
     config = configuration(weights="trained")
     changed = {**config, "networks": ["paper_cityscapes"]}
-    with pytest.raises(UserError, match=r"retrain/paper_cityscapes/weights\.pth not found; run the stage"):
+    with pytest.raises(UserError, match=r"retrain/paper_cityscapes/weights\.pth not found; make it with"):
         profile(changed, "town", 0, "paper_cityscapes")
 
 

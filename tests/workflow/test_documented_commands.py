@@ -82,7 +82,7 @@ def test_every_command_is_of_a_known_program():
     tested = {"snakemake", "ssr-mmseg", "make", "python", "python3", "python3.11", *EXEMPT}
     unknown = [(page, command) for page, command in COMMANDS if split_command(command)[0] not in tested]
     assert unknown == [], "test them here, or add their programs to EXEMPT with the reason"
-    assert {page for page, _ in COMMANDS} >= {"README.md", "docs/datasets.md", "docs/watching.md", "config/README.md"}
+    assert {page for page, _ in COMMANDS} >= {"README.md", "docs/own_data.md", "docs/watching.md", "config/README.md"}
 
 
 @pytest.mark.parametrize(("page", "command"), commands_of("ssr-mmseg"))
