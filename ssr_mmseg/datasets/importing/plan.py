@@ -90,6 +90,8 @@ def assign_splits(
     if request.split is None:
         _check_present(present, len(surveyed), request)
         return sorted(surveyed, key=_order), {}, []
+    if request.split.table:
+        return _by_table(surveyed, request.split.table, request)
     for name in request.split.shares:
         if name in present:
             raise UserError(f"{request.origin}: the source has a split {name} already; remove split.{name}")
@@ -107,6 +109,29 @@ def assign_splits(
     kept = "" if by == "image" else f", {len(set(groups.values()))} {by}s kept whole"
     drawn = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     return sorted(placed, key=_order), groups, [f"splits drawn with seed {request.split.seed}: {drawn}{kept}"]
+
+
+def _by_table(
+    surveyed: Sequence[Surveyed], table: str, request: ImportRequest
+) -> tuple[list[Surveyed], dict[str, str], list[str]]:
+    """Return pairs, groups (each image is one) and notes as `assign_splits`, with splits from a CSV file."""
+    if request.split and request.split.shares:
+        raise UserError(f"{request.origin}: split has a table and shares of val or test; remove one of them")
+    assignment = split.read_split(Path(table).expanduser())
+    keys = [one.pair.key for one in surveyed]
+    for name, missing in (
+        ("it", sorted(set(keys) - set(assignment))),
+        ("the source", sorted(set(assignment) - set(keys))),
+    ):
+        if missing:
+            raise UserError(
+                f"{request.origin}: {table} and the source differ: {name} lacks {examples(missing, len(missing))}; "
+                "correct "
+                "the table"
+            )
+    placed = [replace(one, pair=replace(one.pair, split=assignment[one.pair.key])) for one in surveyed]
+    _check_present({one.pair.split for one in placed}, len(placed), request)
+    return sorted(placed, key=_order), {key: key for key in keys}, [f"splits: those of {table}"]
 
 
 def _draw(

@@ -17,11 +17,13 @@ class SplitRequest:
         shares: Share of the images of `val` and, if it is wanted, of `test`.
         seed: Seed of the draw.
         by: What stays together: `sequence`, `folder`, `image`, or `auto` to choose by the names.
+        table: CSV file with the split of each image, instead of a draw.
     """
 
     shares: Mapping[str, float]
     seed: int = 0
     by: str = "auto"
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,9 @@ class ImportRequest:
             label_map=settings.get("label_map"),
             ignore=None if ignore is None else tuple(ignore),
             layout=LayoutOptions(**(settings.get("layout") or {})),
-            split=SplitRequest(shares, split.get("seed", 0), split.get("by", "auto")) if shares else None,
+            split=SplitRequest(shares, split.get("seed", 0), split.get("by", "auto"), split.get("table"))
+            if split
+            else None,
             orientation=settings.get("orientation") or "auto",
             palette=None if palette is None else tuple(map(tuple, palette)),
             tiles=tiles_of(settings),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ssr_mmseg.datasets.image_files import names_of, open_header, orientation, read_image_file
+from ssr_mmseg.datasets.image_files import open_header, orientation, read_image_file
 from ssr_mmseg.datasets.importing.label_file import LabelFile, bits_per_sample
 from ssr_mmseg.datasets.importing.label_map import Code, codes_of, view
 from ssr_mmseg.datasets.importing.orientation import is_raw
@@ -107,8 +107,3 @@ def is_plain(label: LabelFile) -> bool:
     data = read_image_file(label.path)
     header = open_header(label.path, data, ("PNG", "BMP", "TIFF", "WEBP"))
     return header.format == "PNG" and (header.mode in ("1", "P") or (header.mode == "L" and data[24] == 8))
-
-
-def formats_text() -> str:
-    """Return the names of the image formats that are read."""
-    return names_of(IMAGE_FORMATS)

@@ -23,7 +23,7 @@ def _overrides() -> Mapping:
 
 
 class Split(Section):
-    """Splits to draw from the images of a source that has none, or that has no val or no test."""
+    """Splits of a source that has none, or that has no val or no test: drawn, or read from a table."""
 
     val: Share | None = Field(default=None, description="Share of the images for validation.")
     test: Share | None = Field(default=None, description="Share of the images for the test.")
@@ -32,6 +32,11 @@ class Split(Section):
         default="auto",
         description="What stays together in one split: frames of one `sequence` (names that differ in their number), "
         "the images of one `folder`, or nothing (`image`). `auto` chooses by the names of the images.",
+    )
+    table: FilePath | None = Field(
+        default=None,
+        description="Instead of all that: a CSV file with the columns image and split, such as the `split.csv` of an "
+        "earlier draw, which says where each image belongs.",
     )
 
 

@@ -165,6 +165,11 @@ def voc(source: Source) -> None:
         put(f"VOC2012/ImageSets/Segmentation/{split}.txt", "\n".join(stems).encode())(source)
 
 
+def table_of_splits(source: Source) -> None:
+    rows = [f"{stem},{split}\n" for split, stem in source.truth]
+    put("split.csv", "".join(["image,split\n", *rows]).encode())(source)
+
+
 def coco(source: Source) -> None:
     """Write boxes as polygons: `road` (id 7) above `background` and `car` (id 3) on top."""
     for split, count in {"train": 6, "val": 5}.items():
@@ -228,6 +233,8 @@ LAYOUT_CASES = [
     Case("flat, with splits to draw", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), FLAT, notes="splits drawn with seed 1"),
     Case("flat, without splits", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), refused=r"its 16 images are in no splits; draw them with split: \{val: 0.15"),
     Case("splits to draw that exist", frames(), FLAT, refused="the source has a split val already; remove split.val"),
+    Case("flat, with a table of splits", then(table_of_splits, image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, notes="splits: those of"),
+    Case("a table that lacks images", then(lambda s: put("split.csv", b"image,split\ntrain_000_of_kind,train\n")(s), image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, refused="split.csv and the source differ: it lacks test_000_of_kind.* 12 more; correct the table"),
     Case("only train and test", frames(splits={"train": 9, "test": 5}), {"split": {"val": 0.3, "by": "image"}}, notes="splits drawn"),
     Case("no val", frames(splits={"train": 9, "test": 5}), refused="it has the splits test, train; draw them with"),
     Case("Pascal VOC", voc, notes="layout: Pascal VOC"),
@@ -357,6 +364,8 @@ def test_a_strangers_data_are_read_or_refused_with_their_cause(case, tmp_path):
     before = {path: path.read_bytes() for path in sorted(source.root.rglob("*")) if path.is_file()}
     entry = {"name": "mine", "type": "folder", "source": str(source.root), "size": [32, 64], "classes": CLASSES}
     settings = {**entry, "train_split": "train", "options": {}, **case.settings}
+    if "table" in settings.get("split", {}):
+        settings["split"] = {"table": str(source.root / "split.csv")}
     if case.refused:
         with pytest.raises(UserError, match=case.refused) as caught:
             prepare(settings, tmp_path / "out")
@@ -368,6 +377,8 @@ def test_a_strangers_data_are_read_or_refused_with_their_cause(case, tmp_path):
         labels = loaded(settings, manifest)
         truth = {stem: values for (_, stem), values in source.truth.items()}
         assert {stem for _, stem in labels} == truth.keys()
+        if "table" in settings.get("split", {}):
+            assert labels.keys() == source.truth.keys()
         for (_, stem), values in labels.items():
             np.testing.assert_array_equal(values, truth[stem], err_msg=stem)
         for kind, pattern in (("warnings", case.warns), ("notes", case.notes)):
