@@ -1,6 +1,7 @@
 """Identities of results: short digests of everything that the result of a stage depends on."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
@@ -36,6 +37,8 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
 
     if stage == "prepare":
         parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
+        if tables := _tables(data):
+            parts["tables"] = tables
         parts["mmseg"] = project_files.mmengine_digest(project_files.dataset_file(data["type"]))
     elif stage == "latency_table":
         table = settings["latency"]["table"]
@@ -77,6 +80,13 @@ def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, networ
         parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         parts["network"] = _network_identity(network, input_identity)
     return identity(parts)
+
+
+def _tables(data: dict) -> list[str]:
+    """Return digests of the files that a dataset's entry names besides its source: class and split tables."""
+    named = [data.get("label_map"), (data.get("split") or {}).get("table")]
+    files = [Path(name).expanduser() for name in named if isinstance(name, str)]
+    return [sha256(file) for file in files if file.is_file()]
 
 
 def _class_settings(data: dict) -> list[Any]:

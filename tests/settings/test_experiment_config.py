@@ -303,3 +303,28 @@ def test_the_kind_of_a_network_follows_from_its_file(tmp_path, monkeypatch):
         "theirs": "baseline",
         "erfnet": "baseline",
     }
+
+
+def test_tables_of_classes_and_splits_count_by_their_content(tmp_path):
+    """They are named by an entry and need not be in its source, whose files are listed."""
+    colors, splits = tmp_path / "colors.csv", tmp_path / "split.csv"
+    entry = {"type": "folder", "source": "data", "size": [64, 64]}
+    entry |= {"label_map": str(colors), "split": {"table": str(splits)}}
+    config = settings.complete({"datasets": {"yard": entry}, "networks": ["erfnet"]})
+    seen = set()
+    for table in (colors, splits):
+        for content in ("name,r,g,b\n", "other\n"):
+            table.write_text(content)
+            seen.add(settings.stage_identity(config, "prepare", "yard"))
+    assert len(seen) == 4
+
+
+def test_integer_keys_of_a_label_map_are_text(tmp_path):
+    """However the file was parsed: by this project, by Snakemake, or as JSON."""
+    entry = "{type: folder, source: data, size: [64, 64], label_map: {0: ground, 255: water, '#80ff00': tree}}"
+    (tmp_path / "own.yaml").write_text(f"datasets: {{yard: {entry}}}\n")
+    expected = {"0": "ground", "255": "water", "#80ff00": "tree"}
+    config = settings.read_config(tmp_path / "own.yaml")
+    assert config["datasets"]["yard"]["label_map"] == expected
+    parsed = yaml.safe_load((tmp_path / "own.yaml").read_text())
+    assert settings.complete(parsed)["datasets"]["yard"]["label_map"] == expected

@@ -46,8 +46,11 @@ def read_table(path: Path) -> list[Row]:
         raise UserError(f"could not read the class table {path}: {error.strerror}; check the path") from error
     except UnicodeDecodeError as error:
         raise UserError(f"the class table {path} is not UTF-8 text; save it as such") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    rows = _csv_rows(lines, path) if path.suffix == ".csv" else [_line_row(line, path) for line in lines]
+    if path.suffix == ".csv":
+        rows = _csv_rows(text, path)
+    else:
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        rows = [_line_row(line, path) for line in lines]
     if not rows:
         raise UserError(f"the class table {path} is empty; expected a class in each line")
     keys = [key for _, key in rows if key is not None]
@@ -74,8 +77,13 @@ def channels(key: str | None) -> list[int] | None:
     return [int(key[at : at + 2], 16) for at in (1, 3, 5)]
 
 
-def _csv_rows(lines: list[str], path: Path) -> list[Row]:
-    table = list(csv.reader(lines, skipinitialspace=True))
+def _csv_rows(text: str, path: Path) -> list[Row]:
+    try:
+        table = [cells for cells in csv.reader(io.StringIO(text, newline=""), skipinitialspace=True) if any(cells)]
+    except csv.Error as error:
+        raise UserError(f"the class table {path} is not valid CSV ({error}); repair it") from error
+    if not table:
+        return []
     header = [cell.strip().lower() for cell in table[0]] if table else []
     at = {key: next((header.index(name) for name in names if name in header), None) for key, names in COLUMNS.items()}
     if at["name"] is None:
