@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ssr_mmseg.datasets.importing.label_map import IGNORED
+
 PANEL = (240, 320)  # height and width that a picture is fitted into
 LINE, MARGIN = 22, 8  # pixels
 OPACITY = 0.6  # of the labels' colors
 PAPER, INK = "#ffffff", "#1c1c1a"
-IGNORED = 255  # class id of ignored pixels
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 

@@ -35,7 +35,7 @@ def acquire(settings: dict, out: Path) -> source.Acquired:
     request = ImportRequest.from_settings(settings)
     plan = plan_import(source.obtain(settings, out), request)
     root = plan.plain_root()
-    if root is not None and request.tiles is None:
+    if root is not None and request.tiles is None and _names_classes(settings, root):
         shutil.rmtree(out / COPY, ignore_errors=True)  # of an earlier state of the source
         return source.Acquired(root, plan.notes)
     write_copy(plan, out / COPY, settings.get("palette"), link=True, tiles=request.tiles)
@@ -69,6 +69,11 @@ def configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dic
     }
 
 
+def _names_classes(settings: dict, root: Path) -> bool:
+    """Return whether `configure` finds the names of the classes, without a label map or another table."""
+    return not settings.get("label_map") and bool(settings.get("classes") or (root / class_table.NAME).is_file())
+
+
 def _classes(settings: dict, root: Path) -> tuple[list[str], list[list[int]] | None]:
     """Return class names and palette: of the configuration, or else of the table in the data."""
     classes, palette = settings.get("classes"), settings.get("palette")
@@ -79,8 +84,7 @@ def _classes(settings: dict, root: Path) -> tuple[list[str], list[list[int]] | N
         if classes and list(classes) != names:
             raise UserError(
                 f"dataset {settings['name']}: classes are {', '.join(classes)}, but {table} has {', '.join(names)}; "
-                "remove "
-                "one of the two"
+                "remove one of the two"
             )
         return names, palette or (colors if all(colors) else None)  # type: ignore[return-value]
     if not classes:
@@ -104,8 +108,7 @@ def check_palette(settings: dict) -> None:
     if classes and len(palette) != len(classes):
         raise UserError(
             f"dataset {name}: palette has {len(palette)} colors for {len(classes)} classes; give one [red, green, "
-            "blue] "
-            "for each class"
+            "blue] for each class"
         )
     for color in palette:
         if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):

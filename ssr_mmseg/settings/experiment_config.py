@@ -13,6 +13,7 @@ import yaml
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.settings.models.datasets import DEFAULT_OVERLAP
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, plugin_names
 from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
@@ -113,16 +114,15 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
 def _check_tiles(entry: dict, origin: str) -> None:
     """Refuse tiles of another size than the network's input, and an overlap that leaves nothing of them."""
     tiles, size = entry.get("tiles"), entry["size"]
-    if not tiles:
+    if tiles is None:
         return
     if tiles.get("size") not in (None, size):
         raise UserError(
             f"{origin}: tiles.size is {tiles['size']}, expected {size}, the dataset's size; set both to one"
         )
-    if 2 * tiles.get("overlap", 0) > min(size):
-        raise UserError(
-            f"{origin}: tiles.overlap is {tiles['overlap']}, expected at most half of the tile's {min(size)} pixels"
-        )
+    overlap = tiles.get("overlap", DEFAULT_OVERLAP)
+    if 2 * overlap > min(size):
+        raise UserError(f"{origin}: tiles.overlap is {overlap}, expected at most half of the tile's {min(size)} pixels")
 
 
 def _check_selectors(selectors: dict, origin: str) -> None:

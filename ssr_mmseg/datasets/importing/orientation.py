@@ -68,8 +68,7 @@ def is_raw(
     if wanted not in fits:
         raise UserError(
             f"image {image} is {TURNS[orientation]} by its EXIF orientation {orientation}, and the size of its label "
-            f"{label} "
-            "does not show whether it was drawn before or after that; look at both, and set orientation: raw or "
-            "orientation: upright"
+            f"{label} does not show whether it was drawn before or after that; look at both, and set orientation: raw "
+            "or orientation: upright"
         )
     return wanted == "raw"

@@ -43,14 +43,11 @@ class ImportPlan:
         Its images are `<split>/images/KEY.{png,jpg,jpeg}`, upright, and its labels `<split>/labels/KEY.png`, whose
         8-bit values are class ids or ignored.
         """
-        roots = {one.pair.image.parents[len(Path(one.pair.key).parts) + 1] for one in self.surveyed}
-        root = roots.pop()
+        roots = {_own_root(one.pair) for one in self.surveyed}
         identity = all(number in (value, IGNORED) for value, number in self.label_map.values.items())
-        plain = (
-            identity and self.label_map.kinds == {"value"} and not self.groups and all(map(_is_plain, self.surveyed))
-        )
-        places = all(_is_own_place(one.pair, root) for one in self.surveyed)
-        return root if not roots and plain and places else None
+        as_values = identity and self.label_map.kinds == {"value"}
+        plain = as_values and not self.groups and all(map(_is_plain, self.surveyed))
+        return roots.pop() if plain and len(roots) == 1 else None
 
 
 def plan_import(source: Path, request: ImportRequest, need_splits: bool = True) -> ImportPlan:
@@ -126,8 +123,7 @@ def _by_table(
         if missing:
             raise UserError(
                 f"{request.origin}: {table} and the source differ: {name} lacks {examples(missing, len(missing))}; "
-                "correct "
-                "the table"
+                "correct the table"
             )
     placed = [replace(one, pair=replace(one.pair, split=assignment[one.pair.key])) for one in surveyed]
     _check_present({one.pair.split for one in placed}, len(placed), request)
@@ -190,13 +186,16 @@ def _is_plain(one: Surveyed) -> bool:
     return one.plain and not one.raw and one.format in ("PNG", "JPEG", "MPO")
 
 
-def _is_own_place(pair: Pair, root: Path) -> bool:
-    """Return whether the files of a pair are where the project's own form has them."""
+def _own_root(pair: Pair) -> Path | None:
+    """Return the folder below which the files of a pair are where the project's own form has them; else None."""
+    levels = len(Path(pair.key).parts) + 2  # the key, `images` and the split
+    if len(pair.image.parts) < levels:
+        return None
+    root, suffix = pair.image.parents[levels - 1], pair.image.suffix
     folder = root / str(pair.split)
-    suffix = pair.image.suffix
     own = suffix.lower() in (".png", ".jpg", ".jpeg")
     image, label = folder / "images" / (pair.key + suffix), folder / "labels" / (pair.key + ".png")
-    return own and image == pair.image and label == pair.label.path
+    return root if own and image == pair.image and label == pair.label.path else None
 
 
 def _order(one: Surveyed) -> tuple[int, str]:

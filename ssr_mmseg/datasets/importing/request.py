@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ssr_mmseg.datasets.importing.layouts.options import LayoutOptions
-
-DEFAULT_OVERLAP = 64  # pixels
+from ssr_mmseg.settings.models.datasets import DEFAULT_OVERLAP
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class ImportRequest:
 def tiles_of(settings: Mapping[str, Any]) -> Tiles | None:
     """Return the tiles in a dataset's entry, which are as large as the network's input; None without them."""
     tiles = settings.get("tiles")
-    if not tiles:
+    if tiles is None:
         return None
     height, width = settings["size"]
     return Tiles((height, width), tiles.get("overlap", DEFAULT_OVERLAP))

@@ -129,7 +129,7 @@ def _is_colored(one: Surveyed) -> bool:
 def _check_palettes(surveyed: Sequence[Surveyed], request: ImportRequest) -> None:
     """Refuse palette labels whose indices have other colors in other files: the index is then no class id.
 
-    Programs that reduce a picture's colors number them in each file anew.
+    Programs that reduce a picture's colors number them in each file in another order.
     """
     seen: dict[int, tuple[int, Path]] = {}
     for one in surveyed:
@@ -178,14 +178,12 @@ def _single_class_message(
     if {code for _, code in pixels} == {0, IGNORED} and request.label_map is None:
         return (
             f"{request.origin}: the labels hold only 0 and 255, and 255 means ignored, so every labeled pixel is "
-            f"{name}; "
-            f"if 255 marks a class, say label_map: {{0: {name}, 255: CLASS}}"
+            f"{name}; if 255 marks a class, say label_map: {{0: {name}, 255: CLASS}}"
         )
     codes = ", ".join(sorted(code_text(code, kind) for kind, code in pixels)[:SHOWN])
     return (
-        f"{request.origin}: every labeled pixel is of the class {name} (the labels hold {codes}), so there is "
-        "nothing to "
-        "learn; check label_map, classes and ignore"
+        f"{request.origin}: every labeled pixel is of the class {name} (the labels hold {codes}), so there is nothing "
+        "to learn; check label_map, classes and ignore"
     )
 
 
@@ -205,8 +203,7 @@ def _colors_message(colored: Sequence[Surveyed], surveyed: Sequence[Surveyed], r
     shares = ", ".join(f"{code_text(code, 'color')} {_share(pixels[code], total)}" for code in common[:5])
     return (
         f"{request.origin}: the labels are color pictures with {len(pixels)} colors ({shares}); say which class each "
-        "is: "
-        f"label_map: {{{template}}}"
+        f"is: label_map: {{{template}}}"
     )
 
 

@@ -77,8 +77,7 @@ def survey_pair(pair: Pair, wanted_orientation: str = "auto") -> Surveyed:
     if bits > 8 or header.mode in ("I", "F") or header.mode.startswith("I;16"):
         raise UserError(
             f"image {pair.image} has {max(bits, 16)} bits per channel, and networks read 8; convert the images, "
-            "choosing "
-            "how to scale their values"
+            "choosing how to scale their values"
         )
     if getattr(header, "n_frames", 1) > 1 and header.format not in ("JPEG", "MPO"):  # MPO: a JPEG with a preview
         raise UserError(f"image {pair.image} has several pages or frames, expected one; save one of them alone")
@@ -92,8 +91,7 @@ def survey_pair(pair: Pair, wanted_orientation: str = "auto") -> Surveyed:
     if len(unique) > MAX_CODES:
         raise UserError(
             f"label {pair.label.path} has {len(unique)} different {'colors' if raw.kind == 'color' else 'values'}; "
-            "expected "
-            "one for each class: it is a photograph, or its edges are smooth; export it without smoothing"
+            "expected one for each class: it is a photograph, or its edges are smooth; export it without smoothing"
         )
     codes = RawLabel(raw.kind, np.asarray(unique, dtype=np.int32), raw.names, raw.palette)
     plain = isinstance(pair.label, LabelFile) and is_plain(pair.label)

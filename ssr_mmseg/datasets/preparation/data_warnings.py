@@ -1,6 +1,7 @@
 """What is suspicious about prepared data: results on them are to be read with it, or the data to be corrected."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,8 @@ def check_usable(name: str, classes: Sequence[str], checked: Checked) -> None:
         pixels = np.sum([pair.pixels for pair in pairs], axis=0)
         if not pixels.any():
             raise UserError(
-                f"dataset {name}: every pixel of every label in {split} is ignored; check ignore, and what the "
-                "values of "
-                "the labels mean"
+                f"dataset {name}: every pixel of every label in {split} is ignored; check ignore, and what the values "
+                "of the labels mean"
             )
         if split == "train" and np.count_nonzero(pixels) == 1:
             only = classes[int(np.flatnonzero(pixels)[0])]
@@ -88,7 +88,16 @@ def similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[st
     names = {
         split: [_key(pair.image.relative_to(folders[split])) for pair in pairs] for split, pairs in checked.items()
     }
-    yield from (finding.message for finding in near_duplicates(prints, names))
+    hashes = {
+        (split, name): pair.image_sha256
+        for split in checked
+        for name, pair in zip(names[split], checked[split], strict=True)
+    }
+    for finding in near_duplicates(prints, names):
+        first, second = finding.splits
+        other = tuple(pair for pair in finding.pairs if hashes[first, pair[0]] != hashes[second, pair[1]])
+        if other:  # identical files are reported above
+            yield replace(finding, pairs=other).message
     yield from (finding.message for finding in shared_sequences(names, prints))
 
 

@@ -139,9 +139,8 @@ def _check_options(settings: dict) -> None:
     unknown = sorted(set(settings.get("options") or {}) - names)
     if "reduce_zero_label" in unknown:
         raise UserError(
-            f"dataset {settings['name']}: reduce_zero_label is no option, because it also turns every 255 into 254 "
-            "or hides "
-            "it; say what values mean: ignore: [0] and label_map: {1: FIRST CLASS, …}"
+            f"dataset {settings['name']}: reduce_zero_label is no option, because it also turns every 255 into 254 or "
+            "hides it; say what values mean: ignore: [0] and label_map: {1: FIRST CLASS, …}"
         )
     if unknown:
         raise UserError(

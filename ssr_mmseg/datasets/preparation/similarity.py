@@ -230,7 +230,7 @@ def _same_picture(image: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _curve_error(first: np.ndarray, second: np.ndarray) -> float:
     """Return the largest difference of images, (n,), after the brightness of the first is mapped by a cubic curve.
 
-    The curve stands for any change of brightness and contrast, also one that cuts off bright or dark parts.
+    The curve fits any change of brightness and contrast, also one that cuts off bright or dark parts.
     """
     powers = np.vander(first, 4)  # (n, 4)
     return float(np.abs(powers @ np.linalg.lstsq(powers, second)[0] - second).max())

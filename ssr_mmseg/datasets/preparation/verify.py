@@ -12,12 +12,12 @@ from PIL import ImageOps
 
 from ssr_mmseg.datasets.image_files import decode, orientation, read_image_file
 from ssr_mmseg.datasets.importing.label_file import bits_per_sample
+from ssr_mmseg.datasets.importing.label_map import IGNORED
 from ssr_mmseg.datasets.importing.orientation import upright_size
 from ssr_mmseg.datasets.preparation.similarity import fingerprint
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.pixel_grid import resize_labels
 
-IGNORED = 255
 INVALID = -1
 LABEL_MODES = ("1", "L", "P")  # one channel of at most 8 bits; a palette's index is the class id
 
@@ -137,14 +137,12 @@ def _label_values(label: Path, data: bytes) -> np.ndarray:
     if picture.mode not in LABEL_MODES:
         raise UserError(
             f"label {label} has pixels of mode {picture.mode}; expected one 8-bit channel; convert it to class ids, "
-            "for "
-            "example with ssr-mmseg import"
+            "for example with ssr-mmseg import"
         )
     bits = bits_per_sample(picture, data)
     if picture.mode == "L" and bits < 8:
         raise UserError(
             f"label {label} has {bits}-bit gray values, which decoders stretch to 255; expected 8 bits; convert it, "
-            "for "
-            "example with ssr-mmseg import"
+            "for example with ssr-mmseg import"
         )
     return np.asarray(picture).astype(np.uint8)

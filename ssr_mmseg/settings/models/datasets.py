@@ -6,6 +6,8 @@ from pydantic import Field
 
 from ssr_mmseg.settings.models.base import FilePath, Mapping, Name, Section, Seed, Size, UniqueList, optional
 
+DEFAULT_OVERLAP = 64  # of tiles, in pixels
+
 Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 LabelValue = Annotated[int, Field(ge=0, lt=2**31)]
@@ -45,7 +47,7 @@ class Tiles(Section):
 
     size: Size | None = Field(default=None, description="Size of a tile; the same as that of the dataset.")
     overlap: Annotated[int, Field(ge=0, lt=8192)] = Field(
-        default=64, description="Pixels that neighboring tiles share, along both sides."
+        default=DEFAULT_OVERLAP, description="Pixels that neighboring tiles share, along both sides."
     )
 
 

@@ -50,8 +50,7 @@ def build_loaders(config: Mapping[str, Any], runner: Any, parts: Parts = whole) 
             if images == 0:
                 raise UserError(
                     "there is no image for a half of the search, which trains weights and architecture on disjoint "
-                    "halves; "
-                    "add images, or set search.split: whole"
+                    "halves; add images, or set search.split: whole"
                 )
             raise UserError(
                 f"batch_size is {options['batch_size']} but there are only {images} images to train on; lower it"

@@ -232,6 +232,7 @@ LAYOUT_CASES = [
     Case("an own suffix, named", frames(image="{split}/images/{stem}.jpg", label="{split}/labels/{stem}XY.png"), {"layout": {"label_suffix": "XY"}}),
     Case("flat, with splits to draw", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), FLAT, notes="splits drawn with seed 1"),
     Case("flat, without splits", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), refused=r"its 16 images are in no splits; draw them with split: \{val: 0.15"),
+    Case("a folder without folders", frames(image="{stem}.jpg", label="{stem}_mask.png"), FLAT, notes="splits drawn"),
     Case("splits to draw that exist", frames(), FLAT, refused="the source has a split val already; remove split.val"),
     Case("flat, with a table of splits", then(table_of_splits, image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, notes="splits: those of"),
     Case("a table that lacks images", then(lambda s: put("split.csv", b"image,split\ntrain_000_of_kind,train\n")(s), image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, refused="split.csv and the source differ: it lacks test_000_of_kind.* 12 more; correct the table"),
@@ -288,6 +289,10 @@ ENCODING_CASES = [
     Case("masks of 0 and 128", frames(encode=binary(128), classes=2, ignored=False), {"classes": ["ground", "water"]}, refused=r"labels hold 128 .*label_map: \{VALUE: CLASS"),
     Case("masks of 0 alone", frames(classes=1, ignored=False), {"classes": ["ground", "water"]}, refused="every labeled pixel is of the class ground"),
     Case("everything ignored", frames(encode=lambda labels: Image.fromarray(np.full_like(labels, 255))), refused="every pixel of every label is ignored"),
+    Case("ids with a map of themselves", frames(), {"label_map": {"0": "background", "1": "road", "2": "car"}, "classes": None}),
+    Case("ids in our own layout with a table of names", then(put("classes.txt", b"background\nroad\ncar\n")), {"classes": None}),
+    Case("ids in our own layout with a table of values", then(put("_classes.csv", b"Pixel Value, Class\n0, background\n1, road\n2, car\n")), {"classes": None}),
+    Case("ids in our own layout with a table around it", then(put("classes.csv", b"name,r,g,b\nbackground,0,0,0\nroad,1,1,1\ncar,2,2,2\n"), image="inner/{split}/images/{stem}.png", label="inner/{split}/labels/{stem}.png"), {"classes": None}),
     Case("merged classes", then(lambda s: s.truth.update({k: np.where(v == 255, 255, np.minimum(v, 1)).astype(np.uint8) for k, v in s.truth.items()})), {"label_map": {"0": "ground", "1": "thing", "2": "thing"}, "classes": None}),
     Case("reduce_zero_label", frames(), {"options": {"reduce_zero_label": True}}, refused=r"reduce_zero_label is no option, .*ignore: \[0\] and label_map"),
     Case("0 is ignored, classes from 1", then(lambda s: s.truth.update({k: np.where(v == 0, 255, np.where(v == 255, 255, v - 1)).astype(np.uint8) for k, v in s.truth.items()})), {"label_map": {"1": "road", "2": "car"}, "ignore": [0, 255], "classes": None}),
@@ -358,8 +363,9 @@ def loaded(settings: dict, manifest: dict) -> dict[tuple[str, str], np.ndarray]:
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=[case.name for case in ALL_CASES])
-def test_a_strangers_data_are_read_or_refused_with_their_cause(case, tmp_path):
-    source = Source(tmp_path / "data")
+def test_a_strangers_data_are_read_or_refused_with_their_cause(case, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = Source(Path("data"))
     case.write(source)
     before = {path: path.read_bytes() for path in sorted(source.root.rglob("*")) if path.is_file()}
     entry = {"name": "mine", "type": "folder", "source": str(source.root), "size": [32, 64], "classes": CLASSES}
@@ -385,6 +391,7 @@ def test_a_strangers_data_are_read_or_refused_with_their_cause(case, tmp_path):
             assert pattern is None or any(re.search(pattern, line) for line in manifest[kind]), manifest[kind]
         if case.warns is None:
             assert not [line for line in manifest["warnings"] if "matter of chance" not in line]
+        assert sum("both" in line or "same picture" in line for line in manifest["warnings"]) <= 1, "named once"
     after = {path: path.read_bytes() for path in sorted(source.root.rglob("*")) if path.is_file()}
     assert after == before, "the source was changed"
 

@@ -146,6 +146,8 @@ def test_tiles_without_a_labeled_pixel_are_left_out(tmp_path):
     [
         ({"size": [32, 32], "overlap": 4}, r"tiles.size is \[32, 32\], expected \[32, 64\], the dataset's size"),
         ({"overlap": 20}, "tiles.overlap is 20, expected at most half of the tile's 32 pixels"),
+        ({"size": [32, 64]}, "tiles.overlap is 64, expected at most half of the tile's 32 pixels"),
+        ({}, "tiles.overlap is 64, expected at most half of the tile's 32 pixels"),
         ({"overlap": -1}, "tiles.overlap: expected an integer"),
         ({"stride": 4}, "unknown key stride"),
     ],
