@@ -6,6 +6,7 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import walk_files
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
@@ -37,8 +38,8 @@ class PairedDataset(BaseSegDataset):
         images = Path(self.data_prefix["img_path"])
         labels = Path(self.data_prefix["seg_map_path"])
         pairs: dict[Path, dict] = {}
-        for image in sorted(images.rglob("*")):
-            if image.suffix.lower() not in IMAGE_SUFFIXES or image.name.startswith(".") or not image.is_file():
+        for image in sorted(images / name for name in walk_files(images)) if images.is_dir() else ():
+            if image.suffix.lower() not in IMAGE_SUFFIXES or not image.is_file():
                 continue
             label = (labels / image.relative_to(images)).with_suffix(self.seg_map_suffix)
             if label in pairs:

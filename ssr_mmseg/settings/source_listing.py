@@ -13,6 +13,7 @@ from typing import Any
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.utils.files import walk_files
 
 DERIVED = "DERIVED"  # constant of a dataset type's module: patterns of names of files that `prepare` adds to a source
 
@@ -49,13 +50,9 @@ def source_listing(dataset_type: str, source: str | None) -> SourceListing | Non
     try:
         if path.is_file():
             entries.append(_entry("", path.stat()))
-        for folder, folders, names in os.walk(path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                if name.startswith(".") or any(fnmatch.fnmatch(name, pattern) for pattern in derived):
-                    continue
-                file = os.path.join(folder, name)
-                entries.append(_entry(os.path.relpath(file, path), os.stat(file)))
+        for name in walk_files(path) if path.is_dir() else ():
+            if not any(fnmatch.fnmatch(os.path.basename(name), pattern) for pattern in derived):
+                entries.append(_entry(name, os.stat(path / name)))
     except OSError:  # `prepare` reports it
         return None
     digest = hashlib.sha256("".join(sorted(line for line, _ in entries)).encode("utf-8", "surrogateescape"))

@@ -85,6 +85,32 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
         raise UserError(f"{path} is not valid JSON ({error}); repair it or create it again") from error
 
 
+def walk_files(root: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it, sorted by folder, without hidden ones.
+
+    Links to folders are followed, each folder once, so that a link to a folder around it ends.
+
+    Raises:
+        OSError: A folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen = {os.path.realpath(root)}
+    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(folder, name))
+            if not name.startswith((".", "__MACOSX")) and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        for name in sorted(names):
+            if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini"):
+                yield os.path.relpath(os.path.join(folder, name), root)
+
+
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:

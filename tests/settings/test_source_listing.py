@@ -54,6 +54,17 @@ def test_moving_the_folder_or_reading_files_changes_nothing(source, tmp_path):
     assert source_listing("folder", str(tmp_path / "elsewhere")) == before
 
 
+def test_files_behind_links_count_and_loops_end(source, tmp_path):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/d.png").write_bytes(b"1")
+    (source / "test").symlink_to(tmp_path / "more")
+    (source / "loop").symlink_to(".")
+    before = source_listing("folder", str(source))
+    assert before.files == 4
+    (tmp_path / "more/e.png").write_bytes(b"1")
+    assert source_listing("folder", str(source)).digest != before.digest
+
+
 def test_hidden_and_derived_files_do_not_count(source):
     before = source_listing("cityscapes", str(source))
     (source / ".DS_Store").write_bytes(b"x")

@@ -165,6 +165,23 @@ def voc(source: Source) -> None:
         put(f"VOC2012/ImageSets/Segmentation/{split}.txt", "\n".join(stems).encode())(source)
 
 
+def linked_folders(source: Source) -> None:
+    """Move images and labels out of the source, and link to them; one link leads to a folder around it."""
+    away = source.root.parent / "away"
+    (source.root / "away").rename(away)
+    for split in ("train", "val", "test"):
+        (source.root / split).mkdir()
+        (source.root / split / "images").symlink_to(Path("../../away") / split)
+        (source.root / split / "labels").symlink_to(Path("../../away/gt") / split)
+    (source.root / "loop").symlink_to(".")
+
+
+def linked_sequence(source: Source) -> None:
+    for kind in ("images", "labels"):
+        (source.root / "train" / kind / "seq").rename(source.root.parent / kind)
+        (source.root / "train" / kind / "seq").symlink_to(Path("../../..") / kind)
+
+
 def table_of_splits(source: Source) -> None:
     rows = [f"{stem},{split}\n" for split, stem in source.truth]
     put("split.csv", "".join(["image,split\n", *rows]).encode())(source)
@@ -233,6 +250,8 @@ LAYOUT_CASES = [
     Case("flat, with splits to draw", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), FLAT, notes="splits drawn with seed 1"),
     Case("flat, without splits", frames(image="images/{stem}.jpg", label="labels/{stem}.png"), refused=r"its 16 images are in no splits; draw them with split: \{val: 0.15"),
     Case("a folder without folders", frames(image="{stem}.jpg", label="{stem}_mask.png"), FLAT, notes="splits drawn"),
+    Case("links to folders", then(linked_folders, image="away/{split}/{stem}.jpg", label="away/gt/{split}/{stem}.png")),
+    Case("links within a folder of images", then(linked_sequence, image="{split}/images/seq/{stem}.png", label="{split}/labels/seq/{stem}.png")),
     Case("splits to draw that exist", frames(), FLAT, refused="the source has a split val already; remove split.val"),
     Case("flat, with a table of splits", then(table_of_splits, image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, notes="splits: those of"),
     Case("a table that lacks images", then(lambda s: put("split.csv", b"image,split\ntrain_000_of_kind,train\n")(s), image="images/{stem}.jpg", label="labels/{stem}.png"), {"split": {"table": "split.csv"}}, refused="split.csv and the source differ: it lacks test_000_of_kind.* 12 more; correct the table"),

@@ -1,11 +1,11 @@
 """Files of a source, by what they can be: images, labels, annotations, or pictures that nothing here reads."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import walk_files
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 UNREAD_SUFFIXES = (  # pictures and videos: a user expects them to be used
@@ -45,20 +45,14 @@ def list_files(root: Path) -> SourceFiles:
         UserError: A folder cannot be read, or there are too many files.
     """
     files = SourceFiles(root)
-    count = 0
-    for folder, folders, names in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        relative = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        for name in sorted(names):
-            if name.startswith(".") or name in ("Thumbs.db", "desktop.ini"):
-                continue
-            count += 1
-            if count > MAX_FILES:
-                raise UserError(
-                    f"{root} has more than {MAX_FILES} files; set source to the folder of the dataset itself"
-                )
-            suffix = os.path.splitext(name)[1].lower()
-            (files.pictures if suffix in IMAGE_SUFFIXES else files.others).append(relative / name)
+    try:
+        for count, name in enumerate(walk_files(root)):
+            if count == MAX_FILES:
+                raise UserError(f"{root} has over {MAX_FILES} files; set source to the folder of the dataset itself")
+            path = PurePosixPath(Path(name).as_posix())
+            (files.pictures if path.suffix.lower() in IMAGE_SUFFIXES else files.others).append(path)
+    except OSError as error:
+        raise UserError(f"could not read {error.filename}: {error.strerror}; check its permissions") from error
     return files
 
 
@@ -67,7 +61,3 @@ def examples(paths: Iterable[object], count: int) -> str:
     shown = [str(path) for path, _ in zip(paths, range(3 if count > 4 else 4), strict=False)]
     more = count - len(shown)
     return f"{', '.join(shown)} and {more} more" if more > 0 else ", ".join(shown)
-
-
-def _refuse(error: OSError) -> None:
-    raise UserError(f"could not read {error.filename}: {error.strerror}; check its permissions") from error
