@@ -12,6 +12,8 @@ from typing import Any
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.safe_parsing import MAX_BYTES, ParseError, parse_json
 
+HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # beginnings of names that systems leave among a user's files
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -88,27 +90,24 @@ def read_json(path: Path, max_bytes: int = MAX_BYTES) -> Any:
 def walk_files(root: Path) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it, sorted by folder, without hidden ones.
 
-    Links to folders are followed, each folder once, so that a link to a folder around it ends.
+    Links to folders are followed, except to a folder that the link is in, which would never end.
 
     Raises:
         OSError: A folder cannot be read.
     """
+    yield from _walk(root, "", {os.path.realpath(root)})
 
-    def refuse(error: OSError) -> None:
-        raise error
 
-    seen = {os.path.realpath(root)}
-    for folder, folders, names in os.walk(root, onerror=refuse, followlinks=True):
-        kept = []
-        for name in sorted(folders):
-            real = os.path.realpath(os.path.join(folder, name))
-            if not name.startswith((".", "__MACOSX")) and real not in seen:
-                seen.add(real)
-                kept.append(name)
-        folders[:] = kept
-        for name in sorted(names):
-            if not name.startswith(".") and name not in ("Thumbs.db", "desktop.ini"):
-                yield os.path.relpath(os.path.join(folder, name), root)
+def _walk(folder: Path, prefix: str, around: set[str]) -> Iterator[str]:
+    """Yield the files of a folder, then those of its folders; `around` are the real paths of it and those around it."""
+    with os.scandir(folder) as scan:
+        entries = sorted((entry for entry in scan if not entry.name.startswith(HIDDEN)), key=lambda entry: entry.name)
+    folders = [entry for entry in entries if entry.is_dir()]
+    yield from (prefix + entry.name for entry in entries if not entry.is_dir())
+    for entry in folders:
+        real = os.path.realpath(entry.path)
+        if real not in around:
+            yield from _walk(Path(entry.path), f"{prefix}{entry.name}/", around | {real})
 
 
 def sha256(path: Path) -> str:

@@ -65,6 +65,14 @@ def test_files_behind_links_count_and_loops_end(source, tmp_path):
     assert source_listing("folder", str(source)).digest != before.digest
 
 
+def test_a_folder_counts_wherever_a_link_names_it(source):
+    """As a validation set that serves for testing, too; a link to it that sorts first must not hide it."""
+    before = source_listing("folder", str(source))
+    (source / "test").symlink_to("val")
+    (source / "also").symlink_to(source / "val")
+    assert source_listing("folder", str(source)).files == before.files + 2 * len(list((source / "val").iterdir()))
+
+
 def test_hidden_and_derived_files_do_not_count(source):
     before = source_listing("cityscapes", str(source))
     (source / ".DS_Store").write_bytes(b"x")

@@ -5,14 +5,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mmseg.models import EncoderDecoder
 
 from ssr_mmseg.utils.windows import LogitsBand, central_parts, window_starts, windows
 
 SIDES = st.integers(1, 60)
-SIZES = st.tuples(SIDES, SIDES)
+
+
+@st.composite
+def layouts(draw, smallest: int = 1, largest: int = 60, inside: bool = False) -> tuple:
+    """Return the sizes of an image and of a window, and an overlap that is less than the window."""
+    size = draw(st.tuples(st.integers(smallest, 60), st.integers(smallest, 60)))
+    window = tuple(draw(st.integers(smallest, min(side, largest) if inside else largest)) for side in size)
+    return size, window, draw(st.integers(0, min(window) - 1))
 
 
 def windows_of_mmseg(size: tuple[int, int], window: tuple[int, int], overlap: int) -> list[tuple[int, int]]:
@@ -32,17 +39,17 @@ def windows_of_mmseg(size: tuple[int, int], window: tuple[int, int], overlap: in
     return seen
 
 
-@given(SIZES, SIZES, st.integers(0, 59))
-@example((10, 10), (10, 10), 3)
-@example((9, 4), (10, 10), 0)
-def test_windows_are_those_of_mmseg(size, window, overlap):
-    assume(overlap < min(window))
+@given(layouts())
+@example(((10, 10), (10, 10), 3))
+@example(((9, 4), (10, 10), 0))
+def test_windows_are_those_of_mmseg(layout):
+    size, window, overlap = layout
     assert windows(size, window, overlap) == windows_of_mmseg(size, window, overlap)
 
 
-@given(SIDES, SIDES, SIDES)
-def test_starts_are_sorted_inside_and_leave_no_gap(side, window, stride):
-    assume(stride <= window)
+@given(SIDES, SIDES, st.data())
+def test_starts_are_sorted_inside_and_leave_no_gap(side, window, data):
+    stride = data.draw(st.integers(1, window))
     starts = window_starts(side, window, stride)
     assert starts[0] == 0
     steps = np.diff(starts)
@@ -54,9 +61,9 @@ def test_starts_are_sorted_inside_and_leave_no_gap(side, window, stride):
         assert starts == [0]
 
 
-@given(SIZES, SIZES, st.integers(0, 59))
-def test_each_pixel_belongs_to_the_window_in_which_it_is_farthest_from_the_edges(size, window, overlap):
-    assume(overlap < min(window))
+@given(layouts())
+def test_each_pixel_belongs_to_the_window_in_which_it_is_farthest_from_the_edges(layout):
+    size, window, overlap = layout
     starts, parts = windows(size, window, overlap), central_parts(size, window, overlap)
     owner = np.full(size, -1)
     for number, part in enumerate(parts):
@@ -94,14 +101,13 @@ def test_lengths_that_leave_gaps_are_refused(side, window, stride):
         window_starts(side, window, stride)
 
 
-@given(SIZES, st.tuples(st.integers(2, 20), st.integers(2, 20)), st.integers(0, 18), st.integers(2, 4))
-def test_a_band_averages_like_a_sum_over_the_whole_image(size, window, overlap, classes):
+@given(layouts(smallest=2, largest=20, inside=True), st.integers(2, 4))
+def test_a_band_averages_like_a_sum_over_the_whole_image(layout, classes):
     """Rows move within the band by any step, also by less than half of it.
 
     The logits are so close that thirds of different sums round to equal averages, of which the first class is taken.
     """
-    assume(overlap < min(window))
-    assume(all(side >= length for side, length in zip(size, window, strict=True)))
+    size, window, overlap = layout
     generator = np.random.default_rng(0)
     band = LogitsBand(
         np.zeros((classes, window[0], size[1]), np.float32),
