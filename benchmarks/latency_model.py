@@ -76,7 +76,9 @@ def main() -> int:
     dataset = settings.for_dataset(config, arguments.dataset)
     if dataset["latency"]["threads"]:
         torch.set_num_threads(dataset["latency"]["threads"])
-    table = LatencyTable.read(arguments.out or Path(paths.LATENCY_TABLE.format(dataset=arguments.dataset)))
+    table = LatencyTable.read(
+        arguments.out or paths.result_path(config, paths.LATENCY_TABLE, dataset=arguments.dataset)
+    )
     space = SearchSpace.from_settings(dataset["search"])
     parts = random_parts(space, options.networks, SEED)
     parts += [NetworkPart(Genotype.read(path)) for path in options.genotype]

@@ -88,11 +88,11 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict:
         facts = reference.ask("end")
     finally:
         reference.close()
-    manifest = read_json(folder / paths.MANIFEST.format(dataset=DATASET))
+    manifest = read_json(folder / paths.result_path(config, paths.MANIFEST, dataset=DATASET))
     per_epoch = manifest["splits"]["train"]["images"] // 2 // arguments.batch
     stages = []
     for stage in range(arguments.stages + 1):
-        metrics = read_json(folder / paths.stage_metrics_path(DATASET, 0, stage))
+        metrics = read_json(folder / paths.stage_metrics_path(config, DATASET, 0, stage))
         seconds = metrics["hours"] * 3600
         row = {"stage": stage, "steps": arguments.epochs * per_epoch, "seconds": seconds}
         keys = ("peak_gb", "data_wait_share", "parameters", "options_alive", "gates_decided", "one_hot_miou")

@@ -108,7 +108,7 @@ def times(config: dict, dataset: str, part: str, lines: str, network: str) -> tu
         experiment.limit_threads(part)
         work = Path(folder) / "work"
         if part == "retrain":
-            runner = experiment.retrain_runner(network, genotype_for(network, dataset, 0), work)
+            runner = experiment.retrain_runner(network, genotype_for(config, network, dataset, 0), work)
         else:
             runner = experiment.search_runner(None, EPOCHS, EPOCHS, work)
         runner.train()

@@ -15,6 +15,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.extras import missing_package
 from ssr_mmseg.utils.weights_only import force_weights_only
 
 # Errors of the file system that may occur anywhere, by number: the message and the remedy.
@@ -73,6 +74,9 @@ def parser() -> argparse.ArgumentParser:
     status = add("status", commands.status, "show which jobs are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
     add("doctor", commands.doctor, "check environment, devices, data, configs and disk, and say what to fix", "config")
+    init = add("init", commands.init, "write a folder with configuration and Snakefile that runs the workflow")
+    init.add_argument("folder", type=Path, help="folder to write to")
+    init.add_argument("--example", default="config", help="shipped configuration to begin with (%(default)s)")
     one_search = ("config", "dataset", "seed")
     forecast = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
     forecast.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
@@ -149,7 +153,7 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
     values = vars(arguments)
     if "dataset" in values:
         settings.for_dataset(config, arguments.dataset)  # an unknown name is an error before anything is written
-    return recorded(STAGES[commands.stage_name(arguments)].job_name(**values))
+    return recorded(config, STAGES[commands.stage_name(arguments)].job_name(**values))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -175,6 +179,11 @@ def _run(arguments: argparse.Namespace) -> int:
             arguments.run(arguments, config)
     except UserError as error:
         return _fail(one_line(error))
+    except ModuleNotFoundError as error:
+        missing = missing_package(error, arguments.command)
+        if missing is None:
+            raise
+        return _fail(one_line(missing))
     except preemption.Stopped as stop:
         print(f"ssr-mmseg: stopped by {stop.reason}; run again to resume", file=sys.stderr)
         return preemption.RESUMABLE

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from ssr_mmseg import data_options, settings
+from ssr_mmseg.jobs.changes import check_inputs
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
@@ -40,7 +41,10 @@ def stage_name(arguments: argparse.Namespace) -> str:
 def run_stage(arguments: argparse.Namespace, config: dict) -> None:
     """Run a stage of the workflow with the values of its wildcards."""
     stage = STAGES[stage_name(arguments)]
-    load(stage.function)(config, **{name: getattr(arguments, name) for name in stage.wildcards})
+    values = {name: getattr(arguments, name) for name in stage.wildcards}
+    if stage.record:
+        check_inputs(config, stage.name, **{name: value for name, value in values.items() if name != "stage"})
+    load(stage.function)(config, **values)
 
 
 def latency_table(arguments: argparse.Namespace, config: dict) -> None:
@@ -111,6 +115,10 @@ def export(arguments: argparse.Namespace, config: dict) -> None:
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
     print(f"{arguments.out}: relative error of the logits {check['logits_error']:.1e}")
+
+
+def init(arguments: argparse.Namespace, _: dict) -> None:
+    load("ssr_mmseg.stages.init:init")(arguments.folder, arguments.example)
 
 
 def inspect_data(arguments: argparse.Namespace, _: dict) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from ssr_mmseg.datasets.image_files import MAX_PIXELS
 from ssr_mmseg.datasets.preparation.verify import CheckedPair
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.files import atomic_path, read_json
 
 OPTIONS: frozenset[str] = frozenset()
@@ -32,12 +33,7 @@ def draw_label(polygons: Path, label: Path) -> None:
     Raises:
         UserError: cityscapesscripts is not installed, or the file does not contain polygons of known classes.
     """
-    try:
-        from cityscapesscripts.preparation.json2labelImg import json2labelImg
-    except ImportError as error:
-        raise UserError(
-            f"{label} is missing, and drawing it requires cityscapesscripts; run pip install cityscapesscripts"
-        ) from error
+    drawing = require("cityscapesscripts.preparation.json2labelImg", f"drawing the missing {label}")
     annotation = read_json(polygons)
     try:
         height, width = int(annotation["imgHeight"]), int(annotation["imgWidth"])
@@ -47,7 +43,7 @@ def draw_label(polygons: Path, label: Path) -> None:
         raise UserError(f"{polygons} declares {height}x{width} pixels; at most {MAX_PIXELS} are allowed")
     with atomic_path(label) as temporary:
         try:
-            json2labelImg(str(polygons), str(temporary), "trainIds")
+            drawing.json2labelImg(str(polygons), str(temporary), "trainIds")
         except SystemExit as error:  # json2labelImg exits on an unknown class
             raise UserError(f"{polygons} has a class that is not in Cityscapes; download it again") from error
         except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -18,8 +18,8 @@ from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.files import atomic_path
-from ssr_mmseg.utils.optional_import import require
 
 if TYPE_CHECKING:
     import onnx
@@ -52,7 +52,7 @@ def write_onnx(
     Returns:
         See `check_logits`.
     """
-    runtime = require("onnxruntime", "export", onnx_export.INSTALL)
+    runtime = require("onnxruntime", "export")
     graph = build_graph(model, images, options.dynamic)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     logits = torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])

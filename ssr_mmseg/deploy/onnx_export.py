@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.optional_import import require
+from ssr_mmseg.utils.extras import require
 
 if TYPE_CHECKING:
     import onnx
 
-INSTALL = "pip install 'ssr-mmseg[deploy]'"
 INPUT, LOGITS, LABELS = "images", "logits", "labels"
 OPSET = 18
 TO_NHWC, TO_NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
@@ -33,8 +32,8 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
     Raises:
         UserError: The exporter is not installed, or ONNX cannot express an operator or the control flow.
     """
-    require("onnx", user, INSTALL)
-    require("onnxscript", user, INSTALL)
+    require("onnx", user)
+    require("onnxscript", user)
     shapes = None
     if dynamic:
         dimension = torch.export.Dim

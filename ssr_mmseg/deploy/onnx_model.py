@@ -8,6 +8,7 @@ import numpy as np
 
 from ssr_mmseg.deploy.onnx_metadata import OnnxMetadata
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.pixel_grid import resize_labels
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -27,10 +28,7 @@ class ExportedNetwork:
     """
 
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 0) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise UserError("predict needs onnxruntime; run: pip install onnxruntime") from error
+        onnxruntime = require("onnxruntime", "an exported network")
         if not Path(path).is_file():
             raise UserError(f"model {path} not found; create it with: ssr-mmseg export")
         provider_name = PROVIDERS[provider]

@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.utils.optional_import import require
+from ssr_mmseg.utils.extras import require
 
 if TYPE_CHECKING:
     import onnx
@@ -27,7 +27,7 @@ def quantize(graph: "onnx.ModelProto", images: Tensor) -> "onnx.ModelProto":
     """
     import onnx
 
-    require("onnxruntime", "quantization", onnx_export.INSTALL)
+    require("onnxruntime", "quantization")
     from onnxruntime import quantization
 
     batch = graph.graph.input[0].type.tensor_type.shape.dim[0].dim_value

@@ -68,8 +68,8 @@ def load_trained_supernet(config: dict, scenario: str, seed: int) -> TrainedSupe
     """
     experiment = Experiment(config, scenario, seed)
     experiment.limit_threads("search")
-    path = paths.state_path(scenario, seed, 0)
-    metrics = Result(paths.stage_metrics_path(scenario, seed, 0))
+    path = paths.state_path(config, scenario, seed, 0)
+    metrics = Result(paths.stage_metrics_path(config, scenario, seed, 0))
     model = experiment.build(experiment.supernet(None))
     state = load_state(path)
     with state_needed(path):

@@ -88,7 +88,9 @@ class Experiment:
     def work_folder(self, stage: str, identity: str) -> Path:
         """Return the folder for the state of an unfinished training, named by everything that its result depends on."""
         name = hashing.identity([identity, self.manifest["digest"]])
-        return Path(paths.WORK.format(dataset=self.dataset, seed=self.seed, stage=stage, identity=name))
+        return paths.result_path(
+            self.config, paths.WORK, dataset=self.dataset, seed=self.seed, stage=stage, identity=name
+        )
 
     def close_work(self, work: Path, target: Path) -> None:
         """Move the log of a finished training to its results, then delete its work folder and release the lock."""
@@ -240,7 +242,7 @@ class Experiment:
         """Build the runner that trains a network, from scratch or from the weights that the settings name."""
         config = self.retrain_config(network, genotype)
         weights = settings.start_weights(self.config, self.dataset, self.seed, network)
-        defined_by = genotype_file(network, self.dataset, self.seed) if weights else None
+        defined_by = genotype_file(self.config, network, self.dataset, self.seed) if weights else None
         initial = {
             "type": "InitialWeightsHook",
             "weights": str(weights) if weights else None,

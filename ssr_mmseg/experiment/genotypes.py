@@ -6,17 +6,17 @@ from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings import paths, project_files
 
 
-def genotype_for(network: str, dataset: str, seed: int) -> Genotype | None:
+def genotype_for(config: dict, network: str, dataset: str, seed: int) -> Genotype | None:
     """Read the genotype of a network; None for a baseline, which has none.
 
     Raises:
         UserError: The network is unknown, or its genotype has not been made yet.
     """
-    file = genotype_file(network, dataset, seed)
+    file = genotype_file(config, network, dataset, seed)
     return None if file is None else Genotype.read(file)
 
 
-def genotype_file(network: str, dataset: str, seed: int) -> Path | None:
+def genotype_file(config: dict, network: str, dataset: str, seed: int) -> Path | None:
     """Return the path of the genotype of a network; None for a baseline, which has none.
 
     Raises:
@@ -28,4 +28,4 @@ def genotype_file(network: str, dataset: str, seed: int) -> Path | None:
     if kind == "published":
         return project_files.defining_file(network)
     pattern = paths.GENOTYPE if kind == "searched" else paths.SELECTED
-    return Path(pattern.format(dataset=dataset, seed=seed, network=network))
+    return paths.result_path(config, pattern, dataset=dataset, seed=seed, network=network)

@@ -1,11 +1,12 @@
 """Jobs of an experiment: all that the workflow runs for a configuration, in an order in which they can run."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
+from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.ranking import ranked_networks
 from ssr_mmseg.settings.scenario import cells, searches, supernet_scenario, table_networks
@@ -25,6 +26,7 @@ class Job:
         seed: None for a job that all seeds share.
         network: The network of a selection, a retraining, an evaluation or a profile; else empty.
         number: Number of a shrinking stage; 0 for all other jobs.
+        folder: Folder of the experiment's results.
     """
 
     stage: str
@@ -32,6 +34,12 @@ class Job:
     seed: int | None = None
     network: str = ""
     number: int = 0
+    folder: Path = paths.RESULTS
+
+    @classmethod
+    def of(cls, config: dict, stage: str, *values: Any, **named: Any) -> "Job":
+        """Return a job of an experiment; further arguments are those of the class."""
+        return replace(cls(stage, *values, **named), folder=paths.results_folder(config))
 
     @property
     def values(self) -> dict[str, Any]:
@@ -46,16 +54,24 @@ class Job:
     @property
     def result(self) -> Path:
         """The file that the job writes last."""
-        return Path(STAGES[self.stage].result.format(**self.values))
+        return self._path(STAGES[self.stage].result)
 
     def output(self, key: str) -> Path:
         """Return the output file with that key."""
-        return Path(STAGES[self.stage].outputs[key].format(**self.values))
+        return self._path(STAGES[self.stage].outputs[key])
 
     @property
     def log(self) -> Path:
         """The job's log file."""
-        return Path(STAGES[self.stage].log.format(**self.values))
+        return self._path(STAGES[self.stage].log)
+
+    def _path(self, pattern: str) -> Path:
+        return self.folder / Path(pattern.format(**self.values)).relative_to(paths.RESULTS)
+
+    @property
+    def progress(self) -> Path:
+        """The file with the job's progress."""
+        return self._path(paths.PROGRESS.format(job=self.name))
 
     @property
     def title(self) -> str:
@@ -71,7 +87,7 @@ class Job:
 def jobs(config: dict) -> Iterator[Job]:
     """Yield the jobs of `snakemake` without a target."""
     for dataset in settings.dataset_names(config):
-        yield Job("prepare", dataset)
+        yield Job.of(config, "prepare", dataset)
         yield from _latency_table_jobs(config, dataset)
         networks: dict[str, list[str]] = {}  # by scenario
         for network in table_networks(config, dataset):
@@ -80,7 +96,7 @@ def jobs(config: dict) -> Iterator[Job]:
             for scenario, names in networks.items():
                 yield from _seed_jobs(config, scenario, seed, names)
     for stage in JOINED:
-        yield Job(stage)
+        yield Job.of(config, stage)
 
 
 def ablation_jobs(config: dict) -> Iterator[Job]:
@@ -94,7 +110,7 @@ def ablation_jobs(config: dict) -> Iterator[Job]:
                 yield from _seed_jobs(config, cell, seed, ["searched"], stages=("retrain", "evaluate"))
             else:
                 yield from search_jobs(config, cell, seed)
-    yield Job("ablation")
+    yield Job.of(config, "ablation")
 
 
 def contest_jobs(config: dict) -> Iterator[Job]:
@@ -107,21 +123,21 @@ def contest_jobs(config: dict) -> Iterator[Job]:
             for network in ranked:
                 if network not in config["networks"]:
                     for stage in ("select", "retrain", "evaluate"):
-                        yield Job(stage, scenario, seed, network)
-            yield Job("rank", scenario, seed)
-    yield Job("contest")
+                        yield Job.of(config, stage, scenario, seed, network)
+            yield Job.of(config, "rank", scenario, seed)
+    yield Job.of(config, "contest")
 
 
 def search_jobs(config: dict, dataset: str, seed: int) -> Iterator[Job]:
     """Yield the stages of a search, in order."""
     for number in range(settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1):
-        yield Job(search_stage(number).name, dataset, seed, number=number)
+        yield Job.of(config, search_stage(number).name, dataset, seed, number=number)
 
 
 def _latency_table_jobs(config: dict, dataset: str) -> Iterator[Job]:
     path = settings.latency_table_path(config, dataset)
     if path is not None and not settings.for_dataset(config, dataset)["latency"]["table"]:
-        yield Job("latency_table", dataset)
+        yield Job.of(config, "latency_table", dataset)
 
 
 def _seed_jobs(
@@ -133,15 +149,15 @@ def _seed_jobs(
 ) -> Iterator[Job]:
     if any(map(follows_search, networks)):
         yield from search_jobs(config, dataset, seed)
-        yield Job("discretize", dataset, seed)
+        yield Job.of(config, "discretize", dataset, seed)
     for kind in needed_supernets(networks):
         yield from search_jobs(config, supernet_scenario(dataset, kind), seed)
     for network in networks:
         if selection(network):
-            yield Job("select", dataset, seed, network)
+            yield Job.of(config, "select", dataset, seed, network)
     for network in networks:
         for stage in ("retrain", "evaluate", "profile"):
             if stage in stages:
-                yield Job(stage, dataset, seed, network)
+                yield Job.of(config, stage, dataset, seed, network)
     if "searched" in networks and "gap" in stages:
-        yield Job("gap", dataset, seed)
+        yield Job.of(config, "gap", dataset, seed)

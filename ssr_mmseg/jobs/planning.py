@@ -62,7 +62,9 @@ def find_mistakes(configs: Sequence[NamedConfig]) -> list[str | None] | None:
     """
     if importlib.util.find_spec("mmseg") is None:
         return None
-    search_path = [str(paths.PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Of an installed package the folder has all other packages, too, which must not come before Python's own modules.
+    own = [] if paths.INSTALLED else [str(paths.PROJECT)]
+    search_path = [*own, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(search_path)}
     environment["CUDA_VISIBLE_DEVICES"] = ""
     result = subprocess.run(

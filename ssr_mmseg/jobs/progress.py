@@ -29,9 +29,9 @@ STATES = ("running", "done", "failed", "interrupted")
 _writing = threading.Lock()
 
 
-def progress_path(job: str) -> Path:
-    """Return the path of a job's progress file."""
-    return Path(paths.PROGRESS.format(job=job))
+def progress_path(config: dict, job: str) -> Path:
+    """Return the path of a job's progress file, in the results of an experiment."""
+    return paths.result_path(config, paths.PROGRESS, job=job)
 
 
 def note(path: Path, **facts: Any) -> None:
@@ -59,7 +59,7 @@ def begin(path: Path) -> None:
 
 
 @contextmanager
-def recorded(job: str) -> Iterator[None]:
+def recorded(config: dict, job: str) -> Iterator[None]:
     """Record in the job's progress that this process runs it, and how it ended.
 
     Raises:
@@ -68,7 +68,7 @@ def recorded(job: str) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0" or not re.fullmatch(r"(?!.*\.\.)[\w/@.+-]+", job):
         yield  # rank 0 of this job reports the progress
         return
-    path = progress_path(job)
+    path = progress_path(config, job)
     begin(path)
     ended = threading.Event()
     beat = threading.Thread(target=_beat, args=(path, ended), daemon=True)

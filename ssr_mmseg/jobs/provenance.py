@@ -4,16 +4,24 @@ import platform
 import subprocess
 from importlib import metadata
 
-from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg import __version__
+from ssr_mmseg.settings.paths import INSTALLED, PROJECT
 
 # Keys of results that differ between equal runs: they depend on the machine and its load.
 VOLATILE = frozenset({"hours", "peak_gb", "data_wait_share", "provenance", "commit"})
-PACKAGES = ("torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "numpy")
+PACKAGES = ("ssr-mmseg", "torch", "onedl-mmcv", "onedl-mmengine", "onedl-mmsegmentation", "numpy")
 
 
 def commit() -> str:
-    """Return the commit of the project's checkout, followed by `+` if files differ from it; empty outside of git."""
+    """Return the commit of the project's checkout, followed by `+` if files differ from it; empty without one.
+
+    Of an installed package it is the name of its version.
+    """
+    if INSTALLED:
+        return f"v{__version__}"
     try:
+        if _git("rev-parse", "--show-prefix"):  # a folder inside of another repository
+            return ""
         head = _git("rev-parse", "--short=12", "HEAD")
         return head + ("+" if _git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.SubprocessError):

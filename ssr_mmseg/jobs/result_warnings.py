@@ -3,14 +3,15 @@
 Must not import torch: the Snakefile imports this module.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.changes import changes, source_change, text
+from ssr_mmseg.jobs.job import Job, ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.scenario import searches, table_networks
-from ssr_mmseg.settings.source_listing import source_listing
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -51,7 +52,10 @@ def accuracy_doubts(iou: Mapping[str, float | None]) -> list[str]:
 
 def result_warnings(config: dict) -> list[str]:
     """Return a line with the remedy for each doubtful result that exists, over all datasets, seeds and networks."""
-    return [warning for dataset in settings.dataset_names(config) for warning in data_warnings(config, dataset)] + [
+    return [
+        *outdated_warnings(config),
+        *(warning for dataset in settings.dataset_names(config) for warning in data_warnings(config, dataset)),
+    ] + [
         warning
         for dataset in settings.dataset_names(config)
         for seed in config["seeds"]
@@ -66,18 +70,25 @@ def result_warnings(config: dict) -> list[str]:
 def data_warnings(config: dict, dataset: str) -> Iterator[str]:
     """Yield the warnings about the data of a prepared dataset, and whether they have changed since."""
     try:
-        manifest = read_json(settings.manifest_path(config, dataset))
-        warnings, prepared = [str(line) for line in manifest["warnings"]], manifest["source"]
+        warnings = [str(line) for line in read_json(settings.manifest_path(config, dataset))["warnings"]]
     except FAULTS:
         return
     yield from (f"{dataset}: {line}" for line in warnings)
-    entry = settings.for_dataset(config, dataset)["dataset"]
-    listing = source_listing(entry["type"], entry["source"])
-    if prepared and listing and prepared.get("digest") != listing.digest:
-        yield (
-            f"{dataset}: the files in {entry['source']} have changed since the data were prepared ({prepared['files']} "
-            f"files then, {listing.files} now); the next run of snakemake prepares them again"
-        )
+    for change in source_change(config, Job.of(config, "prepare", dataset)):
+        yield f"{dataset}: {change}; the next run of snakemake prepares them again"
+
+
+def outdated_warnings(config: dict) -> Iterator[str]:
+    """Yield a line for the results that were made with another configuration, one for all that changed alike."""
+    outdated: dict[str, list[Job]] = {}
+    for job in itertools.chain(jobs(config), contest_jobs(config), ablation_jobs(config)):
+        if found := changes(config, job):
+            outdated.setdefault(text(found), []).append(job)
+    for change, made in outdated.items():
+        first, more = made[0], len(made) - 1
+        where = f"{first.dataset}, seed {first.seed}" if first.seed is not None else first.dataset
+        what = f"{first.title} and {more} more results were" if more else f"the result of {first.title} was"
+        yield f"{where}: {what} made with another configuration ({change}); the next run of snakemake makes them again"
 
 
 def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
@@ -87,7 +98,7 @@ def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
     for scenario in searches(config, dataset):
         search = settings.for_dataset(config, scenario)["search"]
         try:
-            metrics = read_json(paths.stage_metrics_path(scenario, seed, search["shrink_stages"]))
+            metrics = read_json(paths.stage_metrics_path(config, scenario, seed, search["shrink_stages"]))
             doubts = search_doubts(metrics["groups"], metrics["relaxed_miou"], metrics["one_hot_miou"])
         except FAULTS:
             continue  # reported by the stages that need it
@@ -107,7 +118,9 @@ def _selections(config: dict, dataset: str, seed: int) -> Iterator[str]:
         if not selection(network.name):
             continue
         try:
-            record = read_json(Path(paths.SELECTION.format(dataset=network.scenario, seed=seed, network=network.name)))
+            record = read_json(
+                paths.result_path(config, paths.SELECTION, dataset=network.scenario, seed=seed, network=network.name)
+            )
             off = record["cost"] / record["target"] - 1
         except (*FAULTS, ZeroDivisionError):
             continue
@@ -124,7 +137,7 @@ def _networks(config: dict, dataset: str, seed: int) -> Iterator[str]:
         names = {"dataset": network.scenario, "seed": seed, "network": network.name}
         retrain = settings.for_dataset(config, network.scenario)["retrain"]
         try:
-            evaluation = read_json(Path(paths.EVALUATION.format(**names)))
+            evaluation = read_json(paths.result_path(config, paths.EVALUATION, **names))
             doubts = accuracy_doubts((evaluation["test"] or evaluation["val"])["iou"])
         except FAULTS:
             continue

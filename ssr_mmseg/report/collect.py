@@ -142,7 +142,7 @@ def collect(config: dict) -> Results:
     results = Results(config)
     for name in settings.dataset_names(config):
         dataset_settings = settings.for_dataset(config, name)["dataset"]
-        manifest = results.read(f"dataset {name}", Job("prepare", name), "manifest", readers.read_manifest)
+        manifest = results.read(f"dataset {name}", Job.of(config, "prepare", name), "manifest", readers.read_manifest)
         dataset = Dataset(name, tuple(dataset_settings["size"]), manifest)
         for seed in config["seeds"]:
             if any(map(follows_search, config["networks"])):
@@ -157,7 +157,9 @@ def collect(config: dict) -> Results:
 
 def _collect_comparisons(results: Results) -> None:
     """Read the summary over seeds and the ablation, if they exist: not every experiment has them."""
-    summary, table, text = map(Path, (paths.SUMMARY, paths.ABLATION, paths.ABLATION_REPORT))
+    summary, table, text = (
+        paths.result_path(results.config, pattern) for pattern in (paths.SUMMARY, paths.ABLATION, paths.ABLATION_REPORT)
+    )
     if summary.is_file():
         results.summary = results.parsed("summary over seeds", summary, comparison.read_summary) or []
     if table.is_file():
@@ -176,11 +178,12 @@ def _search(results: Results, name: str, seed: int) -> Search:
             stages.append({**metrics, "name": job.title})
     genotypes = {}
     for network in (SEARCHED, *filter(selection, results.config["networks"])):
-        job = Job("select", name, seed, network) if selection(network) else Job("discretize", name, seed)
+        values = ("select", name, seed, network) if selection(network) else ("discretize", name, seed)
+        job = Job.of(results.config, *values)
         genotype = results.read(f"{network} genotype {suffix}", job, "genotype", Genotype.read)
         if genotype is not None:
             genotypes[network] = genotype
-    job = Job("discretize", name, seed)
+    job = Job.of(results.config, "discretize", name, seed)
     discretization = results.read(f"discretization {suffix}", job, "report", readers.read_discretization)
     space = SearchSpace.from_settings(settings.for_dataset(results.config, name)["search"])
     return Search(seed, scenario.label, space, stages, genotypes, discretization)
@@ -190,12 +193,16 @@ def _network(results: Results, seed: int, network: TableNetwork) -> Network:
     suffix = f"of {network.name} on {network.scenario}, seed {seed}"
 
     def read(stage: str, output: str, reader: Callable[[Path], Any]) -> Any:
-        return results.read(f"{output} {suffix}", Job(stage, network.scenario, seed, network.name), output, reader)
+        return results.read(
+            f"{output} {suffix}", Job.of(results.config, stage, network.scenario, seed, network.name), output, reader
+        )
 
     training = read("retrain", "training", readers.read_training)
     evaluation = read("evaluate", "evaluation", readers.read_evaluation)
     profile = read("profile", "profile", readers.read_profile)
-    folder = Path(paths.PREDICTIONS.format(dataset=network.scenario, seed=seed, network=network.name))
+    folder = paths.result_path(
+        results.config, paths.PREDICTIONS, dataset=network.scenario, seed=seed, network=network.name
+    )
     return Network(network.label, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
 
 

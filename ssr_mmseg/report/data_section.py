@@ -12,7 +12,7 @@ MAX_BYTES = 4 * 2**20  # of a contact sheet; those of `prepare` have a tenth of 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
-def data_section(name: str, manifest: dict | None) -> dict[str, Any] | None:
+def data_section(config: dict, name: str, manifest: dict | None) -> dict[str, Any] | None:
     """Return the template's data about a prepared dataset; None if it is not prepared."""
     if manifest is None or not manifest["counts"]:
         return None
@@ -28,7 +28,7 @@ def data_section(name: str, manifest: dict | None) -> dict[str, Any] | None:
         "splits": {split: {**count, "ignored_share": _ignored_share(count)} for split, count in counts.items()},
         "rows": rows,
         "notes": manifest["notes"],
-        "sheet": _sheet(Path(paths.SAMPLES.format(dataset=name))),
+        "sheet": _sheet(paths.result_path(config, paths.SAMPLES, dataset=name)),
     }
 
 

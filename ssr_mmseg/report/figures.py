@@ -27,7 +27,7 @@ def write_figures(config: dict) -> None:
         UserError: The folder cannot be written.
     """
     results = collect(config)
-    target = Path(paths.FIGURES)
+    target = paths.result_path(config, paths.FIGURES)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".figures."))

@@ -37,8 +37,8 @@ def write_report(config: dict, config_path: str | Path) -> None:
         UserError: The page cannot be written.
     """
     results = collect(config)
-    predictions.write_sheet(results.datasets, Path(paths.PREDICTION_SHEET))
-    write_text(Path(paths.REPORT), render(results, config_path))
+    predictions.write_sheet(results.datasets, paths.result_path(config, paths.PREDICTION_SHEET))
+    write_text(paths.result_path(config, paths.REPORT), render(results, config_path))
 
 
 def render(results: Results, config_path: str | Path) -> str:
@@ -59,7 +59,7 @@ def render(results: Results, config_path: str | Path) -> str:
         results=results,
         rows=results.rows,
         highlights=[card for dataset in results.datasets for card in highlights(dataset)],
-        datasets=[dataset_view(dataset) for dataset in results.datasets],
+        datasets=[dataset_view(results.config, dataset) for dataset in results.datasets],
         seeds=[row for row in results.summary if row["seeds"] > 1],
         ablation_gaps=comparison.ablation_gaps(results.ablation) if results.ablation else None,
         provenance=provenance(results),
@@ -91,11 +91,11 @@ def fixed(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:,.{digits}f}"
 
 
-def dataset_view(dataset: Dataset) -> dict:
+def dataset_view(config: dict, dataset: Dataset) -> dict:
     """Return the template's data for one dataset; charts without data are None."""
     return {
         "data": dataset,
-        "section": data_section(dataset.name, dataset.manifest),
+        "section": data_section(config, dataset.name, dataset.manifest),
         "accuracy_latency": charts.accuracy_latency(dataset),
         "class_iou": charts.class_iou(dataset),
         "iou_table": iou_table(dataset),

@@ -12,7 +12,7 @@ from ssr_mmseg.utils.files import write_text
 def write_peers_figure(config: dict, dataset: str) -> Path | None:
     """Write `results/peers-<dataset>.svg`; return None if no network has an mIoU to show yet."""
     chart = charts.accuracy_latency(collect_dataset(config, dataset, all_networks(config, dataset)))
-    path = Path(paths.PEERS_FIGURE.format(dataset=dataset))
+    path = paths.result_path(config, paths.PEERS_FIGURE, dataset=dataset)
     if chart is None:
         path.unlink(missing_ok=True)
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg.jobs.job import Job
-from ssr_mmseg.jobs.status import recorded_state
+from ssr_mmseg.jobs.job_state import recorded_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 

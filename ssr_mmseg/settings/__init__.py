@@ -13,7 +13,7 @@ from ssr_mmseg.settings.experiment_config import (
 )
 from ssr_mmseg.settings.overrides import merge, typed
 from ssr_mmseg.settings.scenario import for_dataset
-from ssr_mmseg.settings.stage_identity import joined_identity, stage_identity
+from ssr_mmseg.settings.stage_identity import joined_identity, made_from, stage_identity
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights
 
@@ -25,6 +25,7 @@ __all__ = [
     "for_dataset",
     "joined_identity",
     "latency_table_path",
+    "made_from",
     "manifest_path",
     "merge",
     "read_config",

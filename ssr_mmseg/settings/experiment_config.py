@@ -176,7 +176,7 @@ def dataset_names(config: dict) -> list[str]:
 @cached
 def manifest_path(config: dict, dataset: str) -> Path:
     """Return the path of the manifest of the data that a scenario reads."""
-    return Path(paths.MANIFEST.format(dataset=scenario_named(config, dataset).dataset))
+    return paths.result_path(config, paths.MANIFEST, dataset=scenario_named(config, dataset).dataset)
 
 
 @cached
@@ -187,4 +187,4 @@ def latency_table_path(config: dict, dataset: str) -> Path | None:
         return None
     if settings["latency"]["table"]:
         return paths.project_file(settings["latency"]["table"])
-    return Path(paths.LATENCY_TABLE.format(dataset=scenario_named(config, dataset).latency_table))
+    return paths.result_path(config, paths.LATENCY_TABLE, dataset=scenario_named(config, dataset).latency_table)

@@ -1,18 +1,23 @@
 """Paths of the project's files and of every stage's outputs.
 
-The patterns contain Snakemake's wildcards: the rules and the command line share them.
+The patterns contain Snakemake's wildcards: the rules and the command line share them. They are those of an experiment
+without a name; `result_path` and `result_pattern` give the paths of any experiment.
 """
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.utils.errors import UserError
 
 PACKAGE = Path(__file__).resolve().parent.parent
-PROJECT = PACKAGE.parent
+INSTALLED = (PACKAGE / "project").is_dir()  # from a wheel, which has the files of a checkout in this folder
+PROJECT = PACKAGE / "project" if INSTALLED else PACKAGE.parent
+WORKFLOW = PROJECT / "workflow" / "Snakefile"
 PUBLISHED = PACKAGE / "report" / "published"  # published results, with their sources
 
+RESULTS = Path("results")
 MANIFEST = "results/{dataset}/prepare/dataset.json"
 SAMPLES = "results/{dataset}/prepare/samples.jpg"
 SEARCH_STATE = "results/{dataset}/seed{seed}/search/state.pth"
@@ -50,16 +55,29 @@ ABLATION_REPORT = "results/ablation.md"
 WORK = "results/work/{dataset}-seed{seed}-{stage}-{identity}"
 
 
-def state_path(dataset: str, seed: int, stage: int) -> Path:
+def results_folder(config: dict) -> Path:
+    """Return the folder of an experiment's results: `results`, or below it the folder of the experiment's name."""
+    return RESULTS / (config.get("name") or "")
+
+
+def result_pattern(config: dict, pattern: str) -> str:
+    """Return one of the patterns above for an experiment, with its wildcards."""
+    return str(results_folder(config) / Path(pattern).relative_to(RESULTS))
+
+
+def result_path(config: dict, pattern: str, **values: Any) -> Path:
+    """Return the path of a result of an experiment: one of the patterns above with the values of its wildcards."""
+    return Path(result_pattern(config, pattern).format(**values))
+
+
+def state_path(config: dict, dataset: str, seed: int, stage: int) -> Path:
     """Return the path of the state of a search stage: 0 is `search`, 1 … K are the shrinking stages."""
-    pattern = SHRINK_STATE if stage else SEARCH_STATE
-    return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
+    return result_path(config, SHRINK_STATE if stage else SEARCH_STATE, dataset=dataset, seed=seed, stage=stage)
 
 
-def stage_metrics_path(dataset: str, seed: int, stage: int) -> Path:
+def stage_metrics_path(config: dict, dataset: str, seed: int, stage: int) -> Path:
     """Return the path of the metrics of a search stage, numbered as in `state_path`."""
-    pattern = SHRINK_METRICS if stage else SEARCH_METRICS
-    return Path(pattern.format(dataset=dataset, seed=seed, stage=stage))
+    return result_path(config, SHRINK_METRICS if stage else SEARCH_METRICS, dataset=dataset, seed=seed, stage=stage)
 
 
 @cached

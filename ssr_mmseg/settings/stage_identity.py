@@ -1,6 +1,6 @@
 """Identities of results: short digests of everything that the result of a stage depends on."""
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.ranking import ranked_networks
-from ssr_mmseg.settings.scenario import for_dataset, supernet_scenario
+from ssr_mmseg.settings.scenario import for_dataset, scenario_named, supernet_scenario
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights, training_of
@@ -16,119 +16,196 @@ from ssr_mmseg.utils.files import read_json, sha256
 from ssr_mmseg.utils.hashing import identity
 
 
+@dataclass(frozen=True)
+class ResultKey:
+    """A result: its stage, and the values of its wildcards. The stage `search` includes the shrinking stages."""
+
+    stage: str
+    dataset: str
+    seed: int = 0
+    network: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of its job, such as `retrain/streets-seed0-erfnet`."""
+        return STAGES[self.stage].job_name(dataset=self.dataset, seed=self.seed, network=self.network)
+
+
+@dataclass
+class Origin:
+    """Everything that the result of a stage depends on.
+
+    Output paths, thread counts and the device of a training stage are left out on purpose.
+
+    Attributes:
+        version: Version of the stage.
+        values: Values of its wildcards that the result depends on.
+        settings: Settings by their key in the configuration, such as `retrain`.
+        files: Digests of the content of files, by their name.
+        inputs: The results of other stages.
+    """
+
+    version: int
+    values: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
+    inputs: list[ResultKey] = field(default_factory=list)
+
+    def to_dict(self, config: dict) -> dict[str, Any]:
+        """Return it as JSON values, with the identities of the inputs by the names of their jobs."""
+        inputs = {work.name: stage_identity(config, *_arguments(work)) for work in self.inputs}
+        return {
+            "version": self.version,
+            "values": self.values,
+            "settings": self.settings,
+            "files": self.files,
+            "inputs": inputs,
+        }
+
+
 @cached
 def stage_identity(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> str:
     """Return the identity of a stage's result: of its own settings and of those of the stages before it.
 
     The rules pass it as a parameter, so that Snakemake reruns a stage when, and only when, the identity changes.
-    Output paths, thread counts and the device of a training stage are left out on purpose.
 
     Args:
         config: A completed configuration.
         stage: Name of a stage; `search` includes the shrinking stages.
         dataset: Name of a dataset or another scenario.
     """
-    settings = for_dataset(config, dataset)
-    parts: dict[str, Any] = {"recipe": STAGES[stage].version}
-    data = settings["dataset"]
+    return identity(origin(config, stage, dataset, seed, network).to_dict(config))
 
-    def input_identity(other: str) -> str:
-        return stage_identity(config, other, dataset, seed, network if other in ("retrain", "select") else "")
+
+def made_from(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> dict[str, Any]:
+    """Return what a stage writes into its result as `made_from`: the identity, and all that it was computed from."""
+    record = origin(config, stage, dataset, seed, network).to_dict(config)
+    return {"identity": identity(record), **record}
+
+
+def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str = "") -> Origin:
+    """Return everything that a stage's result depends on; see `stage_identity`."""
+    scenario = for_dataset(config, dataset)
+    made = Origin(STAGES[stage].version)
+    data, entry = scenario["dataset"], f"datasets.{scenario_named(config, dataset).dataset}"
+
+    def takes(*stages: str) -> None:
+        for other in stages:
+            made.inputs.append(ResultKey(other, dataset, seed, network if other in ("retrain", "select") else ""))
 
     if stage == "prepare":
-        parts["dataset"] = {key: value for key, value in data.items() if key != "train_split"}
-        if tables := _tables(data):
-            parts["tables"] = tables
-        parts["mmseg"] = project_files.mmengine_digest(project_files.dataset_file(data["type"]))
+        made.settings[entry] = {key: value for key, value in data.items() if key != "train_split"}
+        made.files |= _tables(data)
+        made.files[f"config of the type {data['type']}"] = project_files.mmengine_digest(
+            project_files.dataset_file(data["type"])
+        )
     elif stage == "latency_table":
-        table = settings["latency"]["table"]
-        parts["table"] = sha256(paths.project_file(table)) if table else None
-        parts |= {key: settings["search"][key] for key in ("space", "dimensions")}
-        parts |= {"latency": settings["latency"], "device": settings["device"]}
-        parts["dataset"] = _class_settings(data)
+        if table := scenario["latency"]["table"]:
+            made.files[table] = sha256(paths.project_file(table))
+        made.settings |= {f"search.{key}": scenario["search"][key] for key in ("space", "dimensions")}
+        made.settings |= {"latency": scenario["latency"], "device": scenario["device"], entry: _class_settings(data)}
     elif stage == "search":
-        parts |= {"seed": seed, "search": settings["search"], "prepare": input_identity("prepare")}
-        if settings["search"]["cost"]["type"] == "latency":
-            parts["latency"] = input_identity("latency_table")
-        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["search"]["config"]))
+        made.values["seed"] = seed
+        made.settings["search"] = scenario["search"]
+        takes("prepare")
+        if scenario["search"]["cost"]["type"] == "latency":
+            takes("latency_table")
+        _read_config(made, scenario["search"]["config"])
     elif stage == "discretize":
-        parts |= {"search": input_identity("search"), "discretize": settings["discretize"]}
+        made.settings["discretize"] = scenario["discretize"]
+        takes("search")
     elif stage == "select":
-        parts |= {"seed": seed, "network": network, "like": input_identity("discretize")}
-        parts |= _selector_identity(config, dataset, seed, network)
+        made.values |= {"seed": seed, "network": network}
+        takes("discretize")
+        _add_selector(made, config, dataset, seed, network)
     elif stage == "retrain":
-        own = {key: value for key, value in settings["retrain"].items() if key != "weights"}
-        parts |= {"seed": seed, "retrain": own, "train_split": data["train_split"]}
-        parts |= _start_identity(config, dataset, seed, network)
-        parts["prepare"] = input_identity("prepare")
-        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
-        parts["network"] = _network_identity(network, input_identity)
+        made.values["seed"] = seed
+        _add_recipe(made, scenario)
+        made.settings[f"{entry}.train_split"] = data["train_split"]
+        _add_start(made, config, dataset, seed, network)
+        takes("prepare")
+        _add_network(made, network, takes)
     elif stage == "evaluate":
-        parts |= {"retrain": input_identity("retrain"), "evaluate": settings["evaluate"]}
+        made.settings["evaluate"] = scenario["evaluate"]
+        takes("retrain")
     elif stage == "rank":
         ranked = ranked_networks(config)
-        parts["networks"] = [stage_identity(config, "select", dataset, seed, name) for name in ranked]
-        scenarios = [supernet_scenario(dataset, kind) for kind in KINDS if ranked]
-        parts["supernets"] = [stage_identity(config, "search", name, seed) for name in scenarios]
+        made.inputs += [ResultKey("select", dataset, seed, name) for name in ranked]
+        made.inputs += [ResultKey("search", supernet_scenario(dataset, kind), seed) for kind in KINDS if ranked]
     elif stage == "gap":
-        parts["evaluate"] = stage_identity(config, "evaluate", dataset, seed, "searched")
+        made.inputs.append(ResultKey("evaluate", dataset, seed, "searched"))
     elif stage == "profile":
-        parts |= {"profile": settings["profile"], "device": settings["device"]}
-        parts["dataset"] = _class_settings(data)
-        if settings["profile"]["weights"] == "trained":
-            parts["retrain"] = input_identity("retrain")
-        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
-        parts["network"] = _network_identity(network, input_identity)
-    return identity(parts)
-
-
-def _tables(data: dict) -> list[str]:
-    """Return digests of the files that a dataset's entry names besides its source: class and split tables."""
-    named = [data.get("label_map"), (data.get("split") or {}).get("table")]
-    files = [Path(name).expanduser() for name in named if isinstance(name, str)]
-    return [sha256(file) for file in files if file.is_file()]
-
-
-def _class_settings(data: dict) -> list[Any]:
-    """Return what decides the number of classes and the input size, as far as the settings do."""
-    values = [data[key] for key in ("type", "size", "classes")]
-    return [*values, data["label_map"]] if data.get("label_map") else values
+        made.settings |= {"profile": scenario["profile"], "device": scenario["device"], entry: _class_settings(data)}
+        if scenario["profile"]["weights"] == "trained":
+            takes("retrain")
+        _read_config(made, scenario["retrain"]["config"])
+        _add_network(made, network, takes)
+    return made
 
 
 def joined_identity(config: dict, stage: str) -> str:
     """Return the identity of a stage that joins all results; Snakemake itself compares those, as input files."""
-    parts: dict[str, Any] = {"recipe": STAGES[stage].version}
+    parts: dict[str, Any] = {"version": STAGES[stage].version}
     if stage in ("ablation", "contest"):
         parts[stage] = config.get(stage)
     return identity(parts)
 
 
-def _selector_identity(config: dict, dataset: str, seed: int, network: str) -> dict[str, Any]:
-    """Return what a selection depends on besides the search: arguments, the recipe of its trainings, its supernet."""
+def _arguments(work: ResultKey) -> tuple[str, str, int, str]:
+    return work.stage, work.dataset, work.seed, work.network
+
+
+def _tables(data: dict) -> dict[str, str]:
+    """Return digests of the files that a dataset's entry names besides its source: class and split tables."""
+    named = [data.get("label_map"), (data.get("split") or {}).get("table")]
+    files = {name: Path(name).expanduser() for name in named if isinstance(name, str)}
+    return {name: sha256(file) for name, file in files.items() if file.is_file()}
+
+
+def _class_settings(data: dict) -> dict[str, Any]:
+    """Return what decides the number of classes and the input size, as far as the settings do."""
+    keys = ("type", "size", "classes", *(["label_map"] if data.get("label_map") else []))
+    return {key: data[key] for key in keys}
+
+
+def _read_config(made: Origin, name: str) -> None:
+    made.files[name] = project_files.mmengine_digest(paths.project_file(name))
+
+
+def _add_recipe(made: Origin, scenario: dict) -> None:
+    """Add the recipe of a training."""
+    made.settings["retrain"] = {key: value for key, value in scenario["retrain"].items() if key != "weights"}
+    _read_config(made, scenario["retrain"]["config"])
+
+
+def _add_selector(made: Origin, config: dict, dataset: str, seed: int, network: str) -> None:
+    """Add what a selection depends on besides the search: arguments, the recipe of its trainings, its supernet."""
     name, _ = project_files.selection(network) or (network, 1)
-    parts: dict[str, Any] = {}
     if arguments := config["selectors"].get(name):
-        parts["arguments"] = arguments
+        made.settings[f"selectors.{name}"] = arguments
     if class_literal("selector", name, "trains"):
-        settings = for_dataset(config, dataset)
-        parts["retrain"] = {key: value for key, value in settings["retrain"].items() if key != "weights"}
-        parts["config"] = project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
+        _add_recipe(made, for_dataset(config, dataset))
     if kind := supernet_of(network):
-        parts["supernet"] = stage_identity(config, "search", supernet_scenario(dataset, kind), seed)
-    return parts
+        made.inputs.append(ResultKey("search", supernet_scenario(dataset, kind), seed))
 
 
-def _start_identity(config: dict, dataset: str, seed: int, network: str) -> dict[str, str]:
-    """Return what a training starts from: the training of this configuration, or else the content of the file."""
+def _add_start(made: Origin, config: dict, dataset: str, seed: int, network: str) -> None:
+    """Add what a training starts from: the training of this configuration, or else the content of the file."""
     path = start_weights(config, dataset, seed, network)
     if path is None:
-        return {}
-    made_by = training_of(config, path)
-    return {"weights": stage_identity(config, "retrain", *made_by) if made_by else sha256(path)}
+        return
+    if made_by := training_of(config, path):
+        made.inputs.append(ResultKey("retrain", *made_by))
+    else:
+        made.files["the weights to start from"] = sha256(path)
 
 
-def _network_identity(network: str, input_identity: Callable[[str], str]) -> Any:
+def _add_network(made: Origin, network: str, takes: Any) -> None:
+    """Add the definition of a network: the content of its file, or the stage that makes its genotype."""
     file = project_files.network_file(network)
-    if file is not None and file.suffix == ".py":
-        return project_files.mmengine_digest(file)
-    return cached(read_json)(file) if file else input_identity("discretize" if network == "searched" else "select")
+    if file is None:
+        takes("discretize" if network == "searched" else "select")
+    elif file.suffix == ".py":
+        made.files[f"network {network}"] = project_files.mmengine_digest(file)
+    else:
+        made.files[f"network {network}"] = identity(cached(read_json)(file))

@@ -26,6 +26,7 @@ class Stage:
             of the wildcards.
         summary: What the stage does, for the command line's help.
         outputs: Patterns of the result files. The last one is written last, so the job is done when it exists.
+        record: Key of the JSON output that says what the result was made from; empty if none does.
         trains: Whether the stage trains, so that it takes a time budget and can run one process per GPU.
     """
 
@@ -34,6 +35,7 @@ class Stage:
     function: str
     summary: str
     outputs: Mapping[str, str]
+    record: str = ""
     trains: bool = False
 
     @property
@@ -86,6 +88,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.prepare:prepare",
             "fetch or render a dataset, verify it and count its classes",
             {"manifest": paths.MANIFEST},
+            record="manifest",
         ),
         Stage(
             "latency_table",
@@ -93,6 +96,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.latency_table:latency_table",
             "measure the operators of the search space on this device",
             {"table": paths.LATENCY_TABLE},
+            record="table",
         ),
         Stage(
             "search",
@@ -100,6 +104,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.search:search",
             "train the supernet, starting with every option alive",
             {"state": paths.SEARCH_STATE, "metrics": paths.SEARCH_METRICS},
+            record="metrics",
             trains=True,
         ),
         Stage(
@@ -108,6 +113,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.search:search",
             "compact the supernet and continue the search",
             {"state": paths.SHRINK_STATE, "metrics": paths.SHRINK_METRICS},
+            record="metrics",
             trains=True,
         ),
         Stage(
@@ -116,6 +122,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.discretize:discretize",
             "write the genotype of the surviving options",
             {"genotype": paths.GENOTYPE, "report": paths.DISCRETIZATION},
+            record="report",
         ),
         Stage(
             "select",
@@ -123,6 +130,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.select:select",
             "choose another genotype of about the same cost as the searched one",
             {"record": paths.SELECTION, "genotype": paths.SELECTED},
+            record="record",
             trains=True,
         ),
         Stage(
@@ -131,6 +139,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.retrain:retrain",
             "train a network from scratch",
             {"config": paths.NETWORK_CONFIG, "weights": paths.WEIGHTS, "training": paths.TRAINING},
+            record="training",
             trains=True,
         ),
         Stage(
@@ -139,6 +148,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.evaluate:evaluate",
             "measure mIoU and save pictures of predictions",
             {"evaluation": paths.EVALUATION},
+            record="evaluation",
         ),
         Stage(
             "profile",
@@ -146,6 +156,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.profile:profile",
             "measure parameters, multiply-adds and latency",
             {"profile": paths.PROFILE},
+            record="profile",
         ),
         Stage(
             "gap",
@@ -153,6 +164,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.gap:write_gap",
             "compare the mIoU of the supernet, relaxed and one-hot, with that of the retrained network",
             {"gap": paths.GAP},
+            record="gap",
         ),
         Stage(
             "table",
@@ -188,6 +200,7 @@ STAGES: dict[str, Stage] = {
             "ssr_mmseg.stages.rank:rank",
             "score random networks by the weights that they inherit from trained supernets",
             {"rank": paths.RANK},
+            record="rank",
         ),
         Stage(
             "contest",

@@ -36,7 +36,7 @@ def start_weights(config: dict, dataset: str, seed: int, network: str) -> Path |
 
 def training_of(config: dict, path: Path) -> Training | None:
     """Return the training of this configuration whose weights have that path; None if the workflow does not make it."""
-    pattern = re.escape(paths.WEIGHTS)
+    pattern = re.escape(paths.result_pattern(config, paths.WEIGHTS))
     for field in FIELDS:
         pattern = pattern.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>.+)")
     match = re.fullmatch(pattern, str(path))

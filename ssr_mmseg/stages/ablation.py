@@ -1,6 +1,5 @@
 """Stage `ablation`: join the searches of all cells and seeds in one CSV file, and write their statistics as text."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -45,9 +44,9 @@ def write_ablation(config: dict) -> None:
         cell_row(config, cell, seed) for cell in ablation_cells(config).values() for seed in config["ablation"]["seeds"]
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    with atomic_path(Path(paths.ABLATION)) as temporary:
+    with atomic_path(paths.result_path(config, paths.ABLATION)) as temporary:
         table.to_csv(temporary, index=False)
-    write_text(Path(paths.ABLATION_REPORT), report(table))
+    write_text(paths.result_path(config, paths.ABLATION_REPORT), report(table))
 
 
 def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Stage `contest`: join the searched networks and those of selectors in one CSV file, with statistics as text."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -58,17 +57,17 @@ def write_contest(config: dict) -> None:
                     rows.append(contest_row(config, scenario, seed, network, network in ranked))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for scenario, group in table.groupby("dataset", sort=False):
-        write_contest_figure(group, Path(paths.CONTEST_FIGURE.format(dataset=scenario)))
-    with atomic_path(Path(paths.CONTEST)) as temporary:
+        write_contest_figure(group, paths.result_path(config, paths.CONTEST_FIGURE, dataset=scenario))
+    with atomic_path(paths.result_path(config, paths.CONTEST)) as temporary:
         table.to_csv(temporary, index=False)
-    write_text(Path(paths.CONTEST_REPORT), report(table))
+    write_text(paths.result_path(config, paths.CONTEST_REPORT), report(table))
 
 
 def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: bool) -> dict[str, Any]:
     """Return the row of one network."""
     names = {"dataset": dataset, "seed": seed, "network": network}
-    evaluation = Result(paths.EVALUATION.format(**names))
-    training = Result(paths.TRAINING.format(**names))
+    evaluation = Result(paths.result_path(config, paths.EVALUATION, **names))
+    training = Result(paths.result_path(config, paths.TRAINING, **names))
     row: dict[str, Any] = {
         "dataset": dataset,
         "network": network,
@@ -79,7 +78,7 @@ def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: boo
         "commit": training["provenance", "commit"],
     }
     if chosen := selection(network):
-        record = Result(paths.SELECTION.format(**names))
+        record = Result(paths.result_path(config, paths.SELECTION, **names))
         row |= {
             "selector": chosen[0],
             "macs": record["macs"],
@@ -89,8 +88,8 @@ def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: boo
             "search_hours": record["hours"] + record["supernet_hours"],
         }
     else:
-        genotype, cost = Genotype.read(paths.GENOTYPE.format(**names)), NetworkCost(config, dataset)
-        gap = Result(paths.GAP.format(**names))
+        genotype, cost = Genotype.read(paths.result_path(config, paths.GENOTYPE, **names)), NetworkCost(config, dataset)
+        gap = Result(paths.result_path(config, paths.GAP, **names))
         row |= {
             "selector": network,
             "macs": cost.macs(genotype),
@@ -102,7 +101,7 @@ def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: boo
             "gates_decided": gap["end", "gates_decided"],
         }
     if ranked:
-        scores = Result(paths.RANK.format(**names))
+        scores = Result(paths.result_path(config, paths.RANK, **names))
         row |= {f"score_{kind}": scores["scores", kind, network] for kind in scores["scores"]}
     return {
         key: round(value, DIGITS[key]) if key in DIGITS and value is not None else value for key, value in row.items()

@@ -1,7 +1,5 @@
 """Stage `discretize`: turn the options that survived a search into a genotype."""
 
-from pathlib import Path
-
 import torch
 
 from ssr_mmseg import settings
@@ -27,7 +25,7 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     """
     options = settings.for_dataset(config, dataset)
     stages = options["search"]["shrink_stages"]
-    path = paths.state_path(dataset, seed, stages)
+    path = paths.state_path(config, dataset, seed, stages)
     state = load_state(path)
     space = SearchSpace.from_settings(options["search"])
     architecture = ArchitectureParameters(space, options["search"]["gate"])
@@ -53,9 +51,10 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
         "given_up": undecided,  # with the probability that taking the argmax gives up
         "moved": moved,  # undecided groups that took another survivor to reach the target
         "groups": architecture.groups(),
+        "made_from": settings.made_from(config, "discretize", dataset, seed),
     }
-    genotype.write(Path(paths.GENOTYPE.format(dataset=dataset, seed=seed)))
-    write_json(Path(paths.DISCRETIZATION.format(dataset=dataset, seed=seed)), report)
+    genotype.write(paths.result_path(config, paths.GENOTYPE, dataset=dataset, seed=seed))
+    write_json(paths.result_path(config, paths.DISCRETIZATION, dataset=dataset, seed=seed), report)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import psutil
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs.planning import find_mistakes
-from ssr_mmseg.jobs.result_warnings import data_warnings
+from ssr_mmseg.jobs.result_warnings import data_warnings, outdated_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.named_configs import named_configs
 from ssr_mmseg.training.checkpoint.work_lock import NAME as LOCK_FILE
@@ -24,6 +24,7 @@ from ssr_mmseg.training.checkpoint.work_lock import holder
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
+NEEDED = ("runtime", "train", "workflow", "report")  # extras
 PYTHON = ((3, 11), (3, 12))  # versions that requirements.lock is tested with
 DAY = 86400.0
 STALE = 7 * DAY  # seconds after which an unfinished training may have been forgotten
@@ -54,9 +55,10 @@ def examine(config: dict) -> Iterator[Finding]:
     for dataset in settings.dataset_names(config):
         yield check_dataset(config, dataset)
     yield from check_configs(config)
+    yield from check_results(config)
     yield check_disk(Path("results"))
     yield check_snakemake_lock()
-    yield from check_unfinished_work()
+    yield from check_unfinished_work(config)
     yield from check_optional_tools()
 
 
@@ -68,13 +70,12 @@ def check_environment() -> Iterator[Finding]:
     else:
         tested = " or ".join(".".join(map(str, pair)) for pair in PYTHON)
         yield Finding("warn", "python", f"{version} has not been tested; use {tested}")
-    lock_file, project = paths.PROJECT / "requirements.lock", paths.PROJECT / "pyproject.toml"
+    lock_file = paths.PROJECT / "requirements.lock"
     if not lock_file.is_file():
         yield Finding("ok", "packages", "there is no requirements.lock to compare with")
         return
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", lock_file.read_text(encoding="utf-8"), re.MULTILINE))
-    dependencies = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
-    needed = {re.split(r"[<>=~! ;\[]", text)[0].lower() for text in dependencies}
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", lock_file.read_text(encoding="utf-8"), re.MULTILINE))
+    needed = required_packages()
     installed = {name: _version(name) for name in pins}
     missing = sorted(name for name, version in installed.items() if version is None and name.lower() in needed)
     untested = [
@@ -89,6 +90,23 @@ def check_environment() -> Iterator[Finding]:
         yield Finding("warn", "packages", f"{', '.join(untested[:3])}{more}; run `make setup` for the tested versions")
     else:
         yield Finding("ok", "packages", f"as in requirements.lock ({len(pins)} pins)")
+
+
+def required_packages() -> set[str]:
+    """Return the packages that the workflow needs, in lower case: those of the extra `all`."""
+    file = paths.PACKAGE.parent / "pyproject.toml"
+    if file.is_file():
+        project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+        extras = project["optional-dependencies"]
+        texts = [*project["dependencies"], *(text for extra in NEEDED for text in extras[extra])]
+    else:
+        texts = [
+            text
+            for text in metadata.requires("ssr-mmseg") or []
+            if "extra ==" not in text or any(f'"{extra}"' in text.replace("'", '"') for extra in NEEDED)
+        ]
+    names = {re.split(r"[<>=~! ;\[]", text)[0].lower() for text in texts}
+    return names - {"ssr-mmseg"}
 
 
 def _version(package: str) -> str | None:
@@ -158,6 +176,12 @@ def check_dataset(config: dict, dataset: str) -> Finding:
     return Finding("ok", subject, f"will be prepared from {source} when needed")
 
 
+def check_results(config: dict) -> Iterator[Finding]:
+    """List results that were made with another configuration."""
+    for line in outdated_warnings(config):
+        yield Finding("warn", "results", line)
+
+
 def check_configs(config: dict) -> Iterator[Finding]:
     """Check mmengine configs and selectors of the experiment, also those that passed while it was planned."""
     configs = named_configs(config)
@@ -215,9 +239,9 @@ def _runs_here(process: psutil.Process) -> bool:
         return False
 
 
-def check_unfinished_work() -> Iterator[Finding]:
+def check_unfinished_work(config: dict) -> Iterator[Finding]:
     """List unfinished trainings, and temporary files left by killed processes."""
-    for work in sorted(Path("results/work").glob("*/")):
+    for work in sorted((paths.results_folder(config) / "work").glob("*/")):
         states = [file.stat().st_mtime for file in work.glob("*.pth")]
         age = time.time() - max(states, default=work.stat().st_mtime)
         owner = holder(work / LOCK_FILE)
@@ -229,7 +253,7 @@ def check_unfinished_work() -> Iterator[Finding]:
         else:
             yield Finding("ok", "training", f"{work.name} will resume when it is run again")
     patterns = ("*/prepare/.*.*", "*/seed*/*/.*.*", "*/seed*/*/*/.*.*")
-    left = [path for pattern in patterns for path in Path("results").glob(pattern)]
+    left = [path for pattern in patterns for path in paths.results_folder(config).glob(pattern)]
     left = [path for path in left if time.time() - path.stat().st_mtime > DAY]
     if left:
         more = f" and {len(left) - 1} more" if len(left) > 1 else ""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ssr_mmseg import settings
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.evaluation.sliding_window import SlidingWindowSegmentor
 from ssr_mmseg.evaluation.visualization import side_by_side
@@ -25,15 +26,15 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment = Experiment(config, dataset, seed)
     names = {"dataset": dataset, "seed": seed, "network": network}
     experiment.limit_threads("retrain")
-    model = experiment.build(experiment.network(network, genotype_for(network, dataset, seed)))
-    weights = Path(paths.WEIGHTS.format(**names))
+    model = experiment.build(experiment.network(network, genotype_for(config, network, dataset, seed)))
+    weights = paths.result_path(config, paths.WEIGHTS, **names)
     with state_needed(weights):
         model.load_state_dict(load_weights(weights))
     model.to(experiment.device)
     overlap = experiment.overlap
     tested = model if overlap is None else SlidingWindowSegmentor(model, experiment.size, overlap)
     palette = np.array(experiment.manifest["palette"], dtype=np.uint8)
-    folder = Path(paths.PREDICTIONS.format(**names))
+    folder = paths.result_path(config, paths.PREDICTIONS, **names)
     shutil.rmtree(folder, ignore_errors=True)  # an earlier run may have saved other frames
     frames = experiment.settings["evaluate"]["frames"]
     results: dict[str, dict | None] = {"weights": {"bytes": weights.stat().st_size, "sha256": sha256(weights)}}
@@ -52,4 +53,5 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
                     picture.save(temporary)
 
         results[split] = evaluate_model(tested, loader, experiment.manifest["classes"], draw)
-    write_json(Path(paths.EVALUATION.format(**names)), results)
+    results["made_from"] = settings.made_from(config, "evaluate", dataset, seed, network)
+    write_json(paths.result_path(config, paths.EVALUATION, **names), results)

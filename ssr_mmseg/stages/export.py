@@ -29,9 +29,9 @@ def export_network(
         UserError: The network is not trained yet or cannot be exported, or the graph differs from it.
     """
     experiment = Experiment(config, dataset, seed)
-    genotype = genotype_for(network, dataset, seed)
+    genotype = genotype_for(config, network, dataset, seed)
     segmentor = experiment.build(experiment.network(network, genotype)).eval()
-    weights = paths.WEIGHTS.format(dataset=dataset, seed=seed, network=network)
+    weights = paths.result_path(config, paths.WEIGHTS, dataset=dataset, seed=seed, network=network)
     segmentor.load_state_dict(load_weights(Path(weights)))
     size = options.size or experiment.size
     check_options(size, options)

@@ -1,6 +1,5 @@
 """The stage `gap`: compute the discretization gap of a search after every stage and after retraining."""
 
-from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
@@ -48,8 +47,9 @@ def write_gap(config: dict, dataset: str, seed: int) -> None:
             "retrained_miou": retrained,
             "gap_after_retraining": difference(stages[-1]["relaxed_miou"], retrained),
         },
+        "made_from": settings.made_from(config, "gap", dataset, seed),
     }
-    write_json(Path(paths.GAP.format(dataset=dataset, seed=seed)), record)
+    write_json(paths.result_path(config, paths.GAP, dataset=dataset, seed=seed), record)
 
 
 def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def stage_records(config: dict, dataset: str, seed: int) -> list[dict[str, Any]]
     gates = searched_gates(search["dimensions"])
     records = []
     for stage in range(search["shrink_stages"] + 1):
-        metrics = Result(paths.stage_metrics_path(dataset, seed, stage))
+        metrics = Result(paths.stage_metrics_path(config, dataset, seed, stage))
         record = {key: metrics[key] for key in COPIED}
         groups = {gate: metrics["groups", gate, "exist"] for gate in gates}
         decided = sum(metrics["groups", gate, "decided"] for gate in gates)
@@ -88,7 +88,9 @@ def retrained_miou(config: dict, dataset: str, seed: int) -> float | None:
     """
     if "val" in settings.for_dataset(config, dataset)["dataset"]["train_split"].split("+"):
         return None
-    return Result(paths.EVALUATION.format(dataset=dataset, seed=seed, network="searched"))["val", "miou"]
+    return Result(paths.result_path(config, paths.EVALUATION, dataset=dataset, seed=seed, network="searched"))[
+        "val", "miou"
+    ]
 
 
 def difference(first: float | None, second: float | None) -> float | None:

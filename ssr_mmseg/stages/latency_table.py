@@ -48,7 +48,7 @@ def latency_table(
     device = resolve_device(dataset_settings["device"])
     backend_type(options["backend"], options["precision"])  # refuse an unknown name before measuring
     key = circumstances(options, device, classes, size)
-    path = Path(out or paths.LATENCY_TABLE.format(dataset=dataset))
+    path = Path(out or paths.result_path(config, paths.LATENCY_TABLE, dataset=dataset))
     partial = path.with_suffix(".partial.json")
     space = SearchSpace.from_settings(dataset_settings["search"])
     table = LatencyTable(key, options["points"], options["networks"])
@@ -59,7 +59,7 @@ def latency_table(
         with arithmetic(options["precision"]):
             fill(table, space, device, lambda grown: grown.write(partial), _print_progress)
     LatencyModel(space, table)  # raises before the table is written if it is incomplete
-    table.write(path)
+    table.write(path, settings.made_from(config, "latency_table", dataset) if out is None else None)
     partial.unlink(missing_ok=True)
     return table
 

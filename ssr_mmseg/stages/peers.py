@@ -1,6 +1,5 @@
 """Stage `peers`: compare all networks, trained or not, by one timing protocol, next to published results."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -50,7 +49,7 @@ def write_peers(config: dict) -> None:
             rows += measured_rows(config, dataset, network)
         rows += published_rows(dataset, settings.for_dataset(config, dataset)["dataset"]["type"])
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(paths.PEERS)) as temporary:
+    with atomic_path(paths.result_path(config, paths.PEERS)) as temporary:
         table.to_csv(temporary, index=False)
     for dataset in settings.dataset_names(config):
         write_peers_figure(config, dataset)
@@ -59,10 +58,10 @@ def write_peers(config: dict) -> None:
 def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dict[str, Any]]:
     """Return the rows of one network, one per profiled input size."""
     names = {"dataset": network.scenario, "seed": config["seeds"][0], "network": network.name}
-    profile = Result(paths.PROFILE.format(**names))
-    evaluation = Path(paths.EVALUATION.format(**names))
+    profile = Result(paths.result_path(config, paths.PROFILE, **names))
+    evaluation = paths.result_path(config, paths.EVALUATION, **names)
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
-    training = Path(paths.TRAINING.format(**names))
+    training = paths.result_path(config, paths.TRAINING, **names)
     dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
     common = {
         "dataset": dataset,

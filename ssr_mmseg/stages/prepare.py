@@ -11,4 +11,5 @@ def prepare(config: dict, dataset: str) -> None:
         UserError: The settings, the source or a file of the dataset is malformed.
     """
     manifest = settings.manifest_path(config, dataset)
-    prepare_dataset(settings.for_dataset(config, dataset)["dataset"], manifest.parent)
+    made_from = settings.made_from(config, "prepare", dataset)
+    prepare_dataset(settings.for_dataset(config, dataset)["dataset"], manifest.parent, made_from)

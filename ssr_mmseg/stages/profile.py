@@ -1,12 +1,12 @@
 """The stage `profile`: parameters, multiply-adds and latency of a network on this device, by every backend."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmseg.models import EncoderDecoder
 from torch import Tensor
 
+from ssr_mmseg import settings
 from ssr_mmseg.deploy.logits import logits_network, rewrite_network
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.experiment import Experiment
@@ -52,11 +52,12 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     experiment = Experiment(config, dataset, seed)
     options = experiment.settings["profile"]
     configured = variants(options)
+    made_from = settings.made_from(config, "profile", dataset, seed, network)
     names = {"dataset": dataset, "seed": seed, "network": network}
-    segmentor = experiment.build(experiment.network(network, genotype_for(network, dataset, seed))).eval()
+    segmentor = experiment.build(experiment.network(network, genotype_for(config, network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
     if trained:
-        segmentor.load_state_dict(load_weights(Path(paths.WEIGHTS.format(**names))))
+        segmentor.load_state_dict(load_weights(paths.result_path(config, paths.WEIGHTS, **names)))
     else:
         draw_statistics(segmentor, seed)
     sizes = list(
@@ -69,9 +70,16 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
         for size in sizes
         for record in _records(experiment, segmentor, variant, batch, size)
     ]
-    path = Path(paths.PROFILE.format(**names))
+    path = paths.result_path(config, paths.PROFILE, **names)
     write_json(
-        path, {"network": network, "weights": options["weights"], "records": records, "provenance": provenance()}
+        path,
+        {
+            "network": network,
+            "weights": options["weights"],
+            "records": records,
+            "made_from": made_from,
+            "provenance": provenance(),
+        },
     )
 
 

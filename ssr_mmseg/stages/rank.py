@@ -1,7 +1,5 @@
 """Stage `rank`: score random networks by the weights that they inherit from each kind of trained supernet."""
 
-from pathlib import Path
-
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype, find_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
@@ -22,12 +20,20 @@ def rank(config: dict, dataset: str, seed: int) -> None:
     """
     space = SearchSpace.from_settings(settings.for_dataset(config, dataset)["search"])
     choices = {
-        network: find_choice(space, Genotype.read(paths.SELECTED.format(dataset=dataset, seed=seed, network=network)))
+        network: find_choice(
+            space, Genotype.read(paths.result_path(config, paths.SELECTED, dataset=dataset, seed=seed, network=network))
+        )
         for network in ranked_networks(config)
     }
     scores: dict[str, dict[str, float]] = {}
     for kind in KINDS:
         supernet = load_trained_supernet(config, supernet_scenario(dataset, kind), seed)
         scores[kind] = {network: supernet.score_network(choice) for network, choice in choices.items()}
-    record = {"dataset": dataset, "seed": seed, "scores": scores, "provenance": provenance()}
-    write_json(Path(paths.RANK.format(dataset=dataset, seed=seed)), record)
+    record = {
+        "dataset": dataset,
+        "seed": seed,
+        "scores": scores,
+        "made_from": settings.made_from(config, "rank", dataset, seed),
+        "provenance": provenance(),
+    }
+    write_json(paths.result_path(config, paths.RANK, dataset=dataset, seed=seed), record)

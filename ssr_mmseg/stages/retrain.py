@@ -1,7 +1,5 @@
 """Stage `retrain`: train a network by the mmengine config that all networks of the table share."""
 
-from pathlib import Path
-
 from mmengine import dist
 
 from ssr_mmseg import settings
@@ -12,7 +10,7 @@ from ssr_mmseg.experiment.standalone_config import write_config
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
-from ssr_mmseg.settings import project_files
+from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.training.checkpoint.weights import save_weights
 from ssr_mmseg.training.checkpoint.work_lock import claim
@@ -30,7 +28,7 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
         UserError: The dataset or the genotype has not been made yet, or the configuration does not fit them.
     """
     experiment = Experiment(config, dataset, seed)
-    genotype = genotype_for(network, dataset, seed)
+    genotype = genotype_for(config, network, dataset, seed)
     experiment.network(network, genotype)  # a mistake in the mmengine config is reported before anything is written
     experiment.limit_threads("retrain")
     with distributed.process_group(experiment.device):
@@ -39,11 +37,13 @@ def retrain(config: dict, dataset: str, seed: int, network: str) -> None:
 
 def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genotype | None) -> None:
     dataset, seed = experiment.dataset, experiment.seed
-    identity = settings.stage_identity(config, "retrain", dataset, seed, network)
-    work = experiment.work_folder(f"retrain-{network}", identity)
+    made_from = settings.made_from(
+        config, "retrain", dataset, seed, network
+    )  # at the start: a file may change meanwhile
+    work = experiment.work_folder(f"retrain-{network}", made_from["identity"])
     if dist.is_main_process():
         claim(work)
-    progress = progress_path(STAGES["retrain"].job_name(dataset=dataset, seed=seed, network=network))
+    progress = progress_path(config, STAGES["retrain"].job_name(dataset=dataset, seed=seed, network=network))
     network_config = experiment.retrain_config(network, genotype)
     runner = experiment.retrain_runner(network, genotype, work, progress)
     if experiment.training_length.note():
@@ -67,11 +67,13 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "processes": dist.get_world_size(),
         "device": environment(experiment.device)["device"],
         "history": runner.message_hub.get_info("history", []),
+        "made_from": made_from,
         "provenance": provenance(),
     }
     outputs = STAGES["retrain"].outputs
     files = {
-        name: Path(pattern.format(dataset=dataset, seed=seed, network=network)) for name, pattern in outputs.items()
+        name: paths.result_path(config, pattern, dataset=dataset, seed=seed, network=network)
+        for name, pattern in outputs.items()
     }
     weights = files["weights"]
     write_config(files["config"], network_config)

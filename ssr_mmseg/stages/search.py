@@ -57,11 +57,12 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
 
 def _search(experiment: Experiment, config: dict, stage: int) -> None:
     dataset, seed = experiment.dataset, experiment.seed
-    before = load_state(paths.state_path(dataset, seed, stage - 1)) if stage else None
+    before = load_state(paths.state_path(config, dataset, seed, stage - 1)) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
     # identified by its content, like the data: a search begun with another latency table is not resumed
-    identity = settings.stage_identity(config, "search", dataset, seed)
+    made_from = settings.made_from(config, "search", dataset, seed)  # at the start: a file may change meanwhile
+    identity = made_from["identity"]
     if cost.digest:
         identity = hashing.identity([identity, cost.digest])
     work = experiment.work_folder(name, identity)
@@ -70,7 +71,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         structure = None if before is None else compacted_structure(experiment, before)
     if dist.is_main_process():
         claim(work)
-    progress = progress_path(search_stage(stage).job_name(dataset=dataset, seed=seed, stage=stage))
+    progress = progress_path(config, search_stage(stage).job_name(dataset=dataset, seed=seed, stage=stage))
     runner = experiment.search_runner(structure, length.end(stage), length.epochs, work, progress)
     if length.note():
         runner.logger.info(f"the search has {length.note()}")
@@ -131,11 +132,12 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
         },
         "parameters": sum(p.numel() for p in runner.model.parameters()),
         "history": history,
+        "made_from": made_from,
         "provenance": provenance(),
     }
-    target = paths.state_path(dataset, seed, stage)
+    target = paths.state_path(config, dataset, seed, stage)
     save_state(target, final)
-    write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
+    write_json(paths.stage_metrics_path(config, dataset, seed, stage), metrics)
     experiment.close_work(work, target.parent)
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 from functools import partial
-from pathlib import Path
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
@@ -47,14 +46,13 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     name, draw = choice
     selector = build(SELECTORS, {**config["selectors"].get(name, {}), "type": name}, "selector")
     experiment = Experiment(config, dataset, seed)
-    searched = Genotype.read(paths.GENOTYPE.format(dataset=dataset, seed=seed))
+    searched = Genotype.read(paths.result_path(config, paths.GENOTYPE, dataset=dataset, seed=seed))
     cost = NetworkCost(config, dataset)
-    work = experiment.work_folder(
-        f"select-{network}", settings.stage_identity(config, "select", dataset, seed, network)
-    )
+    made_from = settings.made_from(config, "select", dataset, seed, network)
+    work = experiment.work_folder(f"select-{network}", made_from["identity"])
     claim(work)
     candidates = Candidates(work / "candidates.jsonl")
-    progress = progress_path(STAGES["select"].job_name(dataset=dataset, seed=seed, network=network))
+    progress = progress_path(config, STAGES["select"].job_name(dataset=dataset, seed=seed, network=network))
     supernet = selector.supernet and supernet_scenario(dataset, selector.supernet)
     task = SelectionTask(
         space=SearchSpace.from_settings(experiment.settings["search"]),
@@ -69,7 +67,7 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     )
     genotype = selector.select(task)
     files = {
-        key: Path(pattern.format(dataset=dataset, seed=seed, network=network))
+        key: paths.result_path(config, pattern, dataset=dataset, seed=seed, network=network)
         for key, pattern in STAGES["select"].outputs.items()
     }
     record = {
@@ -86,6 +84,7 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
         "supernet": selector.supernet,
         "supernet_hours": search_seconds(config, supernet, seed) / 3600 if supernet else 0.0,
         "candidates": candidates.history,
+        "made_from": made_from,
         "provenance": provenance(),
     }
     write_json(files["record"], record)
@@ -101,4 +100,6 @@ def search_seconds(config: dict, dataset: str, seed: int) -> float:
         UserError: The metrics of a stage are missing.
     """
     stages = settings.for_dataset(config, dataset)["search"]["shrink_stages"] + 1
-    return sum(3600 * Result(paths.stage_metrics_path(dataset, seed, stage))["hours"] for stage in range(stages))
+    return sum(
+        3600 * Result(paths.stage_metrics_path(config, dataset, seed, stage))["hours"] for stage in range(stages)
+    )

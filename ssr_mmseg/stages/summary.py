@@ -1,7 +1,6 @@
 """Stage `summary`: average the table over its seeds, and choose the genotype of one seed."""
 
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def write_summary(config: dict) -> None:
         for row in summary_rows(config, dataset, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(paths.SUMMARY)) as temporary:
+    with atomic_path(paths.result_path(config, paths.SUMMARY)) as temporary:
         table.to_csv(temporary, index=False)
 
 
@@ -65,11 +64,11 @@ def summary_rows(config: dict, dataset: str, network: TableNetwork) -> Iterator[
             row[f"{measure}_mean"] = round(float(np.mean(values)), DIGITS) if values else None
             row[f"{measure}_std"] = round(float(np.std(values, ddof=1)), DIGITS) if len(values) > 1 else None
         if kind == "searched":
-            row["chosen_seed"] = chosen_seed(network.scenario, config["seeds"])
+            row["chosen_seed"] = chosen_seed(config, network.scenario)
         yield row
 
 
-def chosen_seed(dataset: str, seeds: Iterable[int]) -> int | None:
+def chosen_seed(config: dict, dataset: str) -> int | None:
     """Return the seed whose one-hot supernet has the highest mIoU on val at the end of its search.
 
     A tie goes to the lower seed; None if no mIoU is known. The choice depends neither on the retrained networks nor on
@@ -78,6 +77,9 @@ def chosen_seed(dataset: str, seeds: Iterable[int]) -> int | None:
     Raises:
         UserError: The gap report of a seed is missing or lacks the mIoU.
     """
-    scores = {seed: Result(paths.GAP.format(dataset=dataset, seed=seed))["end", "one_hot_miou"] for seed in seeds}
+    scores = {}
+    for seed in config["seeds"]:
+        gap = Result(paths.result_path(config, paths.GAP, dataset=dataset, seed=seed))
+        scores[seed] = gap["end", "one_hot_miou"]
     ranked = sorted((-score, seed) for seed, score in scores.items() if score is not None)
     return ranked[0][1] if ranked else None

@@ -1,12 +1,13 @@
 """Stage `table`: join the results of the experiment in one CSV file, one row per network and input size."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.changes import check_current
+from ssr_mmseg.jobs.job import jobs
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.jobs.result_warnings import accuracy_doubts, search_doubts
 from ssr_mmseg.settings import paths
@@ -68,8 +69,11 @@ def write_table(config: dict) -> None:
     Accuracy is measured at the dataset's own input size, and empty at sizes that are only profiled.
 
     Raises:
-        UserError: A result is missing or lacks a key; the message names the command that makes it.
+        UserError: A result is missing, lacks a key or is of another configuration; the message names the command that
+            makes it.
     """
+    for job in jobs(config):
+        check_current(config, job)
     rows = [
         row
         for dataset in settings.dataset_names(config)
@@ -78,7 +82,7 @@ def write_table(config: dict) -> None:
         for row in network_rows(config, dataset, seed, network)
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    with atomic_path(Path(paths.TABLE)) as temporary:
+    with atomic_path(paths.result_path(config, paths.TABLE)) as temporary:
         table.to_csv(temporary, index=False)
 
 
@@ -86,9 +90,9 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
     """Return the rows of one trained network, one per record of its profile: values by column, None for no value."""
     names = {"dataset": network.scenario, "seed": seed, "network": network.name}
     manifest = Result(settings.manifest_path(config, dataset))
-    training = Result(paths.TRAINING.format(**names))
-    evaluation = Result(paths.EVALUATION.format(**names))
-    profile = Result(paths.PROFILE.format(**names))
+    training = Result(paths.result_path(config, paths.TRAINING, **names))
+    evaluation = Result(paths.result_path(config, paths.EVALUATION, **names))
+    profile = Result(paths.result_path(config, paths.PROFILE, **names))
     common = {
         "dataset": dataset,
         "network": network.label,
@@ -100,7 +104,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
     }
     doubts = accuracy_doubts(evaluation[best_split(evaluation), "iou"])
     if common["kind"] == "searched":
-        gap = Result(paths.GAP.format(dataset=network.scenario, seed=seed))
+        gap = Result(paths.result_path(config, paths.GAP, dataset=network.scenario, seed=seed))
         common |= search_columns(gap)
         doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou"))) + doubts
     common["warnings"] = "; ".join([*manifest["warnings"], *doubts]) or None

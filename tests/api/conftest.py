@@ -75,7 +75,7 @@ def here(results, monkeypatch) -> Results:
 def evaluated(here, network) -> dict[str, torch.Tensor]:
     """The label maps (H, W) that the stage `evaluate` measures, by absolute path of their image."""
     experiment = Experiment(here.config, DATASET, 0)
-    model = experiment.build(experiment.network(network, genotype_for(network, DATASET, 0))).eval()
+    model = experiment.build(experiment.network(network, genotype_for({}, network, DATASET, 0))).eval()
     model.load_state_dict(load_weights(here.path(paths.WEIGHTS, network)))
     maps = {}
     with torch.no_grad():

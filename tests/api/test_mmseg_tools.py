@@ -46,7 +46,9 @@ def test_the_config_is_complete_and_the_one_that_was_trained(here, network):
     names = [node.targets[0].id for node in ast.parse(text).body]  # assignments only, so without imports
     assert "_base_" not in names
     assert str(here.folder) not in text
-    trained = Experiment(here.config, DATASET, 0).retrain_config(network, genotype_for(network, DATASET, 0))
+    trained = Experiment(here.config, DATASET, 0).retrain_config(
+        network, genotype_for(here.config, network, DATASET, 0)
+    )
     assert Config.fromfile(path).to_dict() == trained.to_dict()
 
 

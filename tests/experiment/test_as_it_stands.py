@@ -99,6 +99,6 @@ def test_a_search_by_mmengines_runner_equals_the_workflows(here):
     }
     theirs = train_as_mmseg("supernet_streets", "eighth", options)
     search(config, DATASET, SEED)
-    state = load_state(Path(paths.state_path(DATASET, SEED, 0)))
+    state = load_state(Path(paths.state_path({}, DATASET, SEED, 0)))
     assert_equal(theirs, state["model"])
     assert not bool(state["model"]["backbone.architecture.alive_operator"].all()), "options must have died"

@@ -39,7 +39,7 @@ for stage in (0, 1):
 discretize(config, DATASET, 0)
 genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
 assert {block.reads for stage in genotype.stages for block in stage.blocks} <= {10, 20, 12, 24}
-metrics = read_json(paths.stage_metrics_path(DATASET, 0, 1))
+metrics = read_json(paths.stage_metrics_path({}, DATASET, 0, 1))
 assert metrics["dimensions_alive"]["reads"] == metrics["options_alive"]["reads"] > 0
 assert len(metrics["history"][0]["probabilities"]["reads"]) == 4, "one group per block"
 assert metrics["history"][0]["loss_reads"] <= 0

@@ -68,7 +68,7 @@ def test_a_regularizer_and_a_cost_drive_a_search(add, prepared):
         shrink_stages=0,
     )
     search(config, DATASET, 0)
-    metrics = read_json(paths.stage_metrics_path(DATASET, 0, 0))
+    metrics = read_json(paths.stage_metrics_path({}, DATASET, 0, 0))
     assert metrics["cost"]["unit"] == "weights"
     assert metrics["cost"]["target"] == pytest.approx(0.6 * metrics["cost"]["expected"] / metrics["cost_ratio"])
     assert metrics["history"][0]["loss_operator"] < 0, "the variance of the probabilities, negative"
@@ -78,7 +78,7 @@ def test_a_selector_chooses_a_network_of_the_searched_ones_cost(add, prepared, m
     add(SELECTOR)
     monkeypatch.setattr(project_files, "plugin_names", lambda kind: ("deepest",))  # reads the package's own folder
     for number in range(2):  # the time of the search, which a selector may use
-        write_json(paths.stage_metrics_path(DATASET, 0, number), {"hours": 0.1})
+        write_json(paths.stage_metrics_path({}, DATASET, 0, number), {"hours": 0.1})
     config = experiment()
     one = Experiment(config, DATASET, 0)
     searched = build_genotype(one.space, random_choice(one.space, np.random.default_rng(0)))

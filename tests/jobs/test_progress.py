@@ -26,15 +26,15 @@ def folder(tmp_path, monkeypatch):
 
 
 def recorded_progress():
-    return read(progress_path(JOB))
+    return read(progress_path({}, JOB))
 
 
 def test_a_job_is_recorded_as_running_in_this_process_and_then_as_done():
-    with recorded(JOB):
+    with recorded({}, JOB):
         running = recorded_progress()
         assert state_of(running, time.time()) == "running"
         assert (running["pid"], running["host"]) == (os.getpid(), socket.gethostname())
-        progress.note(progress_path(JOB), iteration=3)
+        progress.note(progress_path({}, JOB), iteration=3)
     ended = recorded_progress()
     assert ended["state"] == "done"
     assert ended["iteration"] == 3
@@ -51,20 +51,21 @@ def test_a_job_is_recorded_as_running_in_this_process_and_then_as_done():
     ],
 )
 def test_an_error_is_recorded_and_raised(error, state, message):
-    with pytest.raises(type(error)), recorded(JOB):
+    with pytest.raises(type(error)), recorded({}, JOB):
         raise error
     assert (recorded_progress()["state"], recorded_progress()["message"]) == (state, message)
 
 
 def test_a_new_attempt_resets_the_record():
-    with pytest.raises(ValueError, match="odd"), recorded(JOB):
+    with pytest.raises(ValueError, match="odd"), recorded({}, JOB):
         raise ValueError("odd")
-    with recorded(JOB):
+    with recorded({}, JOB):
         assert "message" not in recorded_progress()
 
 
 def test_a_job_whose_process_is_gone_has_failed():
-    code = f"import os\nfrom ssr_mmseg.jobs.progress import recorded\nwith recorded({JOB!r}): os.kill(os.getpid(), 9)"
+    killed = f"with recorded({{}}, {JOB!r}): os.kill(os.getpid(), 9)"
+    code = f"import os\nfrom ssr_mmseg.jobs.progress import recorded\n{killed}"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == -9
     assert recorded_progress()["state"] == "running"
@@ -72,13 +73,13 @@ def test_a_job_whose_process_is_gone_has_failed():
 
 
 def test_another_process_with_the_same_id_is_recognized():
-    with recorded(JOB):
+    with recorded({}, JOB):
         assert state_of({**recorded_progress(), "started": 1000.0}, time.time()) == "failed"
 
 
 def test_a_job_on_another_machine_is_judged_by_its_heartbeat(monkeypatch):
     monkeypatch.setattr(progress, "BEAT", 0.02)
-    with recorded(JOB):
+    with recorded({}, JOB):
         first = recorded_progress()["updated"]
         while recorded_progress()["updated"] == first:
             time.sleep(0.02)
@@ -95,14 +96,14 @@ def test_malformed_progress_is_rejected(value):
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{"])
 def test_a_damaged_file_reads_as_empty(text):
-    progress_path(JOB).parent.mkdir(parents=True)
-    progress_path(JOB).write_text(text)
+    progress_path({}, JOB).parent.mkdir(parents=True)
+    progress_path({}, JOB).write_text(text)
     assert recorded_progress() == {}
 
 
 def test_only_rank_0_records_progress(monkeypatch, folder):
     monkeypatch.setenv("RANK", "1")
-    with recorded(JOB):
+    with recorded({}, JOB):
         assert not (folder / "results").exists()
 
 

@@ -33,9 +33,9 @@ def write(path, value) -> None:
 
 def write_search(scenario, seed, groups=DECIDED, relaxed=40.0, one_hot=40.0) -> None:
     metrics = {"groups": groups, "relaxed_miou": relaxed, "one_hot_miou": one_hot}
-    write(paths.stage_metrics_path(scenario, seed, 2), metrics)
+    write(paths.stage_metrics_path({}, scenario, seed, 2), metrics)
     worse = {"groups": UNDECIDED, "relaxed_miou": 50.0, "one_hot_miou": 0.0}  # of a stage before the last one
-    write(paths.stage_metrics_path(scenario, seed, 1), worse)
+    write(paths.stage_metrics_path({}, scenario, seed, 1), worse)
 
 
 def write_evaluation(scenario, seed, network, val=GOOD, test=GOOD) -> None:
@@ -79,7 +79,7 @@ def test_without_results_nothing_is_doubtful(config):
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"groups": 3}', '{"test": {}}', '{"test": {"iou": 3}}'])
 def test_a_malformed_result_is_left_to_the_stages_that_read_it(config, text):
-    write(paths.stage_metrics_path("town@0.5", 0, 2), text)
+    write(paths.stage_metrics_path({}, "town@0.5", 0, 2), text)
     write(paths.EVALUATION.format(dataset="town", seed=0, network="erfnet"), text)
     assert result_warnings(config) == []
 

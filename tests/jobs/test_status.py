@@ -12,7 +12,7 @@ import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.cli import main
-from ssr_mmseg.jobs import status
+from ssr_mmseg.jobs import job_state, status
 from ssr_mmseg.jobs.job import Job, ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.settings import paths
@@ -31,6 +31,7 @@ TRAINING = {
     "cost_ratio": 0.5,
 }
 SHRINK = "shrink/town-seed0-1"
+TABLE = "dataset,network,seed\ntown,searched,0\ntown,random,0\ntown,erfnet,0\n"
 
 
 @pytest.fixture
@@ -47,11 +48,11 @@ def write(path, text="{}"):
 
 
 def record(job, **facts):
-    write(progress_path(job), json.dumps({**RUNNING, **facts}))
+    write(progress_path({}, job), json.dumps({**RUNNING, **facts}))
 
 
 def states(config):
-    return {job.name: status.job_status(job, NOW) for job in jobs(config)}
+    return {job.name: job_state.job_status(config, job, NOW) for job in jobs(config)}
 
 
 def state_of(config, job):
@@ -77,7 +78,7 @@ def test_a_running_training_shows_its_progress(config):
     assert f"▶ shrink 1: running, {message}" in shown(config)
     record("table")
     (table,) = [job for job in jobs(config) if job.stage == "table"]
-    assert status.job_status(table, NOW + 30).message == "for 30 s"
+    assert job_state.job_status(config, table, NOW + 30).message == "for 30 s"
 
 
 def test_a_job_whose_process_is_gone_has_failed(config):
@@ -111,33 +112,33 @@ def test_a_job_that_failed_before_its_first_record_shows_its_log(config):
 
 
 def test_a_job_with_a_result_is_done_unless_it_runs_again(config):
-    write(paths.stage_metrics_path("town", 0, 1))
+    write(paths.stage_metrics_path({}, "town", 0, 1))
     assert state_of(config, SHRINK) == ("done", "")
     record(SHRINK, state="failed", message="an earlier attempt")
     assert state_of(config, SHRINK) == ("done", "")
     record(SHRINK)
     assert state_of(config, SHRINK)[0] == "running"
-    paths.stage_metrics_path("town", 0, 1).unlink()
+    paths.stage_metrics_path({}, "town", 0, 1).unlink()
     record(SHRINK, state="done", ended=NOW)
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "odd"}', json.dumps({**RUNNING, "iteration": "x"})])
 def test_a_damaged_progress_file_is_ignored(config, text):
-    write(progress_path(SHRINK), text)
+    write(progress_path({}, SHRINK), text)
     assert state_of(config, SHRINK) == ("waiting", "")
 
 
 def test_the_work_left_is_estimated_from_finished_jobs():
     def one(stage, state, **times):
-        return status.JobStatus(Job(stage), state, **times)
+        return job_state.JobStatus(Job(stage), state, **times)
 
     done = [one("retrain", "done", taken=seconds) for seconds in (60.0, 80.0, 400.0)] + [one("prepare", "done")]
-    assert status.work_left(done) == (0.0, 0)
+    assert job_state.work_left(done) == (0.0, 0)
     rest = [one("retrain", "waiting"), one("shrink", "running", left=7.0), one("evaluate", "waiting")]
-    assert status.work_left([*done, *rest]) == (87.0, 1)
-    assert status.summary([*done, *rest]) == "4 of 7 done, 1 running, 2 waiting, more than 87 s of work left"
-    assert status.work_left([one("search", "done", taken=9.0), one("shrink", "waiting")]) == (9.0, 0)
+    assert job_state.work_left([*done, *rest]) == (87.0, 1)
+    assert job_state.summary([*done, *rest]) == "4 of 7 done, 1 running, 2 waiting, more than 87 s of work left"
+    assert job_state.work_left([one("search", "done", taken=9.0), one("shrink", "waiting")]) == (9.0, 0)
 
 
 def test_the_ablation_is_shown_once_it_has_begun(config):
@@ -147,7 +148,7 @@ def test_the_ablation_is_shown_once_it_has_begun(config):
     assert len(list(ablation_jobs(whole))) == 2 * 2 * 2 + 1
     assert "ablation" not in shown(whole)
     for stage in (0, 1):
-        write(paths.stage_metrics_path("ablation/ssr-shrink-depth", 0, stage))
+        write(paths.stage_metrics_path({}, "ablation/ssr-shrink-depth", 0, stage))
     record("search/ablation/none-shrink-depth-seed3", state="failed", message="out of memory")
     lines = shown(whole).splitlines()
     start = lines.index("ablation")
@@ -174,7 +175,7 @@ def test_the_command_prints_it_and_watching_ends_when_all_jobs_are_done(config, 
     def finish(seconds):
         waits.append(seconds)
         for job in jobs(config):
-            write(job.result)
+            write(job.result, TABLE if job.stage == "table" else "{}")
 
     monkeypatch.setattr(time, "sleep", finish)
     assert main(["status", "--config", "own.yaml", "--watch"]) == 0

@@ -53,7 +53,7 @@ def test_a_search_ends_within_a_tenth_of_its_target(workplace, cost):
     wanted = search_cost(config, DATASET)
     genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
     assert wanted.of(genotype) == pytest.approx(wanted.target, rel=TOLERANCE)
-    metrics = read_json(paths.stage_metrics_path(DATASET, 0, 1))["cost"]
+    metrics = read_json(paths.stage_metrics_path({}, DATASET, 0, 1))["cost"]
     assert (metrics["unit"], metrics["target"]) == (wanted.unit, wanted.target)
     assert metrics["expected"] == pytest.approx(wanted.target, rel=TOLERANCE)
 

@@ -93,7 +93,7 @@ def test_a_search_of_some_dimensions_fixes_the_others(workplace, dimensions):
     genotype = Genotype.read(paths.GENOTYPE.format(dataset=DATASET, seed=0))
     space = SearchSpace.from_settings(config["search"])
     assert_fixed(genotype, dimensions, space)
-    record = read_json(paths.stage_metrics_path(DATASET, 0, 0))["history"][0]
+    record = read_json(paths.stage_metrics_path({}, DATASET, 0, 0))["history"][0]
     assert ("loss_architecture" in record) == bool(dimensions), "without a choice there is no architecture step"
     if not dimensions:
         assert record["gates_decided"] == 1.0

@@ -25,7 +25,7 @@ UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds; with the second, every group 
 def run(threshold: float, stage: int, **changes) -> dict:
     """Run a stage and return its state."""
     search(experiment(threshold=threshold, shrink_stages=STAGES, epochs=1, **changes), DATASET, 0, stage)
-    return load_state(paths.state_path(DATASET, 0, stage))
+    return load_state(paths.state_path({}, DATASET, 0, stage))
 
 
 def genotype_now() -> Genotype:
@@ -75,13 +75,13 @@ def test_a_state_that_is_decided_early_is_passed_on(workplace, decided):
         state = run(UNDECIDED, stage)
         assert state["decided"]
         assert state["iteration"] == chosen["iteration"], "a decided search is not trained"
-        assert not read_json(paths.stage_metrics_path(DATASET, 0, stage))["history"]
-        scores.append(read_json(paths.stage_metrics_path(DATASET, 0, stage))["relaxed_miou"])
+        assert not read_json(paths.stage_metrics_path({}, DATASET, 0, stage))["history"]
+        scores.append(read_json(paths.stage_metrics_path({}, DATASET, 0, stage))["relaxed_miou"])
         for gate in ("depth", "operator", "mid_width", "out_width"):
             name = f"backbone.architecture.alive_{gate}"
             assert torch.equal(state["model"][name], chosen["model"][name])
     assert len(set(scores)) <= 1
-    last = load_state(paths.state_path(DATASET, 0, STAGES))
+    last = load_state(paths.state_path({}, DATASET, 0, STAGES))
     if decided < STAGES:
         assert last["structure"] != chosen["structure"], "the stage after the decision compacts"
     assert genotype_now().stages == decided_genotype(chosen).stages

@@ -27,7 +27,7 @@ from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
-STATE, METRICS = paths.state_path(DATASET, 0, 0), paths.stage_metrics_path(DATASET, 0, 0)
+STATE, METRICS = paths.state_path({}, DATASET, 0, 0), paths.stage_metrics_path({}, DATASET, 0, 0)
 
 
 def work() -> Path:

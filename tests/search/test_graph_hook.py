@@ -60,12 +60,12 @@ def eager(run) -> list[dict]:
     config = run("eager")
     for stage in STAGES:
         search(config, DATASET, 0, stage)
-    return [load_state(paths.state_path(DATASET, 0, stage)) for stage in STAGES]
+    return [load_state(paths.state_path({}, DATASET, 0, stage)) for stage in STAGES]
 
 
 def assert_same_search(eager: list[dict]) -> None:
     for stage in STAGES:
-        assert_same_state(load_state(paths.state_path(DATASET, 0, stage)), eager[stage])
+        assert_same_state(load_state(paths.state_path({}, DATASET, 0, stage)), eager[stage])
 
 
 def test_a_recorded_search_in_bfloat16_equals_an_eager_one(eager, run, recorders):

@@ -51,7 +51,7 @@ def test_searches_and_trainings_have_that_length_and_say_so(workplace, capfd):
     config = settings.complete(settings.merge(EXPERIMENT, changes))
     for stage in (0, 1):  # 2 and 1 epochs of 2 steps
         search(config, DATASET, 0, stage)
-        assert read_json(paths.stage_metrics_path(DATASET, 0, stage))["epochs"] == (4, 2)[stage]
+        assert read_json(paths.stage_metrics_path({}, DATASET, 0, stage))["epochs"] == (4, 2)[stage]
     retrain(config, DATASET, 0, "erfnet")  # 1 epoch of 4 steps
     assert read_json(paths.Path(paths.TRAINING.format(dataset=DATASET, seed=0, network="erfnet")))["iterations"] == 8
     printed = "".join(capfd.readouterr())
@@ -62,4 +62,4 @@ def test_searches_and_trainings_have_that_length_and_say_so(workplace, capfd):
 def test_an_experiment_with_enough_steps_has_its_configured_epochs(workplace):
     workplace("configured")
     search(experiment(min_steps=6), DATASET, 0, 0)
-    assert read_json(paths.stage_metrics_path(DATASET, 0, 0))["epochs"] == 2
+    assert read_json(paths.stage_metrics_path({}, DATASET, 0, 0))["epochs"] == 2

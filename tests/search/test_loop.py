@@ -111,7 +111,7 @@ def test_rates_decay_over_the_whole_search_and_those_of_the_gates_are_constant(w
 
 def test_the_optimizers_survive_compaction(finished):
     """Adam's step counts continue from stage to stage; moments that were dropped would restart at 0."""
-    before, after = (load_state(finished / paths.state_path(DATASET, 0, stage)) for stage in (0, 1))
+    before, after = (load_state(finished / paths.state_path({}, DATASET, 0, stage)) for stage in (0, 1))
     assert before["iteration"] < after["iteration"]
     for part in ("weights", "architecture"):
         counts = [

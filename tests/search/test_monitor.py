@@ -32,7 +32,7 @@ def test_tensorboard_shows_losses_gates_and_predictions_next_to_the_labels(monit
     search(monitored, DATASET, 0)
     (events,) = folder.glob(f"results/{DATASET}/seed0/search/log/*/vis_data/events*")
     shown = EventAccumulator(str(events), size_guidance={HISTOGRAMS: 0, IMAGES: 0}).Reload()
-    (metrics,) = [read_json(paths.stage_metrics_path(DATASET, 0, 0))]
+    (metrics,) = [read_json(paths.stage_metrics_path({}, DATASET, 0, 0))]
     steps = [STEPS * epoch for epoch in range(1, EPOCHS + 1)]
 
     def scalars(tag):
@@ -61,11 +61,11 @@ def test_tensorboard_shows_losses_gates_and_predictions_next_to_the_labels(monit
 def test_monitoring_changes_no_result(monitored, workplace):
     workplace("monitored")
     search(monitored, DATASET, 0)
-    first = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    first = load_state(paths.state_path({}, DATASET, 0, 0))["model"]
     assert read(Path(paths.PROGRESS.format(job=f"search/{DATASET}-seed0")))["miou_val"] is not None
     workplace("alone")
     search({**monitored, "monitor": {"validation": 0, "tensorboard": False}}, DATASET, 0)
-    second = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    second = load_state(paths.state_path({}, DATASET, 0, 0))["model"]
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not list(Path().glob("results/**/events*"))

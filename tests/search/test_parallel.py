@@ -37,7 +37,7 @@ def test_a_search_of_two_processes_begins_like_that_of_one(workplace):
     two = workplace("two")
     done = run_together(2, "search")
     assert done.returncode == 0, done.stderr[-2000:]
-    metrics = [read_json(folder / paths.stage_metrics_path(DATASET, 0, 0)) for folder in (one, two)]
+    metrics = [read_json(folder / paths.stage_metrics_path({}, DATASET, 0, 0)) for folder in (one, two)]
     assert [value["processes"] for value in metrics] == [1, 2]
     assert [value["epochs"] for value in metrics] == [2, 2]
     alone, together = ([value["history"][0][name] for name in LOSSES] for value in metrics)

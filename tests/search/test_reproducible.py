@@ -22,17 +22,17 @@ def test_two_runs_with_one_seed_give_the_same_bytes(finished, workplace):
         path = pattern.format(dataset=DATASET, seed=0, network=NETWORK)
         assert (again / path).read_bytes() == (finished / path).read_bytes()
     training = paths.TRAINING.format(dataset=DATASET, seed=0, network=NETWORK)
-    for path in (paths.stage_metrics_path(DATASET, 0, 0), paths.stage_metrics_path(DATASET, 0, 1), training):
+    for path in (paths.stage_metrics_path({}, DATASET, 0, 0), paths.stage_metrics_path({}, DATASET, 0, 1), training):
         assert metrics(again / path) == metrics(finished / path)
     weights = paths.WEIGHTS.format(dataset=DATASET, seed=0, network=NETWORK)
-    for path in (paths.state_path(DATASET, 0, 0), paths.state_path(DATASET, 0, 1), weights):
+    for path in (paths.state_path({}, DATASET, 0, 0), paths.state_path({}, DATASET, 0, 1), weights):
         assert_same_state(load_state(again / path), load_state(finished / path))
 
 
 def test_another_seed_gives_another_search(finished, workplace):
     other = workplace("other")
     search(experiment(), DATASET, 1)
-    first, second = (metrics(f / paths.stage_metrics_path(DATASET, s, 0)) for f, s in ((finished, 0), (other, 1)))
+    first, second = (metrics(f / paths.stage_metrics_path({}, DATASET, s, 0)) for f, s in ((finished, 0), (other, 1)))
     losses = [[epoch["loss_weights"] for epoch in run["history"]] for run in (first, second)]
     assert all(a != b for a, b in zip(*losses, strict=True))
 
@@ -43,7 +43,7 @@ def test_a_resumed_search_equals_an_uninterrupted_one(finished, workplace, stopp
     handler = signal.getsignal(signal.SIGTERM)
     stopped(SearchLoop, iteration, search, experiment(), DATASET, 0)
     assert signal.getsignal(signal.SIGTERM) is handler
-    state, path = paths.state_path(DATASET, 0, 0), paths.stage_metrics_path(DATASET, 0, 0)
+    state, path = paths.state_path({}, DATASET, 0, 0), paths.stage_metrics_path({}, DATASET, 0, 0)
     assert not state.exists(), "an unfinished stage has no result"
     search(experiment(), DATASET, 0)
     assert_same_state(load_state(state), load_state(finished / state))
@@ -53,12 +53,12 @@ def test_a_resumed_search_equals_an_uninterrupted_one(finished, workplace, stopp
 
 def test_a_resumed_shrinking_stage_equals_an_uninterrupted_one(finished, workplace, stopped):
     workplace("stopped")
-    previous = paths.state_path(DATASET, 0, 0)
+    previous = paths.state_path({}, DATASET, 0, 0)
     previous.parent.mkdir(parents=True)
     shutil.copy(finished / previous, previous)
     stopped(SearchLoop, 1, search, experiment(), DATASET, 0, 1)
     search(experiment(), DATASET, 0, 1)
-    state, path = paths.state_path(DATASET, 0, 1), paths.stage_metrics_path(DATASET, 0, 1)
+    state, path = paths.state_path({}, DATASET, 0, 1), paths.stage_metrics_path({}, DATASET, 0, 1)
     assert_same_state(load_state(state), load_state(finished / state))
     assert metrics(path) == metrics(finished / path)
 

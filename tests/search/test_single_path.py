@@ -36,7 +36,7 @@ def test_it_trains_in_one_stage_as_long_as_the_search():
 def test_weights_are_trained_and_the_gates_stay(workplace):
     workplace("run")
     search(single_path(), DATASET, 0)
-    model = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    model = load_state(paths.state_path({}, DATASET, 0, 0))["model"]
     alpha = {name: value for name, value in model.items() if ".alpha." in name}
     alive = {name: value for name, value in model.items() if ".alive_" in name}
     assert alpha
@@ -52,7 +52,7 @@ def test_a_stopped_training_continues_exactly(workplace, stopped, iteration, sha
     cut = workplace("cut")
     stopped(SearchLoop, iteration, search, config, DATASET, 0)
     search(config, DATASET, 0)
-    path = paths.state_path(DATASET, 0, 0)
+    path = paths.state_path({}, DATASET, 0, 0)
     assert_same_state(load_state(cut / path), load_state(whole / path))
 
 
@@ -72,7 +72,7 @@ def test_a_warm_up_leaves_the_gates_alone_until_its_end(workplace, monkeypatch):
     search(config, DATASET, 0, 1)
     assert steps[:4] == [SinglePathStep] * 2 + [TwoPhaseStep] * 2
     assert set(steps[4:]) <= {TwoPhaseStep}
-    model = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    model = load_state(paths.state_path({}, DATASET, 0, 0))["model"]
     assert any(value.any() for name, value in model.items() if ".alpha." in name)
 
 
@@ -142,7 +142,7 @@ def test_a_warm_up_shares_operators_if_its_config_says_so(workplace):
     for share in (True, False):
         config = experiment(warmup=1.0, epochs=1, shrink_stages=0, cfg_options={OPTION: share})
         search(config, DATASET, int(share))
-        model = load_state(paths.state_path(DATASET, int(share), 0))["model"]
+        model = load_state(paths.state_path({}, DATASET, int(share), 0))["model"]
         kernels = [value for name, value in model.items() if "stages.0.0.operators" in name and "conv1.weight" in name]
         equal.append(all(torch.equal(kernels[0], kernel) for kernel in kernels))
     assert equal == [True, False]

@@ -262,7 +262,7 @@ def run_search(prepared: Path, folder: Path, patch: pytest.MonkeyPatch, gate: st
     for stage in range(2):
         search(config, DATASET, 0, stage)
     discretize(config, DATASET, 0)
-    return [load_state(paths.state_path(DATASET, 0, stage)) for stage in range(2)]
+    return [load_state(paths.state_path({}, DATASET, 0, stage)) for stage in range(2)]
 
 
 @pytest.mark.parametrize("gate", ["sigmoid", "softmax"])
@@ -276,7 +276,7 @@ def test_a_stopped_search_equals_an_uninterrupted_one(annealed, workplace, stopp
     for rest in range(stage, 2):
         search(config, DATASET, 0, rest)
     for number, expected in enumerate(annealed[gate]):
-        assert_same_state(load_state(paths.state_path(DATASET, 0, number)), expected)
+        assert_same_state(load_state(paths.state_path({}, DATASET, 0, number)), expected)
 
 
 def test_the_stages_of_a_search_share_one_schedule(annealed):
@@ -290,7 +290,7 @@ def test_the_stages_of_a_search_share_one_schedule(annealed):
 def test_the_annealed_gates_differ_from_others(annealed, workplace):
     workplace("plain")
     search(experiment(regularizer="none"), DATASET, 0, 0)
-    plain = load_state(paths.state_path(DATASET, 0, 0))["model"]
+    plain = load_state(paths.state_path({}, DATASET, 0, 0))["model"]
     cold = annealed["sigmoid"][0]["model"]
     assert float(plain["backbone.architecture.temperature"]) == 1
     assert any(

@@ -106,12 +106,12 @@ def test_the_status_lists_the_searches_of_every_target(tmp_path, monkeypatch):
     assert names.count("latency_table/town") == 1
     assert {"search/town@4ms-seed0", "profile/town@8ms-seed0-searched", "retrain/town-seed0-erfnet"} <= {*names}
     assert len(names) == len(set(names))
-    progress.begin(progress.progress_path("search/town@4ms-seed0"))
-    with progress.recorded("search/town@8ms-seed0"):
+    progress.begin(progress.progress_path({}, "search/town@4ms-seed0"))
+    with progress.recorded({}, "search/town@8ms-seed0"):
         pass
     shown = status.as_text(status.overview(config, time.time()))
     assert "town@4ms, seed 0   ▶ search" in shown
-    assert progress.read(progress.progress_path("search/town@8ms-seed0"))["state"] == "done"
+    assert progress.read(progress.progress_path({}, "search/town@8ms-seed0"))["state"] == "done"
 
 
 def test_a_latency_table_given_by_name_is_not_a_job(tmp_path, monkeypatch):

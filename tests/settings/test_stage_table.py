@@ -34,7 +34,7 @@ def test_a_job_is_named_by_its_stage_and_the_values_of_its_wildcards(stage, valu
 def test_every_stage_has_a_function_and_a_rule(stage):
     assert callable(load(stage.function))
     (rule,) = re.findall(rf"^rule {stage.name}:\n((?:    .*\n|\n)+)", RULES, re.MULTILINE)
-    assert f'STAGES["{stage.name}"].log' in rule
+    assert f'log_file("{stage.name}")' in rule
     assert f'command("{stage.name}"' in rule
     for pattern in stage.outputs.values():
         fields = set(re.findall(r"{(\w+)}", pattern))

@@ -80,7 +80,7 @@ def workflow_jobs(environment: dict[str, str]) -> list[dict[str, str]]:
 def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
     """Send SIGTERM to the search's job once it trains, as Slurm does before the walltime ends; return the job's id."""
     deadline = time.monotonic() + PATIENCE
-    record = folder / progress_path(Job("search", "town", 0).name)
+    record = folder / progress_path({}, Job("search", "town", 0).name)
     while not read(record).get("iteration"):
         assert process.poll() is None, (folder / "output.txt").read_text()
         assert time.monotonic() < deadline, "the search did not start"

@@ -144,7 +144,7 @@ def test_mious_after_retraining_are_tested_and_counted():
 
 def test_a_missing_search_is_one_line_and_the_old_table_stays(config, results):
     files.write_text(Path("results/ablation.csv"), "old\n")
-    path = paths.stage_metrics_path("ablation/none-keep-joint", 3, 1)
+    path = paths.stage_metrics_path({}, "ablation/none-keep-joint", 3, 1)
     path.unlink()
     with pytest.raises(UserError, match=f"{path} is missing; make it with: snakemake --cores all {path}"):
         write_ablation(config)

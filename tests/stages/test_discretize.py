@@ -49,7 +49,7 @@ def searched(config: dict, change=lambda gates: None) -> ArchitectureParameters:
             alpha.normal_()
     change(gates)
     state = {f"backbone.architecture.{name}": value for name, value in gates.state_dict().items()}
-    save_state(paths.state_path("town", 0, 1), {"model": state})
+    save_state(paths.state_path({}, "town", 0, 1), {"model": state})
     return gates
 
 

@@ -160,12 +160,12 @@ def test_unfinished_trainings_and_temporary_files_are_reported(here):
         os.utime(here / f"results/work/{name}/state.pth", (old, old))
     half = here / "results/town/seed0/search/.state.xyz.pth"
     write_text(half, "half")
-    assert [(finding.level, finding.subject) for finding in doctor.check_unfinished_work()] == [
+    assert [(finding.level, finding.subject) for finding in doctor.check_unfinished_work({})] == [
         ("ok", "training"),
         ("warn", "training"),
     ]
     os.utime(half, (0, 0))
-    *trainings, left = doctor.check_unfinished_work()
+    *trainings, left = doctor.check_unfinished_work({})
     assert trainings[0].message == "town-seed0-search-abc will resume when it is run again"
     assert trainings[1].message.startswith(
         "town-seed1-search-abc was interrupted 30 days ago; run it again to resume, or delete "

@@ -75,7 +75,7 @@ def test_a_missing_result_is_named_with_the_command_that_makes_it(results):
 
 
 def test_metrics_without_a_key_are_one_line(results):
-    path = paths.stage_metrics_path("town", 7, 0)
+    path = paths.stage_metrics_path({}, "town", 7, 0)
     files.write_json(path, {key: value for key, value in files.read_json(path).items() if key != "cost_ratio"})
     with pytest.raises(UserError, match=f"{path} has no 'cost_ratio'; delete it and make it again"):
         write_gap(configured(), "town", 7)

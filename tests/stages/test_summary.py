@@ -117,7 +117,7 @@ def test_the_highest_miou_wins_and_a_tie_goes_to_the_lower_seed(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     for seed, score in scores.items():
         write_search("town", seed, score)
-    assert chosen_seed("town", list(scores)) == expected
+    assert chosen_seed({"seeds": list(scores)}, "town") == expected
 
 
 def test_a_missing_result_is_named_with_its_command_and_the_old_summary_stays(config, results):

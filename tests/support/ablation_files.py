@@ -26,4 +26,4 @@ def write_metrics(dataset: str, seed: int, stage: int, **changes) -> None:
         "provenance": {"commit": "abc"},
         **changes,
     }
-    files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
+    files.write_json(paths.stage_metrics_path({}, dataset, seed, stage), metrics)

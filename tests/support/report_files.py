@@ -76,7 +76,7 @@ def write_search(config: dict, dataset: str, seed: int) -> None:
             "history": history,
             "provenance": PROVENANCE,
         }
-        files.write_json(paths.stage_metrics_path(dataset, seed, stage), metrics)
+        files.write_json(paths.stage_metrics_path({}, dataset, seed, stage), metrics)
     for pattern in (paths.GENOTYPE, paths.SELECTED):
         path = pattern.format(dataset=dataset, seed=seed, network="random")
         build_genotype(space, random_choice(space, generator)).write(Path(path))

@@ -29,7 +29,7 @@ def configuration(**options) -> dict:
 
 def build(experiment: Experiment, network: str = NETWORK):
     """Build the segmentor of a network, in eval mode."""
-    return experiment.build(experiment.network(network, genotype_for(network, "town", 0))).eval()
+    return experiment.build(experiment.network(network, genotype_for({}, network, "town", 0))).eval()
 
 
 def make(folder: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_trained_network_is_built_without_its_checkpoint(workplace):
     (workplace / "retrain.py").write_text(f"{CONFIG}model = dict(backbone=dict(init_cfg={INIT.format(more='')}))\n")
     experiment = Experiment(complete(), "yard", 0)
     Path("start.pth").unlink()
-    experiment.build(experiment.network("tiny", genotype_for("tiny", "yard", 0)))
+    experiment.build(experiment.network("tiny", genotype_for({}, "tiny", "yard", 0)))
 
 
 # --- weights of an earlier result ------------------------------------------------------------------------------------

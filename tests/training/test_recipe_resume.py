@@ -181,7 +181,7 @@ def test_a_search_with_batches_on_the_device_resumes_to_the_bit(workplace):
             stopped(number, SearchLoop, search, config, DATASET, 0)
         for stage in range(2):
             search(config, DATASET, 0, stage)
-        states.append(load_state(paths.state_path(DATASET, 0, 1)))
+        states.append(load_state(paths.state_path({}, DATASET, 0, 1)))
     first, second = states
     assert all(torch.equal(value, second["model"][name]) for name, value in first["model"].items())
     first_history, second_history = (state["hooks"]["HistoryHook"]["records"] for state in states)

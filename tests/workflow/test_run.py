@@ -30,10 +30,10 @@ def test_an_invalid_configuration_ends_in_one_line(checkout, arguments, message)
 
 def test_results_that_cannot_be_written_end_in_one_line(checkout):
     (checkout.folder / "results").mkdir()
-    (checkout.folder / "results/config").write_text("a file, not a folder\n")
+    (checkout.folder / ".snakemake/ssr_mmseg/configs").write_text("a file, not a folder\n")
     call = checkout.snakemake()
     assert call.status != 0
-    assert "ssr-mmseg: could not write results/config/" in call.output
+    assert "ssr-mmseg: could not write .snakemake/ssr_mmseg/configs/" in call.output
     assert "Traceback" not in call.output
     assert checkout.files() == ["config"]
 

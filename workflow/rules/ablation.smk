@@ -4,12 +4,13 @@
 
 rule gap:
     input:
+        current("gap"),
         lambda wildcards: stage_metrics(wildcards.dataset, wildcards.seed),
-        expand(paths.EVALUATION, network="searched", allow_missing=True),
+        expand(result(paths.EVALUATION), network="searched", allow_missing=True),
     output:
-        **STAGES["gap"].outputs,
+        **outputs("gap"),
     log:
-        STAGES["gap"].log,
+        log_file("gap"),
     conda:
         "../../environment.yaml"
     resources:
@@ -25,10 +26,10 @@ rule ablation:
     input:
         ablation_inputs,
     output:
-        report(paths.ABLATION, caption="../report/ablation.rst", category="Ablation"),
-        paths.ABLATION_REPORT,
+        report(result(paths.ABLATION), caption="../report/ablation.rst", category="Ablation"),
+        result(paths.ABLATION_REPORT),
     log:
-        STAGES["ablation"].log,
+        log_file("ablation"),
     conda:
         "../../environment.yaml"
     resources:

@@ -1,20 +1,19 @@
 # The configuration, and helper functions of the rules. Nothing here may import torch or mmengine, because every job of
 # a cluster parses this file again.
 
+import importlib.util
 import itertools
 import os
 import re
 import shutil
 import sys
-from pathlib import Path
-
-BASE = Path(workflow.basedir).resolve()  # the root, or workflow/ when run by `-s workflow/Snakefile`
-PROJECT = BASE.parent if BASE.name == "workflow" else BASE
-sys.path.insert(0, str(PROJECT))
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
+from ssr_mmseg.jobs.changes import changes, source_change, text
+from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.planning import check_plan
+from ssr_mmseg.jobs.results_folder import check_table, check_targets
 from ssr_mmseg.jobs.result_warnings import result_warnings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import enable_cache
@@ -36,44 +35,58 @@ from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.hashing import identity
 
+OVERRIDES = settings.typed(dict(workflow.config_settings.config))
+DEFAULT = not workflow.configfiles and dict(config) in ({}, dict(workflow.config_settings.config))  # no file is given
+ORIGIN = ", ".join(map(os.path.relpath, workflow.configfiles)) or (
+    settings.DEFAULTS if DEFAULT else "the module's config"
+)
+
 
 def read_configuration() -> dict:
     """Return the completed configuration: `--configfile` or else config/config.yaml, overridden by `--config`.
 
-    There is no `configfile:` directive, because Snakemake would merge that file with the one given by the user.
+    There is no `configfile:` directive, because Snakemake would merge that file with the one given by the user. In a
+    workflow that uses this one as a module, it is what the module gets as `config`.
     """
-    changes = settings.typed(dict(workflow.config_settings.config))
-    if not workflow.configfiles:
-        return settings.read_config(paths.project_file(settings.DEFAULTS), changes)
-    origin = ", ".join(os.path.relpath(path) for path in workflow.configfiles)
-    return settings.complete(settings.merge(config, changes), f"{origin} and --config" if changes else origin)
+    if DEFAULT:
+        return settings.read_config(paths.project_file(settings.DEFAULTS), OVERRIDES)
+    origin = f"{ORIGIN} and --config" if OVERRIDES else ORIGIN
+    return settings.complete(settings.merge(config, OVERRIDES), origin)
 
+
+# Jobs run in this environment, unless Snakemake makes another one for them or they are sent elsewhere.
+SUBMITTED = workflow.resource_settings.nodes is not None
+DEPLOYED = SUBMITTED or bool(workflow.deployment_settings.deployment_method)
+MISSING = (
+    "ssr-mmseg: warning: the stages cannot run in this environment, which has no mmseg; run snakemake with "
+    "--software-deployment-method conda, or pip install 'ssr-mmseg[all]'"
+)
 
 enable_cache()
 try:
     CONFIG = read_configuration()
     if workflow.is_main_process:  # a job that plans again leaves it to its stage
+        check_targets(CONFIG, sys.argv[1:])
+        check_table(CONFIG, ORIGIN)
         check_plan(CONFIG)
+        if not DEPLOYED and importlib.util.find_spec("mmseg") is None:
+            print(MISSING, file=sys.stderr)
 except UserError as error:
     sys.exit(f"ssr-mmseg: {error}")
 
 # The jobs read the configuration from a file named by a digest of its content. They get the path from the environment
 # and not as a parameter, because a setting that a rule does not depend on must not rerun it.
-CONFIG_FILE = Path(f"results/config/{identity(CONFIG)}.json")
-os.environ.update(
-    SSR_MMSEG_CONFIG=str(CONFIG_FILE),
-    PYTHONPATH=os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
-    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-)
-
-
-def write_config() -> None:
-    """Write the configuration for the jobs; called when a run starts, so that a dry run writes nothing."""
+CONFIG_FILE = STATE / "configs" / f"{identity(CONFIG)}.json"
+if not CONFIG_FILE.is_file():
     try:
-        if not CONFIG_FILE.is_file():
-            files.write_json(CONFIG_FILE, CONFIG)
+        files.write_json(CONFIG_FILE, CONFIG)
     except UserError as error:
         sys.exit(f"ssr-mmseg: {error}")
+os.environ.update(
+    SSR_MMSEG_CONFIG=str(CONFIG_FILE),
+    SSR_MMSEG_PYTHONPATH=str(python_path()),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+)
 
 
 def report_warnings() -> None:
@@ -90,15 +103,20 @@ def report_failures(logs: list[str]) -> None:
 
 # A GPU trains one network at a time. `auto` requests one where NVIDIA's tool exists (this file must not import torch),
 # and always where jobs are submitted, because the submitting node seldom has a GPU.
-SUBMITTED = workflow.resource_settings.nodes is not None
 GPU = int(
     CONFIG["device"] == "cuda" or (CONFIG["device"] == "auto" and (SUBMITTED or shutil.which("nvidia-smi") is not None))
 )
 
 
+# Some commands, such as `snakemake --unlock`, have no number of cores.
+ALL_CORES = workflow.resource_settings.cores or 1
+
+
 # Keep the job's shell alive on SIGTERM, which every process of a job receives; otherwise Snakemake would consider the
-# job finished before the stage has saved its state.
-shell.prefix("set -euo pipefail; trap : TERM; ")
+# job finished before the stage has saved its state. Snakemake removes PYTHONPATH from jobs with a conda environment.
+shell.prefix(
+    "set -euo pipefail; trap : TERM; " 'export PYTHONPATH="$SSR_MMSEG_PYTHONPATH${{PYTHONPATH:+:$PYTHONPATH}}"; '
+)
 
 # A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.
 TORCHRUN = "python -m torch.distributed.run --standalone --nproc_per_node={resources.gpu}"
@@ -111,6 +129,26 @@ wildcard_constraints:
     seed=r"\d+",
     stage=r"[1-9]\d*",
     network=r"\w+",
+
+
+def result(pattern: str) -> str:
+    """Return a pattern of `settings.paths` in the folder of this experiment's results."""
+    return paths.result_pattern(CONFIG, pattern)
+
+
+def outputs(stage: str) -> dict[str, str]:
+    """Return the patterns of a stage's outputs, by name."""
+    return {name: result(pattern) for name, pattern in STAGES[stage].outputs.items()}
+
+
+def log_file(stage: str) -> str:
+    """Return the pattern of a stage's logs."""
+    return result(STAGES[stage].log)
+
+
+def benchmark_file(stage: str) -> str:
+    """Return the pattern of a stage's benchmark files."""
+    return result(STAGES[stage].benchmark)
 
 
 def command(name: str, threads: bool = False) -> str:
@@ -136,6 +174,35 @@ def cfg(stage: str):
     return parameter
 
 
+def current(stage: str):
+    """Return an input function without files: it makes Snakemake rerun a result of another configuration.
+
+    Snakemake's own records of parameters may be missing, as in results that were copied, and name digests only.
+    """
+
+    def check(wildcards) -> list[str]:
+        if workflow.is_main_process and any(trigger.name == "PARAMS" for trigger in workflow.rerun_triggers):
+            values = {name: wildcards.get(name) for name in STAGES[stage].wildcards}
+            number, seed = int(values.pop("stage", None) or 0), values.pop("seed", None)
+            job = Job.of(CONFIG, stage, seed=None if seed is None else int(seed), number=number, **values)
+            if found := changes(CONFIG, job) + source_change(CONFIG, job):
+                workflow.dag.forcefiles.update(map(str, map(job.output, STAGES[stage].outputs)))
+                explain(stage, text(found))
+        return []
+
+    return check
+
+
+EXPLAINED = set()
+
+
+def explain(stage: str, reason: str) -> None:
+    """Print once why results of a stage are made again."""
+    if reason not in EXPLAINED:
+        EXPLAINED.add(reason)
+        print(f"ssr-mmseg: {stage} runs again: {reason}", file=sys.stderr)
+
+
 def source_digest(wildcards) -> str:
     """Return a digest of the names, sizes and times of a dataset's files: a change of them prepares it again."""
     entry = settings.for_dataset(CONFIG, wildcards.dataset)["dataset"]
@@ -155,7 +222,7 @@ def shrink_stages(dataset: str) -> int:
 
 def previous_state(wildcards) -> str:
     """Return the state that a shrinking stage starts from."""
-    return str(paths.state_path(wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
+    return str(paths.state_path(CONFIG, wildcards.dataset, wildcards.seed, int(wildcards.stage) - 1))
 
 
 def latency_table(wildcards) -> list[str]:
@@ -166,14 +233,14 @@ def latency_table(wildcards) -> list[str]:
 
 def last_state(wildcards) -> str:
     """Return the state at the end of a search."""
-    return str(paths.state_path(wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
+    return str(paths.state_path(CONFIG, wildcards.dataset, wildcards.seed, shrink_stages(wildcards.dataset)))
 
 
 def genotype(wildcards) -> list[str]:
     """Return the genotype of a network, if the workflow makes it; other networks are defined by project files."""
     if not follows_search(wildcards.network):
         return []
-    return [paths.SELECTED if selection(wildcards.network) else paths.GENOTYPE]
+    return [result(paths.SELECTED if selection(wildcards.network) else paths.GENOTYPE)]
 
 
 def selector_supernet(wildcards) -> list[str]:
@@ -182,7 +249,7 @@ def selector_supernet(wildcards) -> list[str]:
     if kind is None:
         return []
     scenario = supernet_scenario(wildcards.dataset, kind)
-    return [str(path(scenario, wildcards.seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
+    return [str(path(CONFIG, scenario, wildcards.seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
 
 
 def searched_metrics(wildcards) -> list[str]:
@@ -205,12 +272,12 @@ def start_weights(wildcards) -> list[str]:
 def profiled_weights(wildcards) -> list[str]:
     """Return the weights of a profiled network, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
-    return [paths.WEIGHTS] if trained else []
+    return [result(paths.WEIGHTS)] if trained else []
 
 
 def stage_metrics(dataset: str, seed: int) -> list[str]:
     """Return the metrics of all stages of a search, in order."""
-    return [str(paths.stage_metrics_path(dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
+    return [str(paths.stage_metrics_path(CONFIG, dataset, seed, stage)) for stage in range(shrink_stages(dataset) + 1)]
 
 
 def searched_scenarios() -> list[str]:
@@ -221,15 +288,15 @@ def searched_scenarios() -> list[str]:
 def table_inputs(_) -> list[str]:
     """Return all results that the table joins."""
     datasets, seeds = settings.dataset_names(CONFIG), CONFIG["seeds"]
-    inputs = expand(paths.MANIFEST, dataset=datasets)
+    inputs = expand(result(paths.MANIFEST), dataset=datasets)
     for pattern in (paths.TRAINING, paths.EVALUATION, paths.PROFILE):
         inputs += [
-            pattern.format(dataset=network.scenario, seed=seed, network=network.name)
+            result(pattern).format(dataset=network.scenario, seed=seed, network=network.name)
             for dataset, seed in itertools.product(datasets, seeds)
             for network in table_networks(CONFIG, dataset)
         ]
     if "searched" in CONFIG["networks"]:
-        inputs += expand(paths.GAP, dataset=searched_scenarios(), seed=seeds)
+        inputs += expand(result(paths.GAP), dataset=searched_scenarios(), seed=seeds)
     return inputs
 
 
@@ -239,19 +306,21 @@ def report_inputs(_) -> list[str]:
     inputs = table_inputs(_)
     if any(map(follows_search, networks)):
         inputs += [path for dataset in searched_scenarios() for seed in seeds for path in stage_metrics(dataset, seed)]
-        inputs += expand([paths.GENOTYPE, paths.DISCRETIZATION], dataset=searched_scenarios(), seed=seeds)
+        inputs += expand(
+            [result(paths.GENOTYPE), result(paths.DISCRETIZATION)], dataset=searched_scenarios(), seed=seeds
+        )
     selected = [network for network in networks if selection(network)]
-    inputs += expand(paths.SELECTED, dataset=searched_scenarios(), seed=seeds, network=selected)
+    inputs += expand(result(paths.SELECTED), dataset=searched_scenarios(), seed=seeds, network=selected)
     return inputs
 
 
 def ranked_inputs(wildcards) -> list[str]:
     """Return the random networks to rank, and the supernets that rank them."""
     dataset, seed = wildcards.dataset, wildcards.seed
-    inputs = expand(paths.SELECTED, dataset=dataset, seed=seed, network=ranked_networks(CONFIG))
+    inputs = expand(result(paths.SELECTED), dataset=dataset, seed=seed, network=ranked_networks(CONFIG))
     for kind in KINDS:
         scenario = supernet_scenario(dataset, kind)
-        inputs += [str(path(scenario, seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
+        inputs += [str(path(CONFIG, scenario, seed, 0)) for path in (paths.state_path, paths.stage_metrics_path)]
     return inputs
 
 
@@ -265,10 +334,10 @@ def contest_inputs(_) -> list[str]:
     for dataset, seed in itertools.product(searched_scenarios(), CONFIG["seeds"]):
         ranked = ranked_networks(CONFIG) if seed == CONFIG["seeds"][0] else []
         names = {"dataset": dataset, "seed": seed, "network": list(dict.fromkeys([*networks, *ranked]))}
-        inputs += expand([paths.TRAINING, paths.EVALUATION], **names)
-        inputs += expand(paths.SELECTION, **{**names, "network": [n for n in names["network"] if selection(n)]})
-        inputs += [paths.GAP.format(dataset=dataset, seed=seed), *stage_metrics(dataset, seed)]
-        inputs += [paths.RANK.format(dataset=dataset, seed=seed)] if ranked else []
+        inputs += expand([result(paths.TRAINING), result(paths.EVALUATION)], **names)
+        inputs += expand(result(paths.SELECTION), **{**names, "network": [n for n in names["network"] if selection(n)]})
+        inputs += [result(paths.GAP).format(dataset=dataset, seed=seed), *stage_metrics(dataset, seed)]
+        inputs += [result(paths.RANK).format(dataset=dataset, seed=seed)] if ranked else []
     return inputs
 
 
@@ -278,8 +347,8 @@ def peer_inputs(_) -> list[str]:
     for dataset in settings.dataset_names(CONFIG):
         for network in all_networks(CONFIG, dataset):
             names = {"dataset": network.scenario, "seed": CONFIG["seeds"][0], "network": network.name}
-            evaluation = paths.EVALUATION.format(**names)
-            inputs += [paths.PROFILE.format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
+            evaluation = result(paths.EVALUATION).format(**names)
+            inputs += [result(paths.PROFILE).format(**names), *([evaluation] if os.path.exists(evaluation) else [])]
     return inputs
 
 
@@ -293,5 +362,5 @@ def ablation_inputs(_) -> list[str]:
     for cell, seed in cells:
         inputs += stage_metrics(cell, seed)
         if CONFIG["ablation"]["retrain"]:
-            inputs.append(paths.EVALUATION.format(dataset=cell, seed=seed, network="searched"))
+            inputs.append(result(paths.EVALUATION).format(dataset=cell, seed=seed, network="searched"))
     return inputs

@@ -4,12 +4,13 @@
 
 rule rank:
     input:
+        current("rank"),
         manifest,
         ranked_inputs,
     output:
-        **STAGES["rank"].outputs,
+        **outputs("rank"),
     log:
-        STAGES["rank"].log,
+        log_file("rank"),
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["search"]
@@ -27,10 +28,10 @@ rule contest:
     input:
         contest_inputs,
     output:
-        report(paths.CONTEST, caption="../report/contest.rst", category="Contest"),
-        paths.CONTEST_REPORT,
+        report(result(paths.CONTEST), caption="../report/contest.rst", category="Contest"),
+        result(paths.CONTEST_REPORT),
     log:
-        STAGES["contest"].log,
+        log_file("contest"),
     conda:
         "../../environment.yaml"
     resources:

@@ -3,12 +3,13 @@
 
 rule discretize:
     input:
+        current("discretize"),
         last_state,
         latency_table,
     output:
-        **STAGES["discretize"].outputs,
+        **outputs("discretize"),
     log:
-        STAGES["discretize"].log,
+        log_file("discretize"),
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
@@ -23,17 +24,18 @@ rule discretize:
 
 rule select:
     input:
+        current("select"),
         manifest,
         latency_table,
         selector_supernet,
         searched_metrics,
-        paths.GENOTYPE,
+        result(paths.GENOTYPE),
     output:
-        **STAGES["select"].outputs,
+        **outputs("select"),
     log:
-        STAGES["select"].log,
+        log_file("select"),
     benchmark:
-        STAGES["select"].benchmark
+        benchmark_file("select")
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"

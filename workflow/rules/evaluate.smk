@@ -4,13 +4,14 @@
 
 rule evaluate:
     input:
+        current("evaluate"),
         manifest,
         genotype,
-        weights=paths.WEIGHTS,
+        weights=result(paths.WEIGHTS),
     output:
-        **STAGES["evaluate"].outputs,
+        **outputs("evaluate"),
     log:
-        STAGES["evaluate"].log,
+        log_file("evaluate"),
     priority: 1  # before the profiles, each of which takes all cores
     conda:
         "../../environment.yaml"

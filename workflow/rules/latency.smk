@@ -4,15 +4,16 @@
 
 rule latency_table:
     input:
+        current("latency_table"),
         manifest,
     output:
-        **STAGES["latency_table"].outputs,
+        **outputs("latency_table"),
     log:
-        STAGES["latency_table"].log,
+        log_file("latency_table"),
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
-    threads: workflow.cores
+    threads: ALL_CORES
     resources:
         gpu=GPU,
         mem_mb=8000,

@@ -6,9 +6,9 @@ rule peers:
     input:
         peer_inputs,
     output:
-        report(paths.PEERS, caption="../report/peers.rst", category="Results"),
+        report(result(paths.PEERS), caption="../report/peers.rst", category="Results"),
     log:
-        STAGES["peers"].log,
+        log_file("peers"),
     conda:
         "../../environment.yaml"
     resources:

@@ -2,10 +2,12 @@
 
 
 rule prepare:
+    input:
+        current("prepare"),
     output:
-        **STAGES["prepare"].outputs,
+        **outputs("prepare"),
     log:
-        STAGES["prepare"].log,
+        log_file("prepare"),
     conda:
         "../../environment.yaml"
     resources:

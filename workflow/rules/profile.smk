@@ -5,16 +5,17 @@
 
 rule profile:
     input:
+        current("profile"),
         manifest,
         genotype,
         profiled_weights,
     output:
-        **STAGES["profile"].outputs,
+        **outputs("profile"),
     log:
-        STAGES["profile"].log,
+        log_file("profile"),
     conda:
         "../../environment.yaml"
-    threads: workflow.cores
+    threads: ALL_CORES
     resources:
         gpu=GPU,
         mem_mb=8000,

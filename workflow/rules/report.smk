@@ -5,12 +5,12 @@
 rule report:
     input:
         report_inputs,
-        paths.SUMMARY,
+        result(paths.SUMMARY),
     output:
-        report(paths.REPORT, caption="../report/page.rst", category="Results"),
-        report(paths.PREDICTION_SHEET, caption="../report/predictions.rst", category="Predictions"),
+        report(result(paths.REPORT), caption="../report/page.rst", category="Results"),
+        report(result(paths.PREDICTION_SHEET), caption="../report/predictions.rst", category="Predictions"),
     log:
-        STAGES["report"].log,
+        log_file("report"),
     conda:
         "../../environment.yaml"
     resources:
@@ -26,9 +26,9 @@ rule figures:
     input:
         report_inputs,
     output:
-        directory(paths.FIGURES),  # the stage writes a temporary folder and then moves it here
+        directory(result(paths.FIGURES)),  # the stage writes a temporary folder and then moves it here
     log:
-        STAGES["figures"].log,
+        log_file("figures"),
     conda:
         "../../environment.yaml"
     resources:

@@ -3,15 +3,16 @@
 
 rule retrain:
     input:
+        current("retrain"),
         manifest,
         genotype,
         start_weights,
     output:
-        **STAGES["retrain"].outputs,
+        **outputs("retrain"),
     log:
-        STAGES["retrain"].log,
+        log_file("retrain"),
     benchmark:
-        STAGES["retrain"].benchmark
+        benchmark_file("retrain")
     conda:
         "../../environment.yaml"
     threads: CONFIG["threads"]["retrain"]

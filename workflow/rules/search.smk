@@ -3,14 +3,15 @@
 
 rule search:
     input:
+        current("search"),
         manifest,
         latency_table,
     output:
-        **STAGES["search"].outputs,
+        **outputs("search"),
     log:
-        STAGES["search"].log,
+        log_file("search"),
     benchmark:
-        STAGES["search"].benchmark
+        benchmark_file("search")
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"
@@ -27,15 +28,16 @@ rule search:
 
 rule shrink:
     input:
+        current("shrink"),
         manifest,
         latency_table,
         previous=previous_state,
     output:
-        **STAGES["shrink"].outputs,
+        **outputs("shrink"),
     log:
-        STAGES["shrink"].log,
+        log_file("shrink"),
     benchmark:
-        STAGES["shrink"].benchmark
+        benchmark_file("shrink")
     priority: 1  # start the longest chain of jobs early; independent trainings fill the gaps
     conda:
         "../../environment.yaml"

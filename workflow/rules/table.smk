@@ -5,9 +5,9 @@ rule table:
     input:
         table_inputs,
     output:
-        report(paths.TABLE, caption="../report/table.rst", category="Results"),
+        report(result(paths.TABLE), caption="../report/table.rst", category="Results"),
     log:
-        STAGES["table"].log,
+        log_file("table"),
     conda:
         "../../environment.yaml"
     resources:
@@ -23,9 +23,9 @@ rule summary:
     input:
         table_inputs,
     output:
-        report(paths.SUMMARY, caption="../report/summary.rst", category="Results"),
+        report(result(paths.SUMMARY), caption="../report/summary.rst", category="Results"),
     log:
-        STAGES["summary"].log,
+        log_file("summary"),
     conda:
         "../../environment.yaml"
     resources:

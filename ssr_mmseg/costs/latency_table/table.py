@@ -55,7 +55,7 @@ class LatencyTable:
             raise UserError(f"{origin} is not a latency table; create one with ssr-mmseg latency-table")
         remedy = "delete it and create it again with ssr-mmseg latency-table"
         json_schema.check(value, "results/latency_table", origin, remedy)
-        table = cls(**{key: inner for key, inner in value.items() if key != "format"})
+        table = cls(**{key: inner for key, inner in value.items() if key not in ("format", "made_from")})
         if not all(math.isfinite(time) for time in table.entries.values()):
             raise UserError(f"{origin} has latencies that are not finite numbers; {remedy}")
         return table
@@ -65,9 +65,9 @@ class LatencyTable:
         """Read and validate a table."""
         return cls.from_dict(read_json(path), str(path))
 
-    def write(self, path: Path) -> None:
-        """Write the table atomically."""
-        write_json(path, self.to_dict())
+    def write(self, path: Path, made_from: dict | None = None) -> None:
+        """Write the table atomically; `made_from` says which settings it is a result of (see `settings.made_from`)."""
+        write_json(path, self.to_dict() | ({"made_from": made_from} if made_from else {}))
 
 
 def difference(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:

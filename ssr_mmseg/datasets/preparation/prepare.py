@@ -25,7 +25,7 @@ from ssr_mmseg.utils.files import atomic_path, write_json
 SAMPLES_PER_SPLIT = 2
 
 
-def prepare(settings: dict, out: Path) -> None:
+def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
     """Prepare the dataset of `settings` and write its manifest, `out / "dataset.json"`.
 
     A dataset without a manifest is not prepared. Rendered or unpacked data are written to `out / "data"`; a user's
@@ -34,6 +34,7 @@ def prepare(settings: dict, out: Path) -> None:
     Args:
         settings: The dataset's entry in the experiment's configuration.
         out: The stage's output folder.
+        made_from: What the manifest says that it was made from.
 
     Raises:
         UserError: The settings, the source or any file of the dataset is invalid.
@@ -80,6 +81,7 @@ def prepare(settings: dict, out: Path) -> None:
         "digest": files_digest(checked, root),
         "notes": notes,
         "warnings": data_warnings(classes, checked, folders, acquired.similar),
+        "made_from": made_from,
     }
     write_json(out / NAME, manifest)
 

@@ -11,7 +11,7 @@ from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.optional_import import require
+from ssr_mmseg.utils.extras import require
 
 NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 
@@ -31,7 +31,7 @@ class OnnxRuntime(Backend):
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device, precision)
-        self.runtime: Any = require("onnxruntime", f"backend {self.name}", onnx_export.INSTALL)
+        self.runtime: Any = require("onnxruntime", f"backend {self.name}")
         self.provider = self.choose_provider()
         if self.precision in ("tf32", "fp16") and device.type != "cuda":
             raise UserError(f"backend {self.name} needs CUDA for {self.precision}; choose fp32 or int8 on the CPU")

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.optional_import import require
+from ssr_mmseg.utils.extras import require
 
-INSTALL = "pip install 'ssr-mmseg[deploy,openvino]'"
 # By default OpenVINO computes in bf16 if the processor can, so fp32 must be requested.
 HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
@@ -29,7 +28,7 @@ class OpenVino(Backend):
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device, precision)
-        self.library: Any = require("openvino", "backend openvino", INSTALL)
+        self.library: Any = require("openvino", "backend openvino")
         if device.type != "cpu":
             raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
         self.core = self.library.Core()

@@ -44,6 +44,10 @@ class Monitor(Section):
 class Experiment(Section):
     """An experiment: networks, data and lengths of training. Omitted keys have the values of config/config.yaml."""
 
+    name: Name | None = Field(
+        description="Folder of the results below `results/`, so that experiments do not replace each other's. null: "
+        "`results/` itself. A named experiment's table is `results/<name>/table.csv`."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         description="Where to train and time networks. `auto`: CUDA if there is a usable GPU, else the CPU. `cuda` "
         "without one is an error. Jobs submitted to a cluster request a GPU with either. Changing this reruns the "

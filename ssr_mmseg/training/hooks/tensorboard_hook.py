@@ -1,6 +1,5 @@
 """TensorBoard logging of a training, enabled by `monitor.tensorboard` in the configuration."""
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ssr_mmseg.evaluation.visualization import side_by_side
 from ssr_mmseg.training.hooks.any_loop import PeriodHook
 from ssr_mmseg.training.hooks.history_hook import records
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.extras import require
 
 BOARD = "TensorboardVisBackend"  # mmengine's backend, which writes the event files
 
@@ -24,11 +24,7 @@ def check_tensorboard() -> None:
     Raises:
         UserError: It is not installed.
     """
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UserError(
-            "monitor.tensorboard is true but TensorBoard is not installed; "
-            "install it with: python -m pip install tensorboard"
-        )
+    require("tensorboard", "monitor.tensorboard")
 
 
 def event_files(runner: Any) -> Any:
