@@ -35,7 +35,7 @@ def changes(config: dict, job: Job) -> list[str]:
         return []
     current = settings.made_from(config, stage, *key)
     found = list(_own_changes(stage, recorded, current))
-    before, now = recorded.get("inputs") or {}, current["inputs"]
+    before, now = _mapping(recorded.get("inputs")), current["inputs"]
     for used in origin(config, stage, *key).inputs:
         if before.get(used.name) != now[used.name]:
             deeper = changes(config, input_job(config, used))
@@ -121,20 +121,25 @@ def _own_changes(stage: str, before: dict[str, Any], now: dict[str, Any]) -> Ite
     if before.get("version") != now["version"]:
         yield f"version of the stage {stage} {before.get('version')} → {now['version']}"
     for part in ("values", "settings"):
-        old, new = _flat(before.get(part) or {}), _flat(now[part])
+        old, new = _flat(_mapping(before.get(part))), _flat(now[part])
         for key in (*new, *(key for key in old if key not in new)):
             if key not in old or key not in new or old[key] != new[key]:
                 yield _change(key, old.get(key, ...), new.get(key, ...))
-    old, new = before.get("files") or {}, now["files"]
+    old, new = _mapping(before.get("files")), now["files"]
     for name in (*new, *(name for name in old if name not in new)):
         if old.get(name) != new.get(name):
             verb = "changed" if name in old and name in new else "is used" if name in new else "is no longer used"
             yield f"{name} {verb}"
 
 
+def _mapping(value: Any) -> dict[str, Any]:
+    """Return a part of a record, which may have been edited."""
+    return value if isinstance(value, dict) else {}
+
+
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     """Return the values of nested mappings by their dotted keys."""
-    if not isinstance(value, dict) or not value:
+    if not isinstance(value, dict) or (prefix and not value):
         return {prefix: value}
     flat: dict[str, Any] = {}
     for key, inner in value.items():

@@ -55,6 +55,7 @@ def render(results: Results, config_path: str | Path) -> str:
         style=(ASSETS / "page.css").read_text(encoding="utf-8"),
         script=(ASSETS / "page.js").read_text(encoding="utf-8"),
         vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=VEGA_LITE),
+        vega_license=(ASSETS / "vega_license.txt").read_text(encoding="utf-8"),
         light=ROLES,
         results=results,
         rows=results.rows,

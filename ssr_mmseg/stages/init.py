@@ -1,5 +1,6 @@
 """The command `init`: write a working folder that runs the workflow of the installed package."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
@@ -61,5 +62,7 @@ def init(folder: Path, example: str) -> None:
 def _configuration(example: str) -> str:
     known = sorted(path.stem for path in (paths.PROJECT / "config").glob("*.yaml"))
     if example not in known:
-        raise UserError(f"unknown configuration {example}; known are: {', '.join(known)}")
+        close = get_close_matches(example, known, n=1)
+        hint = f" did you mean {close[0]}?" if close else ""
+        raise UserError(f"unknown configuration {example};{hint} known are: {', '.join(known)}")
     return (paths.PROJECT / "config" / f"{example}.yaml").read_text(encoding="utf-8")

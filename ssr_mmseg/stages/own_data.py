@@ -102,7 +102,8 @@ def as_text(result: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     lines = [line.rstrip() for line in captured.get().splitlines()]
     lines += [f"warning: {line}" for line in result["warnings"]] or ["nothing doubtful was found"]
     lengths = {key: result["suggested"][key] for key in ("search", "retrain")}
-    config = yaml.safe_dump({"datasets": dict(entry)}, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    named = {"name": next(iter(entry)), "datasets": dict(entry)}
+    config = yaml.safe_dump(named, sort_keys=False, allow_unicode=True, default_flow_style=None)
     longer = yaml.safe_dump(lengths, sort_keys=False, default_flow_style=None)
     lines += ["", "A configuration to begin with, say config/mydata.yaml:", "", *config.splitlines(), ""]
     lines += ["For a search and a training as long as those of config/camvid.yaml, add:", "", *longer.splitlines()]

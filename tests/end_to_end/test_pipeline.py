@@ -20,28 +20,7 @@ from ssr_mmseg.stages.table import COLUMNS
 from ssr_mmseg.utils.files import read_json
 
 CAMVID = PROJECT.parent / "shared" / "camvid"  # real frames, not part of the repository
-TINY = {
-    "device": "cpu",
-    "search": {
-        "space": {
-            "stages": [{"blocks": 2, "channels": 20, "width_step": 2}, {"blocks": 2, "channels": 24, "width_step": 2}],
-            "dilations": [1, 2],
-            "resolutions": [1, 2],
-            "width_options": 3,
-        },
-        "epochs": 1,
-        "shrink_stages": 2,
-        "shrink_epochs": 1,
-        "min_steps": 1,
-        "warmup": 0,
-        "cost": {"type": "macs", "target": 0.6, "hold": None},
-        "batch_size": 4,
-    },
-    "discretize": {"undecided": "argmax"},
-    "retrain": {"epochs": 1, "min_steps": 1, "batch_size": 4},
-    "evaluate": {"frames": 1},
-    "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
-}
+TINY = yaml.safe_load((PROJECT / ".test/config/config.yaml").read_text())
 
 
 @dataclass(frozen=True)
@@ -65,14 +44,18 @@ class Run:
             timeout=PATIENCE,
         )
 
+    @property
+    def root(self) -> Path:
+        """Folder of the experiment's results."""
+        return self.folder / "results" / self.config.get("name", "")
+
     def results(self, pattern: str) -> list[Path]:
-        return sorted((self.folder / "results").glob(pattern))
+        return sorted(self.root.glob(pattern))
 
 
 def streets(folder: Path) -> Run:
-    dataset = {"type": "streets", "size": [32, 64], "options": {"train": 16, "val": 2, "test": 2, "seed": 1}}
-    networks = ("searched", "random", "paper_cityscapes", "erfnet", "fast_scnn")
-    return Run(folder, {**TINY, "datasets": {"town": dataset}, "networks": list(networks)}, networks)
+    """The experiment of .test, with a name."""
+    return Run(folder, {**TINY, "name": "tiny"}, tuple(TINY["networks"]))
 
 
 def camvid(folder: Path) -> Run:
@@ -98,7 +81,7 @@ def run(request, tmp_path_factory) -> Run:
 
 
 def test_the_table_has_a_row_per_network_and_size(run):
-    table = pd.read_csv(run.folder / "results/table.csv")
+    table = pd.read_csv(run.root / "table.csv")
     assert tuple(table.columns) == COLUMNS
     dataset = next(iter(run.config["datasets"]))
     own_size = "x".join(map(str, run.config["datasets"][dataset]["size"]))
@@ -113,8 +96,16 @@ def test_the_table_has_a_row_per_network_and_size(run):
     assert set(table.train_split) == {run.config["datasets"][dataset].get("train_split", "train")}
 
 
+def test_results_are_in_the_folder_of_the_experiment(run):
+    outside = {path for path in (run.folder / "results").rglob("*") if path.is_file()} - set(run.results("**/*"))
+    assert not outside
+    for path in run.results("**/*.json"):
+        if path.name not in ("progress.json", "genotype.json", "index.json"):
+            assert len(read_json(path)["made_from"]["identity"]) == 12, path
+
+
 def test_the_random_network_costs_about_as_much_as_the_searched_one(run):
-    table = pd.read_csv(run.folder / "results/table.csv").drop_duplicates("network").set_index("network")
+    table = pd.read_csv(run.root / "table.csv").drop_duplicates("network").set_index("network")
     for network in set(run.networks) & {"random"}:
         assert table.macs[network] == pytest.approx(table.macs["searched"], rel=0.1)
 
@@ -129,7 +120,7 @@ def test_each_stage_wrote_its_metrics_and_pictures(run):
     assert Genotype.read(run.results("*/seed0/discretize/genotype.json")[0])
     pictures = run.results("*/seed0/evaluate/searched/predictions/*.png")
     assert {picture.name[:4] for picture in pictures} == {"val_", "test"}
-    labels = "frames/valannot" if "camvid" in run.config["datasets"] else "results/town/prepare/data/val/labels"
+    labels = "frames/valannot" if "camvid" in run.config["datasets"] else "results/tiny/streets/prepare/data/val/labels"
     label = next((run.folder / labels).glob("*.png"))
     width, height = Image.open(pictures[-1]).size
     assert (width // 3, height) == Image.open(label).size
@@ -161,7 +152,7 @@ def test_a_missing_data_file_is_a_one_line_error(run):
     images = [path for path in run.folder.rglob("*") if path.parent.name in ("images", "train") and path.is_file()]
     victim = sorted(images)[0]
     kept = victim.read_bytes()
-    table = (run.folder / "results/table.csv").read_bytes()
+    table = (run.root / "table.csv").read_bytes()
     victim.unlink()
     try:
         call = run.snakemake("--config", "retrain={epochs: 2}", "networks=[fast_scnn]")
@@ -170,4 +161,4 @@ def test_a_missing_data_file_is_a_one_line_error(run):
     assert call.returncode != 0
     missing = r"dataset \w+: \w+ has \d+ images, expected the \d+ that were prepared|label \S+ has no image in \S+;"
     assert re.search(rf"ssr-mmseg: \w+ failed: ({missing})", call.stdout + call.stderr)
-    assert (run.folder / "results/table.csv").read_bytes() == table
+    assert (run.root / "table.csv").read_bytes() == table

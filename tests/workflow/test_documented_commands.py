@@ -19,6 +19,7 @@ MMSEG_TOOLS = Path(mmseg.__path__[0]) / ".mim/tools"
 CHEAP = ("cost", "space", "status")  # subcommands that need no results: run for real
 EXEMPT = {  # programs whose commands are not run here, with the reason
     "apt-get": "changes the machine",
+    "build": "builds the distributions, as tests/packaging does",
     "cd": "changes the working directory of the shell",
     "conda": "creates an environment from the network",
     "curl": "needs the network",
@@ -31,6 +32,7 @@ EXEMPT = {  # programs whose commands are not run here, with the reason
     "sbatch": "needs a cluster",
     "scp": "needs another machine",
     "sh": "changes the machine",
+    "snakedeploy": "needs the network",
     "source": "changes the shell",
     "squeue": "needs a cluster",
     "sudo": "changes the machine",

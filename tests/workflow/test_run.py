@@ -30,6 +30,7 @@ def test_an_invalid_configuration_ends_in_one_line(checkout, arguments, message)
 
 def test_results_that_cannot_be_written_end_in_one_line(checkout):
     (checkout.folder / "results").mkdir()
+    (checkout.folder / ".snakemake/ssr_mmseg").mkdir(parents=True)
     (checkout.folder / ".snakemake/ssr_mmseg/configs").write_text("a file, not a folder\n")
     call = checkout.snakemake()
     assert call.status != 0

@@ -10,7 +10,7 @@ import sys
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
-from ssr_mmseg.jobs.changes import changes, source_change, text
+from ssr_mmseg.jobs.changes import changes, text
 from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.jobs.results_folder import check_table, check_targets
@@ -185,7 +185,7 @@ def current(stage: str):
             values = {name: wildcards.get(name) for name in STAGES[stage].wildcards}
             number, seed = int(values.pop("stage", None) or 0), values.pop("seed", None)
             job = Job.of(CONFIG, stage, seed=None if seed is None else int(seed), number=number, **values)
-            if found := changes(CONFIG, job) + source_change(CONFIG, job):
+            if found := changes(CONFIG, job):
                 workflow.dag.forcefiles.update(map(str, map(job.output, STAGES[stage].outputs)))
                 explain(stage, text(found))
         return []

@@ -56,5 +56,10 @@ def python_path() -> Path:
 PROJECT = project_folder()
 sys.path.insert(0, str(python_path()))
 
+if workflow.modifier.path_modifier.replace_prefix("results/table.csv", None) != "results/table.csv":
+    sys.exit(
+        "ssr-mmseg: a module of this workflow can have no prefix, because the stages write below results/; "
+        "set the key `name` of its config instead"
+    )
 if Path.cwd() == PROJECT / "workflow":
     sys.exit("ssr-mmseg: this is the folder of the rules; run snakemake in the folder that contains workflow/")
