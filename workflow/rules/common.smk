@@ -187,7 +187,7 @@ def current(stage: str):
             job = Job.of(CONFIG, stage, seed=None if seed is None else int(seed), number=number, **values)
             if found := changes(CONFIG, job):
                 workflow.dag.forcefiles.update(map(str, map(job.output, STAGES[stage].outputs)))
-                explain(stage, text(found))
+                explain(found)
         return []
 
     return check
@@ -196,11 +196,12 @@ def current(stage: str):
 EXPLAINED = set()
 
 
-def explain(stage: str, reason: str) -> None:
-    """Print once why results of a stage are made again."""
-    if reason not in EXPLAINED:
-        EXPLAINED.add(reason)
-        print(f"ssr-mmseg: {stage} runs again: {reason}", file=sys.stderr)
+def explain(found: list[str]) -> None:
+    """Print once each change that makes Snakemake run something again."""
+    new = [change for change in found if change not in EXPLAINED]
+    if new:
+        EXPLAINED.update(new)
+        print(f"ssr-mmseg: changed since results were made: {text(new)}", file=sys.stderr)
 
 
 def source_digest(wildcards) -> str:
