@@ -68,7 +68,7 @@ def test_labels_are_drawn_from_polygons(miniature, tmp_path):
 
 def test_existing_labels_are_kept_and_need_no_package(miniature, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cityscapesscripts.preparation.json2labelImg", None)
-    with pytest.raises(UserError, match=r"labelTrainIds.png is missing.*pip install cityscapesscripts"):
+    with pytest.raises(UserError, match=r"labelTrainIds.png needs cityscapesscripts.*pip install"):
         prepare(settings("cityscapes", miniature), tmp_path / "out")
     for polygons in miniature.rglob("*_polygons.json"):
         label = polygons.with_name(polygons.name.replace("_polygons.json", "_labelTrainIds.png"))

@@ -1,5 +1,6 @@
 """Monitoring a training: TensorBoard reads the events, and the result is that of a training without monitoring."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,6 @@ from ssr_mmseg.jobs.progress import read
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.search import search
 from ssr_mmseg.training.checkpoint.state_file import load_state
-from ssr_mmseg.training.hooks import tensorboard_hook
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
@@ -80,6 +80,8 @@ def test_switching_monitoring_reruns_nothing(monitored):
 
 def test_without_tensorboard_the_error_has_the_command_to_install_it(monitored, workplace, monkeypatch):
     workplace("bare")
-    monkeypatch.setattr(tensorboard_hook.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"monitor.tensorboard is true but .*install it with: python -m pip install"):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(
+        UserError, match=r"monitor.tensorboard needs tensorboard.*pip install 'ssr-mmseg\[tensorboard\]'"
+    ):
         Experiment(monitored, DATASET, 0).retrain_runner("fast_scnn", None, Path("work"))

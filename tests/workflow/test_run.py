@@ -28,15 +28,14 @@ def test_an_invalid_configuration_ends_in_one_line(checkout, arguments, message)
     assert "Traceback" not in call.output
 
 
-def test_results_that_cannot_be_written_end_in_one_line(checkout):
-    (checkout.folder / "results").mkdir()
+def test_a_configuration_that_cannot_be_written_ends_in_one_line(checkout):
     (checkout.folder / ".snakemake/ssr_mmseg").mkdir(parents=True)
     (checkout.folder / ".snakemake/ssr_mmseg/configs").write_text("a file, not a folder\n")
     call = checkout.snakemake()
     assert call.status != 0
     assert "ssr-mmseg: could not write .snakemake/ssr_mmseg/configs/" in call.output
     assert "Traceback" not in call.output
-    assert checkout.files() == ["config"]
+    assert checkout.files() == []
 
 
 def test_a_failing_stage_shows_its_message_and_a_later_call_continues(copied):

@@ -120,8 +120,8 @@ def test_a_missing_execution_provider_is_refused_with_the_install_command(networ
 @pytest.mark.parametrize(
     ("name", "module", "install"),
     [
-        ("onnxruntime", "onnxruntime", r"pip install 'ssr-mmseg\[deploy\]'"),
-        ("openvino", "openvino", r"pip install 'ssr-mmseg\[deploy,openvino\]'"),
+        ("onnxruntime", "onnxruntime", r"pip install 'ssr-mmseg\[runtime\]'"),
+        ("openvino", "openvino", r"pip install 'ssr-mmseg\[openvino\]'"),
     ],
 )
 def test_a_missing_library_is_refused_with_the_install_command(network, monkeypatch, name, module, install):
