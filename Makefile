@@ -3,22 +3,30 @@
 PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
+UPGRADE ?= --upgrade
 BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --no-deps --require-hashes
 
-.PHONY: help setup table test chaos slurm lint docs schema format lock clean
+.PHONY: help setup table test chaos slurm lint docs schema format lock sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(VENV)/.complete ## create the environment of requirements.lock in .venv
 
-$(VENV)/.complete: requirements.lock pyproject.toml
+$(VENV)/.complete: requirements.lock requirements-cuda.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is required; run: make setup PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+# A build of torch for CPUs, if pip is told where there is one: PyPI's for Linux requires gigabytes of CUDA libraries.
+	sed -n '/^torch==/,/[^\\]$$/ { s/^torch==[^ ]*/&+cpu/; p; }' requirements.lock \
+	| $(INSTALL) --requirement /dev/stdin 2> /dev/null || true
 # Keep pip's build isolation: onedl-mmcv then builds in seconds; if it finds torch, it compiles its operators.
-	$(BIN)/python -m pip install --requirement requirements.lock
-# The project is pure Python and builds with the setuptools of the lock.
+	$(INSTALL) --requirement requirements.lock
+# What another build of torch requires in addition.
+	if $(BIN)/python -m pip check | grep '^torch .* requires'; then $(INSTALL) --requirement requirements-cuda.lock; fi
+# The project is pure Python and builds with the hatchling of the lock.
 	$(BIN)/python -m pip install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
 	touch $@
 
 table: setup ## run the default experiment up to results/table.csv
@@ -56,17 +64,16 @@ format: setup ## format the sources and apply ruff's fixes
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-# torch pins its own CUDA libraries, which differ between platforms; a local version (+cpu) would pin one build.
-lock: ## pin the newest releases allowed by pyproject.toml
-	rm -rf build/lock
-	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --upgrade pip
-	build/lock/bin/python -m pip install '.[deploy,dev,docs,openvino,slurm,tensorboard]'
-	{ grep '^#' requirements.lock; \
-	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude ssr-mmseg \
-	  | grep --invert-match --extended-regexp '^(nvidia-|cuda-|triton)' | sed 's/+.*//'; } > build/requirements.lock
-	{ sed '/- pip:/q' environment.yaml; sed -n '/^#/!s/^/    - /p' build/requirements.lock; } > build/environment.yaml
-	mv build/requirements.lock build/environment.yaml .
+lock: ## pin the newest releases that pyproject.toml allows; UPGRADE= keeps the pins that still fit
+	$(PYTHON) .ci/lock.py $(UPGRADE)
+
+sbom: setup ## list the installed packages with their licenses in build/sbom.json, as CycloneDX
+	$(PYTHON) -m venv --clear build/sbom
+	build/sbom/bin/python -m pip install cyclonedx-bom
+# The tool does not know that the version is in the package.
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml > build/sbom/pyproject.toml
+	build/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject build/sbom/pyproject.toml \
+	  --output-file build/sbom.json $(VENV)
 
 clean: ## remove the environment and all caches, but not results
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

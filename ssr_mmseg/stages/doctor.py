@@ -25,7 +25,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
 NEEDED = ("runtime", "train", "workflow", "report")  # extras
-PYTHON = ((3, 11), (3, 12))  # versions that requirements.lock is tested with
+PYTHON = ((3, 11), (3, 12), (3, 13))  # versions that requirements.lock is tested with
 DAY = 86400.0
 STALE = 7 * DAY  # seconds after which an unfinished training may have been forgotten
 FREE_GB = {"fail": 1, "warn": 10}  # by level: it is reported below this much free disk space

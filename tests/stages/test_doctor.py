@@ -1,6 +1,7 @@
 """Checks of the command `doctor`, whose findings say how to fix each problem."""
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -94,16 +95,16 @@ def test_packages_are_compared_with_the_lock(monkeypatch, versions, level, start
 
 
 PINS = dict(
-    line.split("==")
-    for line in (doctor.paths.PROJECT / "requirements.lock").read_text().splitlines()
-    if not line.startswith("#")
+    re.findall(
+        r"^([\w.-]+)==([^\s;]+)", (doctor.paths.PROJECT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE
+    )
 )
 
 
 def test_an_untested_python_is_a_warning(monkeypatch):
     monkeypatch.setattr(doctor.platform, "python_version", lambda: "3.9.1")
     monkeypatch.setattr(doctor.platform, "python_version_tuple", lambda: ("3", "9", "1"))
-    assert next(doctor.check_environment()).message == "3.9.1 has not been tested; use 3.11 or 3.12"
+    assert next(doctor.check_environment()).message == "3.9.1 has not been tested; use 3.11 or 3.12 or 3.13"
 
 
 def test_a_configured_gpu_that_is_missing_is_a_failure(monkeypatch):
