@@ -31,6 +31,7 @@ EXEMPT = {  # programs whose commands are not run here, with the reason
     "rsync": "needs another machine",
     "sbatch": "needs a cluster",
     "scp": "needs another machine",
+    "sed": "copies a part of a file",
     "sh": "changes the machine",
     "snakedeploy": "needs the network",
     "source": "changes the shell",
