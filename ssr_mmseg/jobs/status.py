@@ -127,7 +127,8 @@ def _versions(config: dict, interval: float | None) -> Iterator[RenderableType]:
     """Yield the overview, once or every `interval` seconds until all jobs are done."""
     while True:
         yield overview(config, time.time())
-        statuses = job_statuses(config, list(jobs(config)), time.time())
-        if interval is None or all(status.state == "done" for status in statuses):
+        if interval is None:
+            return
+        if all(status.state == "done" for status in job_statuses(config, list(jobs(config)), time.time())):
             return
         time.sleep(interval)

@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg.architecture.search_space import DIMENSIONS
+from ssr_mmseg.jobs.changes import check_current
+from ssr_mmseg.jobs.job import Job, search_jobs
 from ssr_mmseg.report.ablation_text import report
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.scenario import Cell, ablation_cells
@@ -51,6 +53,10 @@ def write_ablation(config: dict) -> None:
 
 def cell_row(config: dict, cell: Cell, seed: int) -> dict[str, Any]:
     """Return the row of one search: the state of the supernet at its end, and the hours of all its stages."""
+    *_, search = search_jobs(config, cell.name, seed)
+    check_current(config, search)
+    if config["ablation"]["retrain"]:
+        check_current(config, Job.of(config, "evaluate", cell.name, seed, "searched"))
     stages = stage_records(config, cell.name, seed)
     last = stages[-1]
     row = {

@@ -7,6 +7,8 @@ import pandas as pd
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.cost import NetworkCost
+from ssr_mmseg.jobs.changes import check_current
+from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.report.contest_chart import write_contest_figure
 from ssr_mmseg.report.contest_text import report
@@ -66,6 +68,8 @@ def write_contest(config: dict) -> None:
 def contest_row(config: dict, dataset: str, seed: int, network: str, ranked: bool) -> dict[str, Any]:
     """Return the row of one network."""
     names = {"dataset": dataset, "seed": seed, "network": network}
+    for stage in ("evaluate", *(["select"] if selection(network) else []), *(["rank"] if ranked else [])):
+        check_current(config, Job.of(config, stage, **names))
     evaluation = Result(paths.result_path(config, paths.EVALUATION, **names))
     training = Result(paths.result_path(config, paths.TRAINING, **names))
     row: dict[str, Any] = {

@@ -11,6 +11,8 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.pairs import build_pair
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
+from ssr_mmseg.jobs.changes import check_current
+from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.colors import distinct_colors
@@ -26,8 +28,10 @@ def export_network(
         Agreement of the logits; see `check_logits`.
 
     Raises:
-        UserError: The network is not trained yet or cannot be exported, or the graph differs from it.
+        UserError: The network is not trained yet, or by another configuration, or cannot be exported, or the graph
+            differs from it.
     """
+    check_current(config, Job.of(config, "retrain", dataset, seed, network))
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(config, network, dataset, seed)
     segmentor = experiment.build(experiment.network(network, genotype)).eval()

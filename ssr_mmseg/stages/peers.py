@@ -5,6 +5,8 @@ from typing import Any
 import pandas as pd
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.changes import check_current
+from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.report.peers import write_peers_figure
 from ssr_mmseg.settings import paths, project_files
@@ -58,6 +60,8 @@ def write_peers(config: dict) -> None:
 def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dict[str, Any]]:
     """Return the rows of one network, one per profiled input size."""
     names = {"dataset": network.scenario, "seed": config["seeds"][0], "network": network.name}
+    for stage in ("evaluate", "profile"):
+        check_current(config, Job.of(config, stage, **names))
     profile = Result(paths.result_path(config, paths.PROFILE, **names))
     evaluation = paths.result_path(config, paths.EVALUATION, **names)
     accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}

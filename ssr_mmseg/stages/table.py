@@ -7,7 +7,7 @@ import pandas as pd
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs.changes import check_current
-from ssr_mmseg.jobs.job import jobs
+from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.jobs.result_warnings import accuracy_doubts, search_doubts
 from ssr_mmseg.settings import paths
@@ -72,8 +72,6 @@ def write_table(config: dict) -> None:
         UserError: A result is missing, lacks a key or is of another configuration; the message names the command that
             makes it.
     """
-    for job in jobs(config):
-        check_current(config, job)
     rows = [
         row
         for dataset in settings.dataset_names(config)
@@ -89,6 +87,8 @@ def write_table(config: dict) -> None:
 def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -> list[dict[str, Any]]:
     """Return the rows of one trained network, one per record of its profile: values by column, None for no value."""
     names = {"dataset": network.scenario, "seed": seed, "network": network.name}
+    for stage in ("evaluate", "profile"):
+        check_current(config, Job.of(config, stage, **names))
     manifest = Result(settings.manifest_path(config, dataset))
     training = Result(paths.result_path(config, paths.TRAINING, **names))
     evaluation = Result(paths.result_path(config, paths.EVALUATION, **names))
@@ -104,6 +104,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
     }
     doubts = accuracy_doubts(evaluation[best_split(evaluation), "iou"])
     if common["kind"] == "searched":
+        check_current(config, Job.of(config, "gap", network.scenario, seed))
         gap = Result(paths.result_path(config, paths.GAP, dataset=network.scenario, seed=seed))
         common |= search_columns(gap)
         doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou"))) + doubts

@@ -2,12 +2,14 @@
 
 import copy
 import json
+import pkgutil
+from pathlib import Path
 
 import pytest
 
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import changes
-from ssr_mmseg.jobs.job import contest_jobs, jobs
+from ssr_mmseg.jobs.job import ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.settings import stage_table
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
@@ -155,6 +157,34 @@ def test_a_stage_refuses_an_input_of_another_configuration():
     path = "results/town/seed0/retrain/erfnet/training.json"
     assert str(error.value).startswith(f"{path} is a result of another configuration (retrain.epochs ")
     assert str(error.value).endswith(f"; make it again with: snakemake --cores all {path}")
+
+
+def ablation(**changed):
+    one = {"dataset": "town", "seeds": [0], "search": {}, "retrain": True, "dimensions": {"depth": ["depth"]}}
+    blocks = [{"regularizer": ["ssr"], "shrink": [True], "dimensions": ["depth"]}]
+    return settings.complete(settings.merge(experiment(**changed), {"ablation": {**one, "blocks": blocks}}))
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        ("table:write_table", ()),
+        ("summary:write_summary", ()),
+        ("contest:write_contest", ()),
+        ("peers:write_peers", ()),
+        ("ablation:write_ablation", ()),
+        ("export:export_network", ("town", 0, "erfnet", Path("net.onnx"), None)),
+    ],
+)
+def test_results_of_another_configuration_are_neither_joined_nor_exported(function, arguments):
+    call = pkgutil.resolve_name(f"ssr_mmseg.stages.{function}")
+    config = ablation()
+    make(config)
+    make(config, *(job for job in ablation_jobs(config) if stage_table.STAGES[job.stage].record))
+    with pytest.raises(UserError, match="is a result of another configuration"):
+        call(ablation(retrain={"epochs": 999}), *arguments)
+    with pytest.raises(Exception, match=r"^(?!.*another configuration)"):  # they hold no numbers
+        call(config, *arguments)
 
 
 def test_long_lists_of_changes_are_cut():

@@ -12,28 +12,8 @@ import pytest
 from patience import PATIENCE
 
 from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg.stages.init import SNAKEFILE
 
-SNAKEFILE = """\
-configfile: "config/config.yaml"
-
-
-module ssr:
-    snakefile:
-        {snakefile}
-    config:
-        config
-
-
-use rule * from ssr
-
-
-onsuccess:
-    ssr.onsuccess()
-
-
-onerror:
-    ssr.onerror()
-"""
 ABSENT = ("mmcv", "mmengine", "mmseg", "scipy", "torch")  # the plugin for Slurm imports pandas and numpy
 
 
@@ -51,9 +31,12 @@ def environment(tmp_path_factory) -> Path:
 
 
 def make_folder(folder: Path, snakefile: str) -> Path:
+    """Make a folder with a workflow that uses this one, as `ssr-mmseg init` does, but without importing the package."""
+    text = SNAKEFILE.replace("from ssr_mmseg.settings import paths\n", 'configfile: "config/config.yaml"\n')
+    text = text.replace("str(paths.WORKFLOW)", snakefile)
     (folder / "workflow").mkdir(parents=True)
     (folder / "config").mkdir()
-    (folder / "workflow/Snakefile").write_text(SNAKEFILE.format(snakefile=snakefile))
+    (folder / "workflow/Snakefile").write_text(text)
     shutil.copy(PROJECT / ".test/config/config.yaml", folder / "config/config.yaml")
     return folder
 
