@@ -9,6 +9,7 @@ from ssr_mmseg.settings.experiment_config import (
     dataset_names,
     latency_table_path,
     manifest_path,
+    parse_file,
     read_config,
 )
 from ssr_mmseg.settings.overrides import merge, typed
@@ -28,6 +29,7 @@ __all__ = [
     "made_from",
     "manifest_path",
     "merge",
+    "parse_file",
     "read_config",
     "stage_identity",
     "start_weights",

@@ -24,6 +24,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_bytes, read_json
 
 DEFAULTS = "config/config.yaml"
+YTE = "__use_yte__"  # a YAML file with this key is a template of the language yte, which embeds Python
 
 
 def read_config(path: str | Path, changes: dict | None = None) -> dict:
@@ -36,15 +37,30 @@ def read_config(path: str | Path, changes: dict | None = None) -> dict:
     Raises:
         UserError: The file is missing or not a mapping, or has an unknown key or an invalid value.
     """
+    user = parse_file(path)
+    if changes and isinstance(user, dict):
+        return complete(merge(user, changes), f"{path} and --config")
+    return complete(user, str(path))
+
+
+def parse_file(path: str | Path) -> Any:
+    """Return the content of a configuration file, before it is completed and validated.
+
+    Raises:
+        UserError: The file is missing, not YAML of plain values (see `safe_parsing`), or a program of Snakemake's yte.
+    """
     try:
         user = safe_parsing.parse_yaml(read_bytes(Path(path), safe_parsing.MAX_YAML_BYTES))
     except OSError as error:
         raise UserError(f"could not read the configuration {path}: {error.strerror}; check the path") from error
     except safe_parsing.ParseError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
-    if changes and isinstance(user, dict):
-        return complete(merge(user, changes), f"{path} and --config")
-    return complete(user, str(path))
+    if isinstance(user, dict) and YTE in user:
+        raise UserError(
+            f"{path}: found the key {YTE}, which lets Snakemake run code in the file, expected a configuration of data "
+            "only; remove that key and the code"
+        )
+    return user
 
 
 def complete(user: Any, origin: str = "configuration") -> dict:

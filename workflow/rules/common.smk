@@ -46,10 +46,14 @@ def read_configuration() -> dict:
     """Return the completed configuration: `--configfile` or else config/config.yaml, overridden by `--config`.
 
     There is no `configfile:` directive, because Snakemake would merge that file with the one given by the user. In a
-    workflow that uses this one as a module, it is what the module gets as `config`.
+    workflow that uses this one as a module, it is what the module gets as `config`. If that is all that the user gave to
+    Snakemake, the files are read again, because Snakemake accepts more than data, and keys that occur twice.
     """
     if DEFAULT:
         return settings.read_config(paths.project_file(settings.DEFAULTS), OVERRIDES)
+    if dict(config) == workflow.config_settings.overwrite_config:
+        for file in workflow.configfiles:
+            settings.parse_file(os.path.relpath(file))
     origin = f"{ORIGIN} and --config" if OVERRIDES else ORIGIN
     return settings.complete(settings.merge(config, OVERRIDES), origin)
 
