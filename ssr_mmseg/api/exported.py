@@ -55,9 +55,10 @@ class OnnxNetwork(Network):
         from ssr_mmseg.profiling.timing import measure
         from ssr_mmseg.utils.devices import resolve_device
 
-        session, images = self.network.session, self.network.session.get_inputs()[0].name
-        generator = np.random.default_rng(0)
-        feed = {images: generator.standard_normal((self.network.batch, 3, *self.size), np.float32)}
+        session = self.network.session
+        images = np.random.default_rng(0).standard_normal((self.network.batch, 3, *self.size), np.float32)
+        self.network.run(images)  # raises `UserError` if the file cannot run
+        feed = {session.get_inputs()[0].name: images}
         timing = measure(
             lambda: session.run(None, feed),
             lambda: None,

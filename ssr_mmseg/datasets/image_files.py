@@ -7,9 +7,8 @@ from PIL import EpsImagePlugin, Image, UnidentifiedImageError
 
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_bytes
+from ssr_mmseg.utils.image_limits import MAX_FILE_BYTES, MAX_PIXELS
 
-MAX_PIXELS = 64_000_000  # far above any camera's frame, far below a decompression bomb
-MAX_FILE_BYTES = 256 * 2**20  # more than 64 million pixels of three channels take
 ORIENTATION = 0x0112  # EXIF tag
 
 # mmseg lets Pillow detect a label's format from its content, whatever its name: never start Ghostscript for EPS.

@@ -4,17 +4,18 @@ With them a file can be used without its experiment.
 """
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ssr_mmseg.utils import safe_parsing
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.limits import MAX_CLASSES, MAX_SIDE, pixels_problem
+from ssr_mmseg.utils.plain_text import MAX_NAME, text_problem
 
 KEY = "ssr_mmseg"
 FORMAT = "ssr-onnx-1"
-MAX_CLASSES = 256  # labels are bytes
-MAX_SIDE = 2**14  # pixels; more than any network is fed
+LARGEST = 1e6  # mean or deviation, in units of 0 to 255
+MAX_LOGITS = 2**29  # of one image; 2 GiB as floats
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class OnnxMetadata:
         try:
             value = safe_parsing.parse_json(metadata[KEY].encode())
             if value["format"] != FORMAT:
-                raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {value['format']!r}; {advice}")
+                found = safe_parsing.quote(value["format"])
+                raise UserError(f"{origin}: expected metadata of format {FORMAT}, found {found}; {advice}")
             parsed = cls(
                 network=str(value["network"]),
                 head=str(value["head"]),
@@ -74,7 +76,9 @@ class OnnxMetadata:
         except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, UserError):
                 raise
-            raise UserError(f"{origin}: its metadata {KEY!r} are damaged ({error!r}); {advice}") from error
+            raise UserError(
+                f"{origin}: its metadata {KEY!r} are damaged ({one_line(repr(error), 200)}); {advice}"
+            ) from error
         problem = parsed._problem()
         if problem:
             raise UserError(f"{origin}: its metadata {KEY!r} have {problem}; {advice}")
@@ -86,16 +90,28 @@ class OnnxMetadata:
             return f"the head {safe_parsing.quote(self.head)}, expected labels or logits"
         if not 1 <= len(self.classes) <= MAX_CLASSES:
             return f"{len(self.classes)} classes, expected 1 to {MAX_CLASSES}"
+        for name in (self.network, *self.classes):
+            if len(name) > MAX_NAME or text_problem(name):
+                return f"the name {safe_parsing.quote(name)}, expected at most {MAX_NAME} characters of plain text"
         if len(self.palette) != len(self.classes):
             return f"{len(self.classes)} classes but {len(self.palette)} colors"
         if not all(0 <= channel <= 255 for color in self.palette for channel in color):
             return "a color outside 0 to 255"
+        height, width = self.size
         if not all(1 <= side <= MAX_SIDE for side in self.size):
-            return f"the size {self.size[0]}x{self.size[1]}, expected sides of 1 to {MAX_SIDE}"
+            return f"the size {height}x{width}, expected sides of 1 to {MAX_SIDE}"
+        if problem := pixels_problem(height, width):
+            return f"a size that no network takes: expected {problem}"
+        if self.head == "logits" and len(self.classes) * height * width > MAX_LOGITS:
+            return (
+                f"{len(self.classes)} logits for each of {height}x{width} pixels, expected at most {MAX_LOGITS} in all"
+            )
         if self.overlap is not None and not 0 <= self.overlap < min(self.size):
             return f"the overlap {self.overlap}, expected 0 to {min(self.size) - 1}"
-        if not all(map(math.isfinite, self.mean)) or not all(0 < value < math.inf for value in self.std):
-            return "a mean that is not finite or a standard deviation that is not positive"
+        if not all(abs(value) <= LARGEST for value in self.mean):
+            return f"the mean {self.mean}, expected numbers of -{LARGEST:g} to {LARGEST:g}"
+        if not all(1 / LARGEST <= value <= LARGEST for value in self.std):
+            return f"the standard deviation {self.std}, expected numbers of {1 / LARGEST:g} to {LARGEST:g}"
         return None
 
 

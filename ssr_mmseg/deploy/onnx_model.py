@@ -1,5 +1,6 @@
 """Exported networks on ONNX Runtime, from images to class labels. Imports neither torch nor mmseg."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,11 @@ import cv2
 import numpy as np
 
 from ssr_mmseg.deploy.onnx_metadata import OnnxMetadata
+from ssr_mmseg.deploy.onnx_session import open_session, reason
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
+from ssr_mmseg.utils.limits import MAX_BATCH, pixels_problem
 from ssr_mmseg.utils.pixel_grid import resize_labels
-
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-MAX_BATCH = 256  # of a graph with a fixed batch, for which the frame is repeated
 
 
 class ExportedNetwork:
@@ -28,30 +28,23 @@ class ExportedNetwork:
     """
 
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 0) -> None:
-        onnxruntime = require("onnxruntime", "an exported network")
-        if not Path(path).is_file():
-            raise UserError(f"model {path} not found; create it with: ssr-mmseg export")
-        provider_name = PROVIDERS[provider]
-        if provider_name not in onnxruntime.get_available_providers():
-            raise UserError(
-                f"provider {provider} is not in this build of ONNX Runtime; run: pip install onnxruntime-gpu"
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self.session: Any = onnxruntime.InferenceSession(str(path), options, providers=[provider_name])
-        except Exception as error:  # its error types are private
-            problem = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{path} is not an ONNX model that ONNX Runtime can load ({problem}); export it again"
-            ) from error
         self.path = path
-        self.metadata = OnnxMetadata.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
-        self.batch = self._fixed_batch()
+        self.session: Any = open_session(path, provider, threads)
+        try:
+            self.metadata = OnnxMetadata.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
+            self.batch = self._fixed_batch()
+        except UnicodeDecodeError as error:  # ONNX Runtime takes names of any bytes, and decodes them only now
+            raise UserError(f"{path} has a name or metadata that are not UTF-8; export it again") from error
 
     def _fixed_batch(self) -> int:
-        """Return the images per run, 1 if open; raise `UserError` if the graph does not accept the output of `feed`."""
+        """Return the images per run, 1 if open, for which the frame is repeated.
+
+        Raises:
+            UserError: The graph does not accept the output of `feed`, takes too many pixels, or has several outputs.
+        """
+        outputs = len(self.session.get_outputs())
+        if outputs != 1:
+            raise UserError(f"{self.path} has {outputs} outputs, expected labels or logits alone; export it again")
         inputs, expected = self.session.get_inputs(), (3, *self.metadata.size)
         shape = inputs[0].shape if len(inputs) == 1 else []  # numbers, or names of open dimensions
         sound = len(shape) == 4 and inputs[0].type == "tensor(float)"
@@ -64,6 +57,8 @@ class ExportedNetwork:
         batch = shape[0] if isinstance(shape[0], int) else 1
         if not 1 <= batch <= MAX_BATCH:
             raise UserError(f"{self.path} takes {batch} images at once, expected 1 to {MAX_BATCH}; export it again")
+        if problem := pixels_problem(*self.metadata.size, batch):
+            raise UserError(f"{self.path}: expected {problem}; export it again for a smaller batch")
         return batch
 
     def feed(self, image: np.ndarray) -> np.ndarray:
@@ -80,24 +75,27 @@ class ExportedNetwork:
         height, width = image.shape[:2]
         if self.metadata.head == "labels":
             return resize_labels(output, (height, width))
-        # as in mmseg: the largest of the logits at the image's size
-        logits = cv2.resize(output.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR)
-        return logits.argmax(axis=-1).astype(np.uint8)
+        return largest_logits(output, (height, width))
 
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Run the graph and return the output of the first image: (h, w) classes or (classes, h, w) logits."""
+        onnxruntime = require("onnxruntime", "an exported network")
         try:
-            output = self.session.run(None, {self.session.get_inputs()[0].name: batch})[0][0]
+            feed = {self.session.get_inputs()[0].name: onnxruntime.OrtValue.ortvalue_from_numpy(batch)}
+            (value,) = self.session.run_with_ort_values(None, feed)
         except Exception as error:  # its error types are private
-            problem = " ".join(str(error).split())[:200]
-            raise UserError(f"{self.path} cannot run on an image ({problem}); export it again") from error
-        classes, labels = len(self.metadata.classes), self.metadata.head == "labels"
-        expected = self.metadata.size if labels else (classes, *self.metadata.size)
-        if output.shape != expected or output.dtype != (np.uint8 if labels else np.float32):
-            found = f"{output.dtype} of shape {output.shape}"
             raise UserError(
-                f"{self.path} returns {found}, expected {self.metadata.head} of shape {expected}; export it again"
+                f"{self.path} cannot run on an image ({reason(error)}); export it again, perhaps for a smaller size"
+            ) from error
+        classes, labels = len(self.metadata.classes), self.metadata.head == "labels"
+        kind = "tensor(uint8)" if labels else "tensor(float)"
+        expected = [len(batch), *self.metadata.size] if labels else [len(batch), classes, *self.metadata.size]
+        if value.shape() != expected or value.data_type() != kind:  # before it is copied to an array
+            raise UserError(
+                f"{self.path} returns a {value.data_type()} of shape {value.shape()}, expected {self.metadata.head} of "
+                f"shape {expected}; export it again"
             )
+        output: np.ndarray = value.numpy()[0]
         if labels and output.max() >= classes:
             raise UserError(
                 f"{self.path} returns class {output.max()}, but its metadata name {classes} classes; export it again"
@@ -108,3 +106,18 @@ class ExportedNetwork:
         """Blend the colors of the classes over the image (H, W, 3), BGR."""
         colors = np.array(self.metadata.palette, np.uint8)[:, ::-1]  # BGR
         return cv2.addWeighted(colors[labels], opacity, image, 1 - opacity, 0)
+
+
+def largest_logits(logits: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """Return the class of each pixel (H, W), uint8, whose logits (classes, h, w) are largest at the size (H, W).
+
+    The logits are resized as in mmseg, but class by class: all at once would take `classes` times the image's memory.
+    """
+    height, width = size
+    labels = np.zeros((height, width), np.uint8)
+    largest = np.full((height, width), -np.inf, np.float32)
+    for number, plane in enumerate(logits):
+        resized = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+        labels[resized > largest] = number
+        np.fmax(largest, resized, out=largest)
+    return labels

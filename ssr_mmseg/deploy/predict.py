@@ -1,23 +1,26 @@
 """The command `predict`: run an exported network on images, folders and videos, with ONNX Runtime only."""
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ssr_mmseg.deploy.images import read_image
+from ssr_mmseg.deploy.images import read_image, write_image
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.deploy.onnx_session import FATAL
 from ssr_mmseg.deploy.sliding_window import segment
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.deploy.videos import SUFFIXES as VIDEOS
+from ssr_mmseg.deploy.videos import Video, video_writer
+from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.files import atomic_path
+from ssr_mmseg.utils.limits import MAX_THREADS
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
-FPS = 25.0  # of videos that do not specify their own
 
 
 def predict(
@@ -41,24 +44,24 @@ def predict(
     """
     if not 0 <= opacity <= 1:
         raise UserError(f"expected an opacity from 0 to 1, found {opacity}; correct --opacity")
-    if threads < 0:
-        raise UserError(f"expected at least 1 thread, or 0 for one per core, found {threads}; correct --threads")
+    if not 0 <= threads <= MAX_THREADS:
+        raise UserError(
+            f"expected 1 to {MAX_THREADS} threads, or 0 for one per core, found {threads}; correct --threads"
+        )
+    # The libraries' messages about damaged files repeat the errors that are raised here.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    require("onnxruntime", "an exported network").set_default_logger_severity(FATAL)
     sources = list(_expand(inputs))
-    targets = [out / f"{path.stem}{'.mp4' if path.suffix.lower() in VIDEOS else '.png'}" for path in sources]
-    for target in targets:
-        if targets.count(target) > 1:
-            same = ", ".join(str(path) for path, other in zip(sources, targets, strict=True) if other == target)
-            raise UserError(f"{same} would all be written to {target}; give them different names")
-        if target.resolve() in {path.resolve() for path in sources}:
-            raise UserError(f"{target} is an input and would be overwritten; choose another folder for --out")
+    targets = [out / f"{path.stem}{'.mp4' if _is_video(path) else '.png'}" for path in sources]
+    _check_targets(sources, targets)
     network = ExportedNetwork(model, provider, threads)
-    frames = [_count(path) if path.suffix.lower() in VIDEOS else 1 for path in sources]
-    with Progress(sum(frames)) as progress:
+    with Progress(sum(map(_count, sources))) as progress:
         for path, target in zip(sources, targets, strict=True):
-            if path.suffix.lower() in VIDEOS:
+            if _is_video(path):
                 _predict_video(network, path, target, opacity, progress)
             else:
-                _predict_image(network, path, target, opacity)
+                image = read_image(path)
+                write_image(target, network.overlay(image, segment(network, image), opacity))
                 progress.step(path.name)
     return targets
 
@@ -78,8 +81,9 @@ class Progress:
             self.bar.close()
 
     def step(self, name: str) -> None:
-        """Count one finished frame of the file `name`."""
+        """Count one finished frame of the file `name`, which may contain any characters."""
         self.done += 1
+        name = one_line(name, 100)
         if self.bar is not None:
             self.bar.set_postfix_str(name)
             self.bar.update()
@@ -89,70 +93,61 @@ class Progress:
 
 def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
     """Iterate over images and videos; a folder is replaced by those in it, sorted by name."""
+    expected = f"type {', '.join((*IMAGES, *VIDEOS))}"
     for path in inputs:
-        if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in (*IMAGES, *VIDEOS))
-            if not inside:
-                raise UserError(
-                    f"folder {path} has no image or video; expected files of type {', '.join((*IMAGES, *VIDEOS))}"
-                )
-            yield from inside
-        elif not path.is_file():
-            raise UserError(f"input {path} not found; check the path")
-        elif path.suffix.lower() not in (*IMAGES, *VIDEOS):
-            raise UserError(
-                f"input {path} is neither an image nor a video; expected type {', '.join((*IMAGES, *VIDEOS))}"
-            )
-        else:
-            yield path
+        try:
+            folder = path.is_dir()
+            inside = sorted(file for file in path.iterdir() if _is_input(file)) if folder else []
+            found = folder or path.is_file()
+        except OSError as error:
+            raise UserError(f"could not read input {path}: {error.strerror}; check the path") from error
+        if folder and not inside:
+            raise UserError(f"folder {path} has no image or video; expected files of {expected}")
+        if not found:
+            raise UserError(f"input {path} not found, or not a file; check the path")
+        if not folder and path.suffix.lower() not in (*IMAGES, *VIDEOS):
+            raise UserError(f"input {path} is neither an image nor a video; expected {expected}")
+        yield from inside or [path]
 
 
-def _predict_image(network: ExportedNetwork, path: Path, target: Path, opacity: float) -> None:
-    image = read_image(path)
-    with atomic_path(target) as temporary:
-        _check_written(cv2.imwrite(str(temporary), network.overlay(image, segment(network, image), opacity)), target)
+def _is_input(path: Path) -> bool:
+    """Return whether a folder's entry is an image or a video; a pipe or device of such a name is not."""
+    return path.suffix.lower() in (*IMAGES, *VIDEOS) and path.is_file()
 
 
-def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
-    source = _open_video(path)
-    try:
-        ready, frame = source.read()
-        if not ready:
-            raise UserError(f"{path} is a video without a readable frame; it may be damaged, so check or remove it")
-        height, width = frame.shape[:2]
-        with atomic_path(target) as temporary:
-            fps = source.get(cv2.CAP_PROP_FPS) or FPS
-            writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
-            _check_written(writer.isOpened(), target)
-            try:
-                while ready:
-                    labels = segment(network, frame)
-                    writer.write(np.ascontiguousarray(network.overlay(frame, labels, opacity)))
-                    progress.step(path.name)
-                    ready, frame = source.read()
-            finally:
-                writer.release()
-    finally:
-        source.release()
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEOS
 
 
-def _open_video(path: Path) -> cv2.VideoCapture:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its messages about damaged files repeat the error below
-    source = cv2.VideoCapture(str(path))
-    if not source.isOpened():
-        raise UserError(f"{path} cannot be read as a video; it may be damaged, so check or remove it")
-    return source
+def _check_targets(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    """Raise `UserError` if two inputs have the same output file, or one would be overwritten."""
+    origin: dict[Path, Path] = {}
+    inputs = {path.resolve() for path in sources}
+    for source, target in zip(sources, targets, strict=True):
+        if target in origin:
+            raise UserError(f"{origin[target]} and {source} would both be written to {target}; give them other names")
+        if target.resolve() in inputs:
+            raise UserError(f"{target} is an input and would be overwritten; choose another folder for --out")
+        origin[target] = source
 
 
 def _count(path: Path) -> int:
-    """Return the number of frames given in a video's header, at least 1."""
-    source = _open_video(path)
-    try:
-        return max(int(source.get(cv2.CAP_PROP_FRAME_COUNT)), 1)
-    finally:
-        source.release()
+    """Return the number of frames given in a video's header, or 1 for an image."""
+    if not _is_video(path):
+        return 1
+    with Video(path) as video:
+        return video.count
 
 
-def _check_written(ready: bool, target: Path) -> None:
-    if not ready:
-        raise UserError(f"could not write {target}: OpenCV failed; free space or choose another folder")
+def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
+    with Video(path) as video:
+        frames = video.frames()
+        first = next(frames)
+        with (
+            atomic_path(target) as temporary,
+            video_writer(temporary, target, video.fps, first.shape[:2]) as writer,
+        ):
+            for frame in chain([first], frames):
+                labels = segment(network, frame)
+                writer.write(np.ascontiguousarray(network.overlay(frame, labels, opacity)))
+                progress.step(path.name)

@@ -1,9 +1,15 @@
 """Segmentation of large images by an exported network of fixed input size. Imports neither torch nor mmseg."""
 
+import math
+
 import numpy as np
 
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.windows import LogitsBand, central_parts, windows
+
+MAX_WINDOWS = 100_000  # per image
+MAX_BAND = 2**30  # logits of a row of windows; 4 GiB
 
 
 def segment(network: ExportedNetwork, image: np.ndarray) -> np.ndarray:
@@ -27,9 +33,11 @@ def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> 
 
     Raises:
         ValueError: The overlap is negative or not smaller than a side of the input.
-        UserError: The network cannot run on a window; see `ExportedNetwork`.
+        UserError: The network cannot run on a window (see `ExportedNetwork`), or the image takes too many windows or
+            too wide a row of them.
     """
     window = network.metadata.size
+    _check_size(network, image.shape[:2], overlap)
     starts = windows(image.shape[:2], window, overlap)
     rows, columns = image.shape[:2]
     if network.metadata.head == "labels":
@@ -48,6 +56,24 @@ def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> 
     for top, left in starts:
         band.add(top, left, _run(network, image, top, left))
     return band.finish()[:rows, :columns]
+
+
+def _check_size(network: ExportedNetwork, size: tuple[int, ...], overlap: int) -> None:
+    """Raise `UserError` before an image of the size (H, W) takes more memory or windows than any image needs."""
+    window, classes = network.metadata.size, len(network.metadata.classes)
+    count = math.prod(
+        1 + math.ceil(max(side - length, 0) / max(length - overlap, 1))
+        for side, length in zip(size, window, strict=True)
+    )
+    shape = f"an image of {size[1]}x{size[0]} pixels and windows of {window[1]}x{window[0]}"
+    if count > MAX_WINDOWS:
+        raise UserError(f"{shape} take {count} windows, expected at most {MAX_WINDOWS}; cut the image into parts")
+    band = classes * window[0] * max(size[1], window[1])
+    if network.metadata.head == "logits" and band > MAX_BAND:
+        raise UserError(
+            f"{shape} take {band} logits at once, expected at most {MAX_BAND}; cut the image into parts, or export "
+            "the network with --head labels"
+        )
 
 
 def _run(network: ExportedNetwork, image: np.ndarray, top: int, left: int) -> np.ndarray:

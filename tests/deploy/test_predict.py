@@ -1,5 +1,6 @@
 """`predict` on real files, and in a process that cannot import torch or mmseg."""
 
+import os
 import struct
 import subprocess
 import sys
@@ -20,8 +21,8 @@ from ssr_mmseg.datasets.streets.renderer import render_scene
 from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.export import ExportOptions
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
-from ssr_mmseg.deploy.onnx_model import ExportedNetwork
-from ssr_mmseg.deploy.predict import Progress
+from ssr_mmseg.deploy.onnx_model import ExportedNetwork, largest_logits
+from ssr_mmseg.deploy.predict import Progress, predict
 from ssr_mmseg.experiment.pairs import build_derived
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.stages.export import export_pair
@@ -181,19 +182,88 @@ def test_user_errors_are_one_line_and_write_nothing(model, inputs, tmp_path, cap
     one = inputs / "one.png"
     assert "model none.onnx not found" in fails(capfd, "none.onnx", one, *to)
     assert "one.png is not an ONNX model" in fails(capfd, one, one, *to)
-    assert "input nowhere.png not found" in fails(capfd, model, "nowhere.png", *to)
+    assert "input nowhere.png not found, or not a file" in fails(capfd, model, "nowhere.png", *to)
     assert "notes.txt is neither an image nor a video" in fails(capfd, model, inputs / "notes.txt", *to)
     assert f"folder {empty} has no image or video" in fails(capfd, model, empty, *to)
     assert "broken.png cannot be read as an image" in fails(capfd, model, broken, *to)
-    assert "huge.png has more pixels than OpenCV can read" in fails(capfd, model, huge, *to)
-    assert "film.mp4 cannot be read as a video" in fails(capfd, model, film, *to)
-    assert "expected an opacity from 0 to 1, found 2.0" in fails(capfd, model, one, *to, "--opacity", "2")
-    assert "expected at least 1 thread, or 0" in fails(capfd, model, one, *to, "--threads", "-1")
+    assert "huge.png has 60000x60000 pixels; at most 64000000 are allowed" in fails(capfd, model, huge, *to)
+    assert "film.mp4 is not an MP4, MOV, AVI, MKV or WebM video" in fails(capfd, model, film, *to)
     assert "would be overwritten" in fails(capfd, model, one, "--out", inputs)
     cv2.imwrite(str(empty / "one.jpg"), scene(2))
-    assert "would all be written to" in fails(capfd, model, one, empty, *to)
+    assert "would both be written to" in fails(capfd, model, one, empty, *to)
     assert "run: pip install onnxruntime-gpu" in fails(capfd, model, one, *to, "--provider", "cuda")
     assert not out.exists() or not list(out.iterdir())
+
+
+@pytest.mark.parametrize("threads", [-1, 1025, 10**9, 2**70])
+def test_an_impossible_number_of_threads_is_refused(threads, inputs, tmp_path):
+    with pytest.raises(UserError, match=f"expected 1 to 1024 threads, or 0 for one per core, found {threads}"):
+        predict(tmp_path / "net.onnx", [inputs], tmp_path / "out", threads=threads)
+
+
+@pytest.mark.parametrize("opacity", [float("nan"), float("inf"), -0.1])
+def test_an_impossible_opacity_is_refused(opacity, inputs, tmp_path):
+    with pytest.raises(UserError, match=f"expected an opacity from 0 to 1, found {opacity}"):
+        predict(tmp_path / "net.onnx", [inputs], tmp_path / "out", opacity=opacity)
+
+
+def test_thousands_of_inputs_are_compared_in_linear_time(tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(2000):
+        (folder / f"{number}.jpg").touch()
+    (folder / "1999.bmp").touch()
+    resolved, compared = [], []
+    resolve, equal = Path.resolve, Path.__eq__
+    monkeypatch.setattr(Path, "resolve", lambda path: resolved.append(path) or resolve(path))
+    monkeypatch.setattr(Path, "__eq__", lambda path, other: compared.append(path) or equal(path, other))
+    monkeypatch.setattr(Path, "__hash__", lambda path: hash(str(path)))
+    with pytest.raises(UserError, match=r"1999\.bmp and .*1999\.jpg would both be written to .*1999\.png"):
+        predict(tmp_path / "net.onnx", [folder], tmp_path / "out")
+    assert len(resolved) <= 2 * 2001
+    assert len(compared) <= 20 * 2001
+
+
+def refused(*arguments) -> str:
+    with pytest.raises(UserError) as caught:
+        predict(*arguments)
+    return str(caught.value)
+
+
+def test_pipes_devices_and_loops_are_no_inputs(model, inputs, tmp_path):
+    folder, out = tmp_path / "odd", tmp_path / "odd/out"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.mp4")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "nowhere.png").symlink_to("absent.png")
+    (folder / "folder.png").mkdir()
+    (folder / "up").symlink_to(folder)
+    for name in ("pipe.mp4", "pipe.png", "zero.png", "loop.png", "nowhere.png"):
+        assert f"{name} not found, or not a file; check the path" in refused(model, [folder / name], out)
+    assert f"folder {folder} has no image or video" in refused(model, [folder], out)
+    assert "could not read input" in refused(model, [folder / ("x" * 300)], out)
+    assert "pipe.png not found" in refused(folder / "pipe.png", [inputs], out)
+    (folder / "one.png").symlink_to(inputs / "one.png")
+    assert predict(model, [folder], out) == [out / "one.png"]  # within the input
+    assert "would be overwritten" in refused(model, [folder / "one.png"], inputs)
+    assert "could not write" in refused(model, [folder / "one.png"], inputs / "notes.txt")
+
+
+def test_names_of_any_bytes_are_read_and_shown_plainly(model, tmp_path, capfd):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "plain.png"), scene(0))
+    red = folder / "\x1b[31mred\n.png"
+    (folder / "plain.png").rename(red)
+    red.with_name(os.fsdecode(b"\xff.png")).write_bytes(red.read_bytes())
+    assert main(["predict", str(model), str(folder), "--out", str(tmp_path / "out")]) == 0
+    assert capfd.readouterr().err.splitlines() == [
+        r"1 of 2 frames, \x1b[31mred .png",
+        r"2 of 2 frames, \udcff.png",
+    ]
+    assert len(list((tmp_path / "out").iterdir())) == 2
 
 
 def test_a_foreign_model_is_refused(tmp_path):
@@ -224,6 +294,14 @@ def brightest(folder: Path, head: str = "labels", size: tuple[int, int] = SIZE, 
     return folder / "brightest.onnx"
 
 
+@pytest.mark.parametrize("text", [b'"channels"', b"ssr_mmseg"])
+def test_text_that_is_not_utf8_is_refused(text, tmp_path):
+    path = brightest(tmp_path)
+    path.write_bytes(path.read_bytes().replace(text, b"\xff" + text[1:]))
+    with pytest.raises(UserError, match=r"brightest\.onnx has a name or metadata that are not UTF-8"):
+        ExportedNetwork(path)
+
+
 def test_any_graph_with_valid_metadata_runs(tmp_path):
     image = np.zeros((10, 20, 3), np.uint8)
     image[..., 0] = 255  # blue, which is the last of RGB
@@ -234,7 +312,10 @@ def test_any_graph_with_valid_metadata_runs(tmp_path):
     ("options", "problem"),
     [
         ({"size": (48, 104)}, r"does not accept images of shape \(3, 48, 104\), which its metadata give"),
-        ({"head": "logits"}, r"returns uint8 of shape \(48, 96\), expected logits of shape \(3, 48, 96\)"),
+        (
+            {"head": "logits"},
+            r"returns a tensor\(uint8\) of shape \[1, 48, 96\], expected logits of shape \[1, 3, 48, 96\]",
+        ),
         ({"classes": 2}, "returns class 2, but its metadata name 2 classes"),
     ],
 )
@@ -245,6 +326,22 @@ def test_a_graph_that_contradicts_its_metadata_is_refused(tmp_path, options, pro
         ExportedNetwork(brightest(tmp_path, **options)).labels(image)
 
 
+@pytest.mark.parametrize("classes", [1, 5, 19, 256])  # OpenCV cannot resize more than 128 channels at once
+def test_the_largest_logits_at_the_image_size(classes):
+    logits = np.random.default_rng(classes).integers(-50, 50, (classes, 12, 16)).astype(np.float32)
+    resized = np.stack([cv2.resize(plane, (33, 25), interpolation=cv2.INTER_LINEAR) for plane in logits])
+    labels = largest_logits(logits, (25, 33))
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels, resized.argmax(axis=0))
+
+
+def test_logits_that_are_no_numbers_give_labels_of_known_classes():
+    logits = np.full((3, 4, 4), np.nan, np.float32)
+    logits[1, 0] = -np.inf
+    logits[2, 1] = np.inf
+    assert set(np.unique(largest_logits(logits, (8, 8)))) <= {0, 1, 2}
+
+
 def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch, capsys):
     with Progress(30) as progress:
         for _ in range(30):
@@ -253,7 +350,7 @@ def test_a_bar_on_a_terminal_and_lines_elsewhere(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with Progress(2) as progress:
         progress.step("a.png")
-        progress.step("b.png")
+        progress.step("\x1b[2Jb.png")
     printed = capsys.readouterr().err
     assert "2/2" in printed
-    assert "b.png" in printed
+    assert r"\x1b[2Jb.png" in printed

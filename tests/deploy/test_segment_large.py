@@ -22,6 +22,7 @@ from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.sliding_window import segment_large
 from ssr_mmseg.evaluation.sliding_window import segment_by_windows
 from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg.utils.errors import UserError
 
 WINDOW = (24, 32)
 CLASSES = 5
@@ -128,12 +129,32 @@ def test_an_overlap_that_does_not_fit_the_input_is_refused(head, overlap, tmp_pa
         segment_large(network(tmp_path, head, 1), picture((61, 75)), overlap)
 
 
-@pytest.mark.parametrize("head", ["labels", "logits"])
-def test_memory_grows_with_the_height_by_the_labels_alone(head):
-    classes, window = 20, (100, 100)
+def without_graph(head: str, classes: int, window: tuple[int, int]) -> Any:
+    """A network of which only the graph is missing."""
     stand_in: Any = object.__new__(ExportedNetwork)
     stand_in.batch = 1
     stand_in.metadata = SimpleNamespace(head=head, size=window, mean=MEAN, std=MEAN, classes=["a"] * classes)
+    return stand_in
+
+
+@pytest.mark.parametrize("head", ["labels", "logits"])
+@pytest.mark.parametrize(("window", "overlap"), [((1, 1), 0), ((8, 8), 7), ((64, 2), 1)])
+def test_an_image_of_too_many_windows_is_refused(head, window, overlap):
+    image = np.broadcast_to(np.uint8(0), (8000, 8000, 3))
+    with pytest.raises(UserError, match=r"an image of 8000x8000 pixels and windows of .* take \d+ windows"):
+        segment_large(without_graph(head, 5, window), image, overlap)
+
+
+def test_a_row_of_windows_with_too_many_logits_is_refused():
+    image = np.broadcast_to(np.uint8(0), (61, 2**20, 3))
+    with pytest.raises(UserError, match=r"take 10200547328 logits at once, expected at most .*--head labels"):
+        segment_large(without_graph("logits", 19, (512, 1024)), image, 256)
+
+
+@pytest.mark.parametrize("head", ["labels", "logits"])
+def test_memory_grows_with_the_height_by_the_labels_alone(head):
+    classes, window = 20, (100, 100)
+    stand_in = without_graph(head, classes, window)
     answer = np.zeros(window, np.uint8) if head == "labels" else np.zeros((classes, *window), np.float32)
     stand_in.run = lambda _: answer
 
