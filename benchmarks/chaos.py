@@ -1,9 +1,10 @@
 """Kill a running experiment repeatedly, and compare its results with those of an undisturbed run.
 
 `python benchmarks/chaos.py --kills 50 --seed 0 --out chaos.json` runs the pipeline of chaos.yaml in two folders. In the
-second, stages are killed at random moments by SIGKILL or SIGTERM: either only the stage's process, or Snakemake's whole
-process group. After each kill Snakemake is restarted, and unlocked first if it left its lock, as `ssr-mmseg doctor`
-advises. The exit status is 1 if the results differ.
+second, it is disturbed at random moments: a signal is sent to a stage, to Snakemake alone, or to its whole process group,
+or the clock is set back by an hour, which is imitated by setting the times of all results forward. After each disturbance
+Snakemake is started again, and unlocked first if it left its lock, as `ssr-mmseg doctor` advises; if Snakemake alone was
+killed, half of the times only when the stages that it left have ended. The exit status is 1 if the results differ.
 """
 
 import argparse
@@ -32,7 +33,12 @@ from ssr_mmseg.profiling.machine import cpu_name  # noqa: E402
 from ssr_mmseg.settings import paths  # noqa: E402
 from ssr_mmseg.utils.files import read_json, sha256, write_json  # noqa: E402
 
-WEAPONS = [(victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM)]
+WEAPONS = [
+    *((victim, number) for victim in ("stage", "group") for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)),
+    *(("snakemake", number) for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)),
+    ("clock", None),
+]
+HOUR = 3600.0  # seconds
 CLOCK_COLUMNS = ["fps", "latency_ms_p50", "latency_ms_p95", "search_hours", "search_peak_gb", "train_hours"]
 COMPARED = ("metrics.json", "training.json", "gap.json", "discretization.json")
 POLL = 0.05  # seconds
@@ -76,6 +82,13 @@ def stages(snakemake: psutil.Popen) -> dict[psutil.Process, str]:
     return running
 
 
+def set_clock_back(folder: Path) -> None:
+    """Set the modification times of all results forward by an hour, as they are after the clock was set back."""
+    for path in (folder / "results").rglob("*"):
+        modified = path.stat().st_mtime + HOUR
+        os.utime(path, (modified, modified))
+
+
 class Killer:
     """Draws which jobs are killed, when and how; reproducible by the seed except for the machine's speed.
 
@@ -104,6 +117,7 @@ class Killer:
         self.began: dict[psutil.Process, float] = {}
         self.due: dict[psutil.Process, float] = {}
         self.struck = False
+        self.patient = False  # whether to wait for the stages that are left
 
     def watch(self, snakemake: psutil.Popen, running: dict[psutil.Process, str]) -> None:
         """Draw a time of death for each new job, kill jobs that are due, and note jobs that have finished."""
@@ -131,15 +145,18 @@ class Killer:
         victim, number = self.random.choice(WEAPONS)
         self.struck = True  # one kill per start: Snakemake exits after it
         try:
-            if victim == "stage":
-                process.send_signal(number)
-            else:
+            if number is None:
+                set_clock_back(Path(snakemake.cwd()))
+            elif victim == "group":
                 os.killpg(snakemake.pid, number)
+            else:
+                (process if victim == "stage" else snakemake).send_signal(number)
         except (psutil.Error, ProcessLookupError):
             return
+        self.patient = number == signal.SIGKILL and self.random.random() < 0.5
         self.quota[job] -= 1
-        self.record.append({"job": job, "victim": victim, "signal": number.name})
-        print(f"{len(self.record):3} {number.name} to the {victim} of {job}", flush=True)
+        self.record.append({"job": job, "victim": victim, "signal": number.name if number else "set back"})
+        print(f"{len(self.record):3} {self.record[-1]['signal']} to the {victim} of {job}", flush=True)
 
 
 def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
@@ -162,6 +179,8 @@ def run(pipeline: Pipeline, killer: Killer | None = None) -> dict[str, float]:
             if killer:
                 killer.watch(snakemake, running)
             time.sleep(POLL)
+        if killer and killer.patient:
+            psutil.wait_procs(killer.running)
         if snakemake.returncode == 0:
             return durations
         failures = 0 if killer and killer.struck else failures + 1
@@ -217,7 +236,7 @@ def chaos(folder: Path, kills: int, seed: int, cores: int, targets: list[str]) -
         "kills": len(record),
         "seed": seed,
         "cores": cores,
-        "by_kind": dict(sorted(Counter(f"{kill['signal']} to the {kill['victim']}" for kill in record).items())),
+        "by_kind": dict(sorted(Counter(f"{kill['signal']}, {kill['victim']}" for kill in record).items())),
         "by_stage": dict(by_stage.most_common()),
         "stages_without_a_kill": sorted({job.split()[0] for job in durations} - set(by_stage)),
         "rounds": len(rounds),

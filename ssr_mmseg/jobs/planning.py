@@ -62,11 +62,10 @@ def find_mistakes(configs: Sequence[NamedConfig]) -> list[str | None] | None:
     """
     if importlib.util.find_spec("mmseg") is None:
         return None
-    # Of an installed package the folder has all other packages, too, which must not come before Python's own modules.
-    own = [] if paths.INSTALLED else [str(paths.PROJECT)]
-    search_path = [*own, *filter(None, [os.environ.get("PYTHONPATH")])]
+    package = os.environ.get("SSR_MMSEG_PYTHONPATH", "" if paths.INSTALLED else str(paths.PROJECT))  # as in the rules
+    search_path = filter(None, [package, os.environ.get("PYTHONPATH")])
     environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(search_path)}
-    environment["CUDA_VISIBLE_DEVICES"] = ""
+    environment |= {"CUDA_VISIBLE_DEVICES": "", "PYTHONSAFEPATH": "1"}
     result = subprocess.run(
         [sys.executable, "-m", PROGRAM],
         input=json.dumps([asdict(config) for config in configs]),

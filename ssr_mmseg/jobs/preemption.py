@@ -1,4 +1,4 @@
-"""Graceful shutdown on SIGTERM, SIGINT or an expired time budget, at points where no work is lost.
+"""Graceful shutdown on SIGTERM, SIGINT, SIGHUP or an expired time budget, at points where no work is lost.
 
 Must not import torch: the command line can be stopped before torch is imported.
 """
@@ -14,13 +14,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.safe_parsing import quote
 
 RESUMABLE = 75  # exit status of a process that was stopped and can be resumed (EX_TEMPFAIL)
 GRACE = 8.0  # seconds from a request to stop until the process is ended, whether it has saved or not
 MARGIN = 60.0  # a process stops this many seconds, or a tenth of its time budget, before the budget ends
 BUDGET = "SSR_MMSEG_TIME_BUDGET"  # environment variable: a duration
 SLURM_END = "SLURM_JOB_END_TIME"  # set by Slurm 23 and newer: seconds since the epoch
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LONGEST = 366 * 86400.0  # seconds of a time budget
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -57,7 +59,9 @@ def conclude() -> None:
 
 @contextmanager
 def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]:
-    """Raise `Stopped` once on SIGTERM, SIGINT or the end of the time budget, within the block.
+    """Raise `Stopped` once on SIGTERM, SIGINT, SIGHUP or the end of the time budget, within the block.
+
+    SIGHUP, which a closed terminal sends, stays ignored if it was, as below `nohup`.
 
     Inside a `deferred` block, the exception is raised when that block ends. In any case the process exits `GRACE`
     seconds after the request: a thread ensures it even while the main thread computes or waits for a disk. Nested
@@ -87,10 +91,12 @@ def stoppable(budget: float | None = None, last: bool = False) -> Iterator[None]
     _State.active, _State.reason = True, None
     _State.deferred = _State.concluded = _State.time_is_up = False
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    if handlers[signal.SIGHUP] is signal.SIG_IGN:
+        del handlers[signal.SIGHUP]
     watch.start()
     wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
-        for number in SIGNALS:
+        for number in handlers:
             signal.signal(number, stop)
         yield
     finally:
@@ -158,7 +164,8 @@ def quiet_loader_process(*_: object) -> None:
     """Make DataLoader workers exit silently on SIGTERM; the main process handles the shutdown."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def time_left(option: str | None, environment: Mapping[str, str]) -> float | None:
@@ -177,7 +184,7 @@ def time_left(option: str | None, environment: Mapping[str, str]) -> float | Non
         seconds(text, name) for text, name in ((option, "--time-budget"), (environment.get(BUDGET), BUDGET)) if text
     ]
     end = environment.get(SLURM_END, "")
-    if end.isdecimal() and int(end) > time.time():
+    if re.fullmatch("[0-9]{1,11}", end) and int(end) > time.time():
         limits.append(int(end) - time.time())
     return min(limits, default=None)
 
@@ -189,10 +196,10 @@ def seconds(text: str, name: str) -> float:
         name: Name of the option or variable, for the message.
 
     Raises:
-        UserError: The duration is malformed or not positive.
+        UserError: The duration is malformed, not positive, or longer than `LONGEST`.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smhd]?)", text)
     value = float(match[1]) * UNITS[match[2]] if match else 0.0
-    if value <= 0:
-        raise UserError(f"{name}: expected a duration such as 90s, 55m, 2h or 1d, found {text!r}")
+    if not 0 < value <= LONGEST:
+        raise UserError(f"{name}: expected a duration such as 90s, 55m, 2h or 1d, found {quote(text)}")
     return value

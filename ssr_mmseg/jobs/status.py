@@ -14,7 +14,7 @@ from rich.text import Text
 from ssr_mmseg.jobs.job import ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.jobs.job_state import JobStatus, job_statuses, summary
 from ssr_mmseg.jobs.result_warnings import result_warnings
-from ssr_mmseg.settings.scenario import CELLS
+from ssr_mmseg.settings.paths import CELLS
 
 MARKS = {  # by state: a mark, and its color on a terminal
     "done": ("✓", "green"),

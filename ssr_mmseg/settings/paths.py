@@ -5,6 +5,7 @@ without a name; `result_path` and `result_pattern` give the paths of any experim
 """
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,28 @@ CONTEST_REPORT = "results/contest.md"
 ABLATION = "results/ablation.csv"
 ABLATION_REPORT = "results/ablation.md"
 WORK = "results/work/{dataset}-seed{seed}-{stage}-{identity}"
+
+CELLS = "ablation/"  # prefix of the names of the ablation's scenarios, each a folder below `results/`
+
+# Names of folders below `results/`, and below a dataset's folder there, which an experiment can have the name of.
+FOLDERS = frozenset(
+    {CELLS.rstrip("/"), "config"}
+    | {
+        part
+        for pattern in list(globals().values())
+        if isinstance(pattern, str) and pattern.startswith("results/")
+        for part in Path(pattern).parts[1:3]
+        if not set(part) & set("{.")
+    }
+)
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether results other than those of a dataset or an experiment of that name are in a folder of the name.
+
+    Upper and lower case are one on some file systems.
+    """
+    return name.casefold() in FOLDERS or re.fullmatch(r"seed\d+", name.casefold()) is not None
 
 
 def results_folder(config: dict) -> Path:

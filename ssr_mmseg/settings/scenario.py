@@ -14,11 +14,11 @@ from typing import Any
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.cost_targets import first_target, hold_of, target_key
 from ssr_mmseg.settings.overrides import merge
+from ssr_mmseg.settings.paths import CELLS
 from ssr_mmseg.settings.project_files import follows_search, network_names
 from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets, search_overrides
 from ssr_mmseg.utils.errors import UserError
 
-CELLS = "ablation/"  # prefix of the names of ablation cells
 AXES = ("regularizer", "shrink", "dimensions", "variants")  # keys of a block
 NO_VARIANT = ("",)
 SECTIONS = ("latency", "search", "discretize", "retrain", "evaluate", "profile")  # what a scenario may override

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.files import write_text
 
 SNAKEFILE = """\
@@ -22,6 +22,10 @@ module ssr:
 
 
 use rule * from ssr
+
+
+onstart:
+    ssr.onstart()
 
 
 onsuccess:
@@ -53,10 +57,14 @@ def init(folder: Path, example: str) -> None:
             raise UserError(
                 f"{folder / name} exists already; choose another folder, or delete it to have it written again"
             )
+        for parent in (folder / name).parents:
+            if parent.exists() and not parent.is_dir():
+                raise UserError(f"{parent} is a file, expected a folder; choose another one")
     for name, content in files.items():
         write_text(folder / name, content)
-    print(f"wrote {', '.join(files)} in {folder}")
-    print(f"next: edit {folder / 'config/config.yaml'}, then: cd {folder} && snakemake --cores all")
+    shown = one_line(folder)
+    print(f"wrote {', '.join(files)} in {shown}")
+    print(f"next: edit {shown}/config/config.yaml, then: cd {shown} && snakemake --cores all")
 
 
 def _configuration(example: str) -> str:

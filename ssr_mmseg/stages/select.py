@@ -1,7 +1,6 @@
 """Stage `select`: choose a network to compare the searched one with, of the same space and about the same cost."""
 
 import os
-import shutil
 from functools import partial
 
 from ssr_mmseg import settings
@@ -10,6 +9,7 @@ from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.experiment.candidates import candidate_training, load_trained_supernet
 from ssr_mmseg.experiment.cost import NetworkCost
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.jobs.finished_work import mark_finished
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.jobs.result_file import Result
@@ -89,7 +89,7 @@ def select(config: dict, dataset: str, seed: int, network: str) -> None:
     }
     write_json(files["record"], record)
     genotype.write(files["genotype"])
-    shutil.rmtree(work, ignore_errors=True)
+    mark_finished(work)
     release(work)
 
 

@@ -14,7 +14,7 @@ from ssr_mmseg.jobs import preemption
 from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
-NUMBERS = [signal.SIGTERM, signal.SIGINT]
+NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +43,17 @@ def test_a_signal_ends_the_block_with_status_75_and_handlers_are_restored(number
     before = [signal.getsignal(number) for number in NUMBERS]
     assert run_until_stopped(lambda: send(number)).reason == signal.Signals(number).name
     assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_sighup_stays_ignored_below_nohup():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with preemption.stoppable():
+            send(signal.SIGHUP)
+            assert preemption.requested() is None
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 LATE = """

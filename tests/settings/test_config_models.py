@@ -246,6 +246,20 @@ def value_paths(value, prefix=()):
         yield from value_paths(inner, (*prefix, key))
 
 
+@pytest.mark.parametrize("name", [*sorted(paths.FOLDERS), "Figures", "WORK", "seed0", "Seed12"])
+def test_folders_of_results_are_no_names(name):
+    for config, place in (({"datasets": {name: STREETS}}, "datasets"), ({"name": name}, "name")):
+        with pytest.raises(UserError) as raised:
+            settings.complete(config, "x.yaml")
+        assert str(raised.value).startswith(f"x.yaml: {place}: {name} is a folder of other results, as are ")
+
+
+def test_folders_on_both_levels_are_reserved():
+    """The folder of an experiment may be that of a dataset of the experiment without a name."""
+    first = {"ablation", "benchmarks", "config", "figures", "jobs", "logs", "report", "work"}
+    assert first | {"prepare", "latency"} == paths.FOLDERS
+
+
 def test_the_published_schema_accepts_the_same_values_as_the_models():
     odd = [
         None,

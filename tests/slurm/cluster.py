@@ -62,9 +62,40 @@ def missing() -> list[str]:
     return [*programs, *([] if os.geteuid() == 0 else ["root"])]
 
 
+class Cluster:
+    """A running cluster.
+
+    Attributes:
+        environment: The environment in which Slurm's commands find it.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        self.daemons: dict[str, subprocess.Popen] = {}
+
+    def start(self, name: str, *options: str) -> None:
+        """Start a daemon, whose output is appended to a file."""
+        with open(self.folder / f"{name}.out", "ab") as output:
+            self.daemons[name] = subprocess.Popen(
+                [_program(name), *options], env=self.environment, stdout=output, stderr=output, start_new_session=True
+            )
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Keep the controller, slurmctld, down within the block; jobs run on."""
+        _end(self.daemons["slurmctld"])
+        yield
+        self.start("slurmctld", "-D")
+
+    def end(self) -> None:
+        """Stop all daemons, the last started first."""
+        for process in reversed(self.daemons.values()):
+            _end(process)
+
+
 @contextmanager
-def cluster() -> Iterator[dict[str, str]]:
-    """Run a cluster, yield the environment in which Slurm's commands find it, and remove all of it at the end.
+def cluster() -> Iterator[Cluster]:
+    """Run a cluster, yield it, and remove all of it at the end.
 
     Raises:
         RuntimeError: A requirement is missing or a daemon does not start; the message contains its output.
@@ -84,21 +115,15 @@ def cluster() -> Iterator[dict[str, str]]:
         def run(*command: str) -> int:
             return subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE).returncode
 
-        def start(name: str, *options: str) -> None:
-            output = open(folder / f"{name}.out", "wb")  # noqa: SIM115
-            cleanup.callback(output.close)
-            process = subprocess.Popen(
-                [_program(name), *options], env=environment, stdout=output, stderr=output, start_new_session=True
-            )
-            cleanup.callback(_end, process)
-
-        start("munged", "--foreground", *_munge_options(folder))
+        running = Cluster(folder, environment)
+        cleanup.callback(running.end)
+        running.start("munged", "--foreground", *_munge_options(folder))
         _wait("munged", folder, lambda: (folder / "munge.socket").exists())
-        start("slurmctld", "-D")
-        start("slurmd", "-D", "-N", "loopback")
+        running.start("slurmctld", "-D")
+        running.start("slurmd", "-D", "-N", "loopback")
         _wait("slurmd", folder, lambda: run("srun", "--immediate=1", "true") == 0)
         cleanup.callback(_end_jobs, environment)
-        yield environment
+        yield running
 
 
 def _configure(folder: Path) -> None:
@@ -109,6 +134,11 @@ def _configure(folder: Path) -> None:
     # Snakemake's Slurm executor removes SLURM_CONF from the environment of srun in its job steps.
     (folder / "bin/srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_program("srun")} "$@"\n')
     (folder / "bin/srun").chmod(0o755)
+    # In place of accounting: what the executor asks `sacct` for, from the controller; the run's id is its last argument.
+    (folder / "bin/sacct").write_text(
+        '#!/bin/sh\nfor run; do :; done\nexec squeue --noheader --states=all --format="%i|%T" --name "$run"\n'
+    )
+    (folder / "bin/sacct").chmod(0o755)
     controller_port, node_port = _free_ports(2)
     values = {"controller_port": controller_port, "node_port": node_port, "cpus": CPUS, "memory": MEMORY_MB}
     values |= {"host": socket.gethostname().split(".")[0], "folder": folder, "gpus": len(GPUS)}
@@ -168,7 +198,10 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with cluster() as environment, subprocess.Popen(sys.argv[1:], env=environment, start_new_session=True) as command:
+    with (
+        cluster() as running,
+        subprocess.Popen(sys.argv[1:], env=running.environment, start_new_session=True) as command,
+    ):
         try:
             status = command.wait()
         except BaseException:

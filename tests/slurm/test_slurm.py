@@ -42,6 +42,8 @@ CONFIG = {
     "evaluate": {"frames": 1},
     "profile": {"sizes": [[64, 64]], "runs": 5, "seconds": 1},
 }
+SEARCH = "results/town/seed0/search/metrics.json"
+OUTAGE = 30  # seconds after the end of the search
 GENOTYPE = "results/town/seed0/discretize/genotype.json"
 SUBMITTED = {"prepare", "search", "discretize", "retrain", "evaluate", "profile"}  # the other rules run locally
 WITH_GPU = {"search", "retrain", "evaluate", "profile"}
@@ -77,14 +79,22 @@ def workflow_jobs(environment: dict[str, str]) -> list[dict[str, str]]:
     return [job for job in jobs if job.get("Comment", "").startswith("rule_")]
 
 
+def wait_for(ready, process: subprocess.Popen, folder: Path) -> None:
+    """Wait until `ready` returns something, while Snakemake runs."""
+    deadline = time.monotonic() + PATIENCE
+    while not ready():
+        assert process.poll() is None, (folder / "output.txt").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def search_progress(folder: Path) -> dict:
+    return read(folder / progress_path({}, Job("search", "town", 0).name))
+
+
 def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, str]) -> str:
     """Send SIGTERM to the search's job once it trains, as Slurm does before the walltime ends; return the job's id."""
-    deadline = time.monotonic() + PATIENCE
-    record = folder / progress_path({}, Job("search", "town", 0).name)
-    while not read(record).get("iteration"):
-        assert process.poll() is None, (folder / "output.txt").read_text()
-        assert time.monotonic() < deadline, "the search did not start"
-        time.sleep(0.1)
+    wait_for(lambda: search_progress(folder).get("iteration"), process, folder)
     (job,) = [job["JobId"] for job in workflow_jobs(environment) if job["Comment"].startswith("rule_search")]
     subprocess.run(["scancel", "--signal=TERM", job], env=environment, check=True)
     return job
@@ -94,7 +104,8 @@ def stop_search(process: subprocess.Popen, folder: Path, environment: dict[str, 
 def run(tmp_path_factory) -> Run:
     """The run that made the table on the cluster, with the search stopped once."""
     folder = tmp_path_factory.mktemp("cluster") / "run"
-    with cluster() as environment:
+    with cluster() as running:
+        environment = running.environment
         profile = ["--workflow-profile", str(PROJECT / "profiles/slurm"), *OPTIONS]
         process = snakemake(folder, *profile, "results/table.csv", env=environment)
         try:
@@ -142,6 +153,24 @@ def test_a_search_stopped_by_slurm_resumes_and_finds_the_same_genotype(run, tmp_
     assert undisturbed.wait(600) == 0, (tmp_path / "undisturbed/output.txt").read_text()
     genotypes = [json.loads((folder / GENOTYPE).read_text()) for folder in (run.folder, tmp_path / "undisturbed")]
     assert genotypes[0] == genotypes[1]
+
+
+def test_a_run_survives_an_outage_of_the_controller(tmp_path):
+    """The plugin forgets the running jobs when all its attempts to ask for them fail, and then waits without end."""
+    folder = tmp_path / "run"
+    with cluster() as running:
+        profile = ["--workflow-profile", str(PROJECT / "profiles/slurm"), *OPTIONS, "--slurm-status-command", "sacct"]
+        process = snakemake(folder, *profile, SEARCH, env=running.environment)
+        try:
+            wait_for(lambda: search_progress(folder).get("iteration"), process, folder)
+            with running.outage():
+                wait_for(lambda: search_progress(folder)["state"] == "done", process, folder)
+                time.sleep(OUTAGE)
+            status = process.wait(600)
+        finally:
+            process.terminate()
+            process.wait()
+    assert status == 0, (folder / "output.txt").read_text()
 
 
 def test_no_daemon_of_the_cluster_is_left(run):

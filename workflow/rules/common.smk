@@ -11,7 +11,11 @@ import sys
 from ssr_mmseg import settings
 from ssr_mmseg.jobs import failures, glibc_malloc
 from ssr_mmseg.jobs.changes import changes, text
+from ssr_mmseg.jobs.clock import correct_future_times
+from ssr_mmseg.jobs.finished_work import remove_finished
+from ssr_mmseg.jobs.interruption import pass_on_signals
 from ssr_mmseg.jobs.job import Job
+from ssr_mmseg.jobs.links import check_links
 from ssr_mmseg.jobs.planning import check_plan
 from ssr_mmseg.jobs.results_folder import check_table, check_targets
 from ssr_mmseg.jobs.result_warnings import result_warnings
@@ -66,6 +70,7 @@ MISSING = (
     "--software-deployment-method conda, or pip install 'ssr-mmseg[all]'"
 )
 
+os.environ["SSR_MMSEG_PYTHONPATH"] = str(python_path())
 enable_cache()
 try:
     CONFIG = read_configuration()
@@ -88,14 +93,28 @@ if not CONFIG_FILE.is_file():
         sys.exit(f"ssr-mmseg: {error}")
 os.environ.update(
     SSR_MMSEG_CONFIG=str(CONFIG_FILE),
-    SSR_MMSEG_PYTHONPATH=str(python_path()),
     PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
 )
 
 
-def report_warnings() -> None:
-    """Print a line for each finished result that should not be trusted, after Snakemake's own output."""
+def prepare_run() -> None:
+    """Let trainings save when only Snakemake is interrupted; check and correct the files of the jobs."""
     if workflow.is_main_process:
+        pass_on_signals()
+        try:
+            for job in workflow.dag.needrun_jobs():
+                check_links(filter(None, (*job.output, *job.log, job.benchmark)))
+        except UserError as error:
+            sys.exit(f"ssr-mmseg: {error}")
+        files_of_jobs = {str(file) for job in workflow.dag.jobs for file in (*job.input, *job.output)}
+        for line in correct_future_times(files_of_jobs):
+            print(f"ssr-mmseg: warning: {line}", file=sys.stderr)
+
+
+def finish_run() -> None:
+    """Delete the states of finished trainings, and print a line for each result that should not be trusted."""
+    if workflow.is_main_process:
+        remove_finished(CONFIG)
         for line in result_warnings(CONFIG):
             print(f"ssr-mmseg: warning: {line}", file=sys.stderr)
 
@@ -116,10 +135,12 @@ GPU = int(
 ALL_CORES = workflow.resource_settings.cores or 1
 
 
-# Keep the job's shell alive on SIGTERM, which every process of a job receives; otherwise Snakemake would consider the
+# Keep the job's shell alive on signals, which every process of a job receives; otherwise Snakemake would consider the
 # job finished before the stage has saved its state. Snakemake removes PYTHONPATH from jobs with a conda environment.
+# PYTHONSAFEPATH: no file of the working folder is taken for a module, such as a cv2.py among copied data.
 shell.prefix(
-    "set -euo pipefail; trap : TERM; " 'export PYTHONPATH="$SSR_MMSEG_PYTHONPATH${{PYTHONPATH:+:$PYTHONPATH}}"; '
+    "set -euo pipefail; trap : TERM HUP; export PYTHONSAFEPATH=1; "
+    'export PYTHONPATH="$SSR_MMSEG_PYTHONPATH${{PYTHONPATH:+:$PYTHONPATH}}"; '
 )
 
 # A training that is given several GPUs (`--resources gpu=4 --set-resources search:gpu=4`) runs one process on each.

@@ -37,18 +37,18 @@ def project_folder() -> Path:
 
 
 def python_path() -> Path:
-    """Return the folder that gives Python this package and nothing else that is installed next to it.
+    """Return the folder that gives Python this package and nothing else that is next to it.
 
-    Jobs may have another environment, in which those do not work; and some of them hide modules of Python itself.
+    Next to an installed package are others, which may not work in the environment of a job, or hide modules of Python
+    itself; next to a checkout's may be anything.
     """
-    if (PROJECT / "ssr_mmseg").is_dir():
-        return PROJECT
+    package = PROJECT / "ssr_mmseg" if (PROJECT / "ssr_mmseg").is_dir() else PROJECT.parent
     folder = STATE / "python"
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "ssr_mmseg"
-    if link.resolve() != PROJECT.parent:
+    if link.resolve() != package:
         temporary = folder / f"{os.uname().nodename}-{os.getpid()}"
-        temporary.symlink_to(PROJECT.parent)
+        temporary.symlink_to(package)
         os.replace(temporary, link)
     return folder.resolve()
 

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from ssr_mmseg.settings import paths
+from ssr_mmseg.utils import limits
+
 
 class Section(BaseModel):
     """A section of the configuration: no unknown keys, and no conversion between types (3.0 is not an integer)."""
@@ -41,16 +44,36 @@ def _check_unique(values: list) -> list:
     return values
 
 
+def _check_free(name: str) -> str:
+    """Return `name` unless the folder of that name has other results."""
+    if paths.is_reserved(name):
+        raise PydanticCustomError("reserved", "reserved", {"name": name})
+    return name
+
+
 Item = TypeVar("Item")
 UniqueList = Annotated[list[Item], AfterValidator(_check_unique), Field(json_schema_extra={"uniqueItems": True})]
 
 # `format` names the form of a value for people: see `settings.type_text`.
 Label = Annotated[str, Field(json_schema_extra={"format": "name"})]
 Name = Annotated[Label, Field(pattern="^[A-Za-z0-9_]{1,100}$")]  # also a part of paths
+FolderName = Annotated[Name, AfterValidator(_check_free)]  # of a folder below results/
 FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
-Side = Annotated[int, Field(multiple_of=8, ge=32, le=8192)]  # pixels
-Size = Annotated[list[Side], Field(min_length=2, max_length=2, json_schema_extra={"format": "[height, width]"})]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+
+def _check_pixels(size: list[int]) -> list[int]:
+    """Return a size unless an image of it has more pixels than a network takes at once."""
+    if limits.pixels_problem(*size):
+        raise PydanticCustomError("value", "value", {"place": []})
+    return size
+
+
+Side = Annotated[int, Field(multiple_of=8, ge=32, le=limits.MAX_SIDE)]  # pixels
+SIZE_HINT = {"format": "[height, width]", "hint": f"at most {limits.MAX_INPUT_PIXELS} pixels; see config/README.md"}
+Size = Annotated[
+    list[Side], AfterValidator(_check_pixels), Field(min_length=2, max_length=2, json_schema_extra=SIZE_HINT)
+]
+Seed = Annotated[int, Field(ge=0, le=limits.MAX_SEED)]
 Seeds = Annotated[UniqueList[Seed], Field(min_length=1, max_length=1000)]
 Dimension = Literal["depth", "dilation", "resolution", "mid_width", "out_width"]
 Mapping = dict[str, Any]

@@ -5,21 +5,22 @@ from typing import Literal
 from pydantic import Field
 
 from ssr_mmseg.settings.models.ablation import Ablation
-from ssr_mmseg.settings.models.base import Name, PluginSettings, Section, Seeds, UniqueList, optional
+from ssr_mmseg.settings.models.base import FolderName, Name, PluginSettings, Section, Seeds, UniqueList, optional
 from ssr_mmseg.settings.models.contest import Contest
 from ssr_mmseg.settings.models.datasets import DatasetEntry
 from ssr_mmseg.settings.models.search import Discretize, Search
 from ssr_mmseg.settings.models.timing import Latency, Profile
 from ssr_mmseg.settings.models.training import Evaluate, Retrain
+from ssr_mmseg.utils.limits import MAX_THREADS
 
 
 class Threads(Section):
     """CPU threads of a training job. Changing them reruns nothing; results may differ by rounding."""
 
-    search: int = Field(ge=1, le=1024, description="CPU threads of a search. Changing this reruns nothing.")
+    search: int = Field(ge=1, le=MAX_THREADS, description="CPU threads of a search. Changing this reruns nothing.")
     retrain: int = Field(
         ge=1,
-        le=1024,
+        le=MAX_THREADS,
         description="CPU threads of a retraining and of its evaluation. Changing this reruns nothing, though results "
         "may differ by rounding.",
     )
@@ -44,7 +45,7 @@ class Monitor(Section):
 class Experiment(Section):
     """An experiment: networks, data and lengths of training. Omitted keys have the values of config/config.yaml."""
 
-    name: Name | None = Field(
+    name: FolderName | None = Field(
         description="Folder of the results below `results/`, so that experiments do not replace each other's. null: "
         "`results/` itself. A named experiment's table is `results/<name>/table.csv`."
     )
@@ -63,7 +64,7 @@ class Experiment(Section):
         "and `darts_pt` search in other ways (docs/contest.md). Any other name is a genotype "
         "`config/genotypes/<name>.json` or a baseline `config/mmseg/_base_/models/<name>.py`.",
     )
-    datasets: dict[Name, DatasetEntry] = Field(
+    datasets: dict[FolderName, DatasetEntry] = Field(
         min_length=1,
         max_length=200,
         description="The datasets by name. The name is the folder of the results and the first column of the table.",

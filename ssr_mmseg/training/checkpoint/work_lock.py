@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ssr_mmseg.jobs.finished_work import MARK
 from ssr_mmseg.utils.errors import UserError
 
 NAME = "lock"
@@ -19,7 +20,7 @@ _held: dict[Path, tuple[FileLock, os.stat_result]] = {}  # by folder: the lock, 
 
 
 def claim(work: Path, patience: float = PATIENCE) -> None:
-    """Lock `work` for this process until it exits or calls `release`, and remove half-written files from it.
+    """Lock `work` for this process until it exits or calls `release`; remove half-written files and its finished mark.
 
     Waits up to `patience` seconds for another process, which may be saving its state before it stops.
 
@@ -49,6 +50,7 @@ def claim(work: Path, patience: float = PATIENCE) -> None:
     except OSError as error:
         raise UserError(f"could not write {path}: {error.strerror}; free space or choose a writable folder") from error
     _held[work.absolute()] = lock, path.stat()
+    (work / MARK).unlink(missing_ok=True)
     for file in work.glob(".*"):  # left half-written by a killed process
         if file.is_file():
             file.unlink()
