@@ -1,10 +1,11 @@
 """Kill a running experiment repeatedly, and compare its results with those of an undisturbed run.
 
 `python benchmarks/chaos.py --kills 50 --seed 0 --out chaos.json` runs the pipeline of chaos.yaml in two folders. In the
-second, it is disturbed at random moments: a signal is sent to a stage, to Snakemake alone, or to its whole process group,
-or the clock is set back by an hour, which is imitated by setting the times of all results forward. After each disturbance
-Snakemake is started again, and unlocked first if it left its lock, as `ssr-mmseg doctor` advises; if Snakemake alone was
-killed, half of the times only when the stages that it left have ended. The exit status is 1 if the results differ.
+second, it is disturbed at random moments: a signal is sent to a stage, to Snakemake alone, or to its whole process
+group, or the clock is set back by an hour, which is imitated by setting the times of all results forward. After each
+disturbance Snakemake is started again, and unlocked first if it left its lock, as `ssr-mmseg doctor` advises; if
+Snakemake alone was killed, half of the times only when the stages that it left have ended. The exit status is 1 if the
+results differ.
 """
 
 import argparse

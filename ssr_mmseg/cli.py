@@ -2,18 +2,21 @@
 
 import argparse
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from typing import NoReturn
 
 from ssr_mmseg import __version__, commands, data_options, settings
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.jobs.progress import recorded
+from ssr_mmseg.jobs.links import check_links
+from ssr_mmseg.jobs.progress import progress_path, recorded
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.extras import missing_package
 from ssr_mmseg.utils.weights_only import force_weights_only
@@ -21,7 +24,10 @@ from ssr_mmseg.utils.weights_only import force_weights_only
 # Errors of the file system that may occur anywhere, by number: the message and the remedy.
 _WRITE = ("could not write", "free space there, or choose a writable folder")
 _READ = ("could not read", "restore it or check the disk, then run again")
+_PATH = ("could not use", "choose another path")
+_SHAPES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL, errno.EPERM)
 REMEDIES = {
+    **dict.fromkeys((*_SHAPES, errno.EXDEV, errno.ENXIO, errno.ENODEV, errno.EBUSY, errno.ENOTEMPTY), _PATH),
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES), _WRITE),
     **dict.fromkeys((errno.ENOENT, errno.EIO, errno.ESTALE), _READ),
 }
@@ -30,18 +36,16 @@ REMEDIES = {
 NETWORK = f"searched, {', '.join(plugin_names('selector'))}, or the name of a genotype or a baseline"
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, separator, width = text.partition("x")
-    if not (separator and height.isdecimal() and width.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH such as 512x1024, found {text!r}")
-    return int(height), int(width)
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors cannot control the terminal, and end in one line of limited length."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> OneLineParser:
     """Return the parser of the command line: one subcommand per stage, then the other subcommands."""
-    main_parser = argparse.ArgumentParser(
-        prog="ssr-mmseg", description="Architecture search for real-time segmentation."
-    )
+    main_parser = OneLineParser(prog="ssr-mmseg", description="Architecture search for real-time segmentation.")
     main_parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     groups = main_parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -50,15 +54,19 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, config=None, command=name, time_budget=None)
         if "config" in options:
             command.set_defaults(config=paths.project_file(settings.DEFAULTS))
-            command.add_argument("--config", help=f"experiment configuration ({settings.DEFAULTS})")
+            command.add_argument(
+                "--config", type=types.source_path, help=f"experiment configuration ({settings.DEFAULTS})"
+            )
         if "dataset" in options:
-            command.add_argument("--dataset", required=True, help="name of a configured dataset or another scenario")
+            command.add_argument(
+                "--dataset", type=types.name, required=True, help="name of a configured dataset or another scenario"
+            )
         if "seed" in options:
-            command.add_argument("--seed", type=int, default=0, help="seed of search and training (%(default)s)")
+            command.add_argument("--seed", type=types.seed, default=0, help="seed of search and training (%(default)s)")
         if "network" in options:
-            command.add_argument("--network", required=True, help=NETWORK)
+            command.add_argument("--network", type=types.name, required=True, help=NETWORK)
         if "stage" in options:
-            command.add_argument("--stage", type=int, required=True, help="number of the shrinking stage, from 1")
+            command.add_argument("--stage", type=types.stage, required=True, help="shrinking stage, from 1")
         return command
 
     special = {"latency_table": commands.latency_table, "report": commands.report}  # with other arguments
@@ -67,78 +75,86 @@ def parser() -> argparse.ArgumentParser:
         command = add(stage.command, run, stage.summary, "config", *stage.wildcards)
         if stage.trains:
             budget = f"save and exit with status 75 before this time is over, e.g. 55m or 2h; also ${preemption.BUDGET}"
-            command.add_argument("--time-budget", metavar="DURATION", help=budget)
+            command.add_argument("--time-budget", type=types.text_line, metavar="DURATION", help=budget)
         if stage.name == "latency_table":
             _add_latency_options(command)
 
     status = add("status", commands.status, "show which jobs are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
-    add("doctor", commands.doctor, "check environment, devices, data, configs and disk, and say what to fix", "config")
+    summary = "check environment, devices, data, configs and disk, and say what to fix"
+    doctor = add("doctor", commands.doctor, summary, "config")
+    doctor.add_argument("--hash", action="store_true", help="read all prepared data, to notice every change")
     init = add("init", commands.init, "write a folder with configuration and Snakefile that runs the workflow")
-    init.add_argument("folder", type=Path, help="folder to write to")
-    init.add_argument("--example", default="config", help="shipped configuration to begin with (%(default)s)")
+    init.add_argument("folder", type=types.target_path, help="folder to write to")
+    init.add_argument(
+        "--example", type=types.name, default="config", help="shipped configuration to begin with (%(default)s)"
+    )
     one_search = ("config", "dataset", "seed")
     forecast = add("forecast", commands.forecast, "estimate hours and memory of a search from a few steps", *one_search)
-    forecast.add_argument("--steps", type=int, default=5, help="steps to time on each of two supernets (%(default)s)")
+    forecast.add_argument(
+        "--steps", type=types.steps, default=5, help="steps to time on each of two supernets (%(default)s)"
+    )
     forecast.add_argument("--json", action="store_true", help="print JSON instead of a table")
     space = add("space", commands.space, "describe the search space as JSON", "config", "dataset")
-    space.add_argument("--classes", type=int, default=20, help="number of classes (%(default)s)")
-    space.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
+    space.add_argument("--classes", type=types.classes, default=20, help="number of classes (%(default)s)")
+    space.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
     cost = add("cost", commands.cost, "count parameters and multiply-adds of a genotype as JSON")
-    cost.add_argument("--genotype", type=Path, required=True, help="genotype file")
-    cost.add_argument("--classes", type=int, required=True, help="number of classes")
-    cost.add_argument("--size", type=_size, required=True, help="input size, HEIGHTxWIDTH")
+    cost.add_argument("--genotype", type=types.source_path, required=True, help="genotype file")
+    cost.add_argument("--classes", type=types.classes, required=True, help="number of classes")
+    cost.add_argument("--size", type=types.image_size, required=True, help="input size, HEIGHTxWIDTH")
     _add_export(add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed"))
     _add_predict(add("predict", commands.predict, "segment images, folders or videos with an exported network"))
     summary = "show what a folder of labeled images holds; exits with 1 for warnings, 2 if it cannot be used"
     look = add("inspect", commands.inspect_data, summary)
     data_options.add_options(look)
-    look.add_argument("--sheet", type=Path, help="PNG file to write: a contact sheet of images under their labels")
+    look.add_argument(
+        "--sheet", type=types.target_file, help="PNG file to write: a contact sheet of images under their labels"
+    )
     look.add_argument("--json", action="store_true", help="print JSON instead of text")
     copy = add("import", commands.import_data, "write a clean copy of labeled images, with class ids as labels")
     data_options.add_options(copy)
-    copy.add_argument("--out", type=Path, required=True, help="new folder for the copy")
+    copy.add_argument("--out", type=types.target_path, required=True, help="new folder for the copy")
     return main_parser
 
 
 def _add_latency_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where to measure (default: as configured)")
-    command.add_argument("--backend", help="backend that runs the networks (default: as configured)")
-    command.add_argument("--precision", help="arithmetic, such as fp32 (default: as configured)")
-    command.add_argument("--threads", type=int, help="CPU threads (default: as configured)")
-    command.add_argument("--points", type=int, help="widths to measure per group (default: as configured)")
-    command.add_argument("--rounds", type=int, help="runs of each part (default: as configured)")
-    command.add_argument("--classes", type=int, help="number of classes (default: the prepared dataset's)")
-    command.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
-    command.add_argument("--out", type=Path, help="file to write (default: where the search reads it)")
+    command.add_argument("--backend", type=types.name, help="backend that runs the networks (default: as configured)")
+    command.add_argument("--precision", type=types.name, help="arithmetic, such as fp32 (default: as configured)")
+    command.add_argument("--threads", type=types.threads, help="CPU threads (default: as configured)")
+    command.add_argument("--points", type=types.points, help="widths to measure per group (default: as configured)")
+    command.add_argument("--rounds", type=types.rounds, help="runs of each part (default: as configured)")
+    command.add_argument("--classes", type=types.classes, help="number of classes (default: the prepared dataset's)")
+    command.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
+    command.add_argument("--out", type=types.target_file, help="file to write (default: where the search reads it)")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dataset", help="name of a configured dataset or another scenario")
-    command.add_argument("--network", help=NETWORK)
+    command.add_argument("--dataset", type=types.name, help="name of a configured dataset or another scenario")
+    command.add_argument("--network", type=types.name, help=NETWORK)
     command.add_argument(
-        "--genotype", type=Path, help="genotype file, with --weights instead of --dataset and --network"
+        "--genotype", type=types.source_path, help="genotype file, with --weights instead of --dataset and --network"
     )
-    command.add_argument("--weights", type=Path, help="weights.pth of a retraining of the genotype")
-    command.add_argument("--classes", help="class names, separated by commas, with --weights")
-    command.add_argument("--out", type=Path, required=True, help="ONNX file to write")
+    command.add_argument("--weights", type=types.source_path, help="weights.pth of a retraining of the genotype")
+    command.add_argument("--classes", type=types.text_line, help="class names, separated by commas, with --weights")
+    command.add_argument("--out", type=types.target_file, required=True, help="ONNX file to write")
     command.add_argument(
         "--head", choices=("labels", "logits"), default="labels", help="output of the network (%(default)s)"
     )
-    command.add_argument("--size", type=_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
-    command.add_argument("--batch", type=int, default=1, help="images per run (%(default)s)")
+    command.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
+    command.add_argument("--batch", type=types.batch, default=1, help="images per run (%(default)s)")
     command.add_argument(
         "--dynamic", action="store_true", help="accept any batch size, and any input size of multiples of 8"
     )
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", type=Path, help="ONNX file written by export")
-    command.add_argument("inputs", type=Path, nargs="+", metavar="INPUT", help="image, folder or video")
-    command.add_argument("--out", type=Path, required=True, help="folder to write overlays to")
+    command.add_argument("model", type=types.source_path, help="ONNX file written by export")
+    command.add_argument("inputs", type=types.source_path, nargs="+", metavar="INPUT", help="image, folder or video")
+    command.add_argument("--out", type=types.target_path, required=True, help="folder to write overlays to")
     command.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
-    command.add_argument("--opacity", type=float, default=0.5, help="opacity of the colors, 0 to 1 (%(default)s)")
-    command.add_argument("--threads", type=int, default=0, help="CPU threads (default: one per core)")
+    command.add_argument("--opacity", type=types.share, default=0.5, help="opacity of the colors, 0 to 1 (%(default)s)")
+    command.add_argument("--threads", type=types.threads_or_all, default=0, help="CPU threads (default: one per core)")
 
 
 def _is_stage(arguments: argparse.Namespace) -> bool:
@@ -153,12 +169,29 @@ def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextMan
     values = vars(arguments)
     if "dataset" in values:
         settings.for_dataset(config, arguments.dataset)  # an unknown name is an error before anything is written
-    return recorded(config, STAGES[commands.stage_name(arguments)].job_name(**values))
+    stage = STAGES[commands.stage_name(arguments)]
+    values = {name: values[name] for name in stage.wildcards}
+    job = stage.job_name(**values)
+    results = [paths.result_path(config, pattern, **values) for pattern in stage.outputs.values()]
+    check_links([*results, progress_path(config, job)])
+    return recorded(config, job)
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; argparse takes `--option=--` for an option without a value, and gives an empty list."""
+    whole = parser()
+    arguments = whole.parse_args(argv)
+    for option, value in vars(arguments).items():
+        if value in ([], [[]]):
+            whole.error(f"argument --{option.replace('_', '-')}: expected a value, found --; correct it")
+    return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status: 0 for success, 2 for a user error, 75 for a resumable stop."""
-    arguments = parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have no form in the terminal's encoding
+    arguments = _parse(argv)
     force_weights_only()
     if not _is_stage(arguments):
         return _run(arguments)
@@ -191,8 +224,18 @@ def _run(arguments: argparse.Namespace) -> int:
         remedy = REMEDIES.get(error.errno or 0)
         if remedy is None:
             raise
-        return _fail(f"{remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}")
+        return _fail(one_line(f"{remedy[0]} {error.filename or 'a file'}: {error.strerror}; {remedy[1]}"))
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        reason = one_line(error, 200) or type(error).__name__
+        return _fail(f"there is not enough memory: {reason}; make the images, the batch or the network smaller")
     return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the memory of the machine or of its GPU is full; torch has several types of it."""
+    return isinstance(error, MemoryError) or any(part in str(error) for part in ("out of memory", "allocate memory"))
 
 
 def _fail(line: str) -> int:

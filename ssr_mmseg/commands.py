@@ -6,15 +6,21 @@ The modules that compute are imported when a command runs: `ssr-mmseg --help` mu
 import argparse
 import contextlib
 import json
+import os
 import pkgutil
 import sys
 from typing import Any
 
 from ssr_mmseg import data_options, settings
 from ssr_mmseg.jobs.changes import check_inputs
+from ssr_mmseg.jobs.finished_work import remove_accepted
 from ssr_mmseg.settings.stage_table import STAGES
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.plain_text import check_class_names
 from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
+from ssr_mmseg.utils.threads import check_threads
+
+CONFIG_VARIABLE = "SSR_MMSEG_CONFIG"  # set by the workflow: the configuration of its jobs
 
 
 def load(name: str) -> Any:
@@ -42,9 +48,12 @@ def run_stage(arguments: argparse.Namespace, config: dict) -> None:
     """Run a stage of the workflow with the values of its wildcards."""
     stage = STAGES[stage_name(arguments)]
     values = {name: getattr(arguments, name) for name in stage.wildcards}
+    number = values.pop("stage", 0)
     if stage.record:
-        check_inputs(config, stage.name, **{name: value for name, value in values.items() if name != "stage"})
-    load(stage.function)(config, **values)
+        check_inputs(config, stage.name, **values)
+        if CONFIG_VARIABLE in os.environ:  # a job of the workflow, which has accepted the results that it reads
+            remove_accepted(config, stage.name, **values, number=number)
+    load(stage.function)(config, **values, **({"stage": number} if number else {}))
 
 
 def latency_table(arguments: argparse.Namespace, config: dict) -> None:
@@ -70,8 +79,8 @@ def status(arguments: argparse.Namespace, config: dict) -> None:
     load("ssr_mmseg.jobs.status:show")(config, arguments.watch)
 
 
-def doctor(_: argparse.Namespace, config: dict) -> None:
-    if not load("ssr_mmseg.stages.doctor:show")(config):
+def doctor(arguments: argparse.Namespace, config: dict) -> None:
+    if not load("ssr_mmseg.stages.doctor:show")(config, arguments.hash):
         raise SystemExit(1)
 
 
@@ -103,18 +112,24 @@ def export(arguments: argparse.Namespace, config: dict) -> None:
         arguments.head, arguments.size, arguments.dynamic, arguments.batch
     )
     if arguments.genotype or arguments.weights:
-        if not (arguments.genotype and arguments.weights) or arguments.network:
-            raise UserError("expected --genotype and --weights together and no --network; see ssr-mmseg export --help")
+        if not (arguments.genotype and arguments.weights) or arguments.network or arguments.dataset:
+            raise UserError(
+                "expected --genotype and --weights together, without --network and --dataset; see ssr-mmseg export "
+                "--help"
+            )
         export_pair = load("ssr_mmseg.stages.export:export_pair")
-        names = arguments.classes.split(",") if arguments.classes else None
+        names = [name.strip() for name in arguments.classes.split(",")] if arguments.classes else None
+        check_class_names(names or (), "--classes")
         check = export_pair(config, arguments.genotype, arguments.weights, arguments.out, options, names)
     elif arguments.network and arguments.dataset:
+        if arguments.classes:
+            raise UserError("expected --classes with --weights only, because a dataset has names; remove it")
         export_network = load("ssr_mmseg.stages.export:export_network")
         source = (arguments.dataset, arguments.seed, arguments.network)
         check = export_network(config, *source, arguments.out, options)
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
-    print(f"{arguments.out}: relative error of the logits {check['logits_error']:.1e}")
+    print(f"{one_line(arguments.out)}: relative error of the logits {check['logits_error']:.1e}")
 
 
 def init(arguments: argparse.Namespace, _: dict) -> None:
@@ -134,5 +149,6 @@ def import_data(arguments: argparse.Namespace, _: dict) -> None:
 
 
 def predict(arguments: argparse.Namespace, _: dict) -> None:
+    check_threads(arguments.threads, "--threads")
     options = (arguments.provider, arguments.opacity, arguments.threads)
     load("ssr_mmseg.deploy.predict:predict")(arguments.model, arguments.inputs, arguments.out, *options)

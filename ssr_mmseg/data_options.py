@@ -2,36 +2,50 @@
 
 import argparse
 import re
-from pathlib import Path
 from typing import Any
 
 from ssr_mmseg import settings
+from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.errors import UserError
 
+NUMBER = "[0-9]{1,10}"  # a value of a label; a longer one is text, which the models refuse
 SIZE = [256, 512]  # stands in for the input size, which these commands suggest
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Add the source and its options to a command."""
-    command.add_argument("source", type=Path, metavar="DATA", help="folder of images and labels")
-    command.add_argument("--config", help="configuration whose entry says how the data are read")
-    command.add_argument("--dataset", help="name of the entry in --config, or of the one that is printed")
-    command.add_argument("--classes", metavar="A,B", help="class names of the ids 0, 1, …, separated by commas")
+    command.add_argument("source", type=types.source_path, metavar="DATA", help="folder of images and labels")
+    command.add_argument(
+        "--config", type=types.source_path, help="configuration whose entry says how the data are read"
+    )
+    command.add_argument(
+        "--dataset", type=types.name, help="name of the entry in --config, or of the one that is printed"
+    )
+    command.add_argument(
+        "--classes", type=types.text_line, metavar="A,B", help="class names of the ids 0, 1, …, separated by commas"
+    )
     command.add_argument(
         "--map",
+        type=types.text_line,
         action="append",
         metavar="KEY=CLASS",
         help="class of a value, a color #rrggbb or a name in the labels, such as 255=water; repeat it for each",
     )
-    command.add_argument("--label-map", metavar="FILE", help="table of classes and colors instead of --map")
-    command.add_argument("--ignore", metavar="KEY,KEY", help="values, colors or names to ignore (default: 255)")
+    command.add_argument(
+        "--label-map", type=types.source_path, metavar="FILE", help="table of classes and colors instead of --map"
+    )
+    command.add_argument(
+        "--ignore", type=types.text_line, metavar="KEY,KEY", help="values, colors or names to ignore (default: 255)"
+    )
     draw = "draw splits; by=sequence, by=folder or by=image says what stays together"
-    command.add_argument("--split", metavar="val=0.15,test=0.15,seed=0", help=draw)
-    command.add_argument("--layout", help="folders, voc, coco or labelme (default: detected)")
-    command.add_argument("--images", help="folder of the images, below DATA")
-    command.add_argument("--labels", help="folder of the labels, below DATA")
-    command.add_argument("--image-suffix", help="what the names of images end in, such as _leftImg8bit")
-    command.add_argument("--label-suffix", help="what the names of labels end in, such as _mask")
+    command.add_argument("--split", type=types.text_line, metavar="val=0.15,test=0.15,seed=0", help=draw)
+    command.add_argument("--layout", type=types.text_line, help="folders, voc, coco or labelme (default: detected)")
+    command.add_argument("--images", type=types.text_line, help="folder of the images, below DATA")
+    command.add_argument("--labels", type=types.text_line, help="folder of the labels, below DATA")
+    command.add_argument(
+        "--image-suffix", type=types.text_line, help="what the names of images end in, such as _leftImg8bit"
+    )
+    command.add_argument("--label-suffix", type=types.text_line, help="what the names of labels end in, such as _mask")
     command.add_argument("--orientation", choices=("upright", "raw"), help="what labels of turned images were drawn on")
 
 
@@ -67,10 +81,11 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
         layout["type"] = arguments.layout
     if arguments.map and arguments.label_map:
         raise UserError("expected --map or --label-map, found both; remove one")
+    label_map = None if arguments.label_map is None else str(arguments.label_map)
     changes = {
         "classes": _listed(arguments.classes),
-        "label_map": _pairs(arguments.map, "--map", "255=water") if arguments.map else arguments.label_map,
-        "ignore": [int(key) if key.isdecimal() else key for key in _listed(arguments.ignore) or ()] or None,
+        "label_map": _pairs(arguments.map, "--map", "255=water") if arguments.map else label_map,
+        "ignore": [int(key) if re.fullmatch(NUMBER, key) else key for key in _listed(arguments.ignore) or ()] or None,
         "split": _split(arguments.split) if arguments.split else None,
         "layout": layout or None,
         "orientation": arguments.orientation,

@@ -136,6 +136,46 @@ def test_a_malformed_time_budget_is_one_line(here, capfd, text):
     assert line == f"ssr-mmseg: --time-budget: expected a duration such as 90s, 55m, 2h or 1d, found {text!r}"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+        RuntimeError("CUDA out of memory. Tried to allocate 9 GiB"),
+    ],
+)
+def test_a_full_memory_is_one_line(here, capfd, monkeypatch, error):
+    def fill(*_):
+        raise error
+
+    monkeypatch.setattr("ssr_mmseg.stages.describe.network_cost", fill)
+    line = error_line(capfd, "cost", "--genotype", PAPER, "--classes", "20", "--size", "64x64")
+    assert line.startswith("ssr-mmseg: there is not enough memory: ")
+
+
+def test_another_error_is_not_hidden(here, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("ssr_mmseg.stages.describe.network_cost", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "64x64"])
+
+
+@pytest.mark.parametrize("options", [("--dataset", "town"), ("--network", "a")])
+def test_a_pair_is_exported_without_dataset_and_network(here, capfd, options):
+    command = ("export", "--config", "own.yaml", "--genotype", PAPER, "--weights", "w.pth", "--out", "o.onnx")
+    assert "without --network and --dataset" in error_line(capfd, *command, *options)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"), [("a,,b", "class 1 is empty"), ("a, a", "class 1 is the name of another class, too")]
+)
+def test_names_of_classes_are_checked_before_an_export(here, capfd, classes, message):
+    command = ("export", "--config", "own.yaml", "--genotype", PAPER, "--weights", "w.pth", "--out", "o.onnx")
+    assert message in error_line(capfd, *command, "--classes", classes)
+
+
 def test_the_size_must_be_written_as_height_x_width(capfd):
     with pytest.raises(SystemExit) as stopped:
         main(["cost", "--genotype", PAPER, "--classes", "20", "--size", "512"])

@@ -11,6 +11,7 @@ from mmengine.dataset import Compose
 from mmseg.models import EncoderDecoder
 
 from ssr_mmseg.api.base import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, Network
+from ssr_mmseg.api.weights_meta import check_meta
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.input_size import check_input_size
 from ssr_mmseg.deploy.logits import LogitsNetwork, logits_network, rewrite_network
@@ -128,8 +129,8 @@ def load_config(config_path: Path, weights: Path, device: str, origin: Path) -> 
     if "model" not in config or "test_pipeline" not in config:
         raise UserError(f"{config_path} has no model and test_pipeline; give the config.py of a retraining")
     checkpoint = load_checkpoint(weights)
-    files = f"{weights} are not the weights of {config_path}"
-    segmentor = build_trained(config["model"], checkpoint["state_dict"], files)
+    check_meta(checkpoint["meta"], weights)
+    segmentor = build_trained(config["model"], checkpoint["state_dict"], weights, config_path)
     pipeline = list(config["test_pipeline"])
     scale = next((step["scale"] for step in pipeline if step["type"] in RESIZES), None)
     size = scale[::-1] if scale else checkpoint["meta"].get("input_size")
@@ -143,6 +144,7 @@ def load_pair(genotype: Path, weights: Path, size: tuple[int, int] | None, devic
         UserError: The weights are not those of the genotype, or neither they nor `size` give the input size.
     """
     segmentor, checkpoint = build_pair(genotype, weights, GENOTYPE_CONFIG)
+    check_meta(checkpoint["meta"], weights)
     height, width = _checked(size or checkpoint["meta"].get("input_size"), weights)
     resize = {"type": "AlignedResize", "scale": (width, height), "keep_ratio": False}
     pipeline: list[dict] = [resize, {"type": "PackSegInputs"}]
@@ -158,9 +160,9 @@ def _checked(size: Any, origin: Path) -> tuple[int, int]:
 
 def _labels_meta(meta: dict, count: int, path: Path) -> tuple[list[str], list[list[int]]]:
     """Return names and colors of the classes: those of the weights, or else numbers and distinct colors."""
-    known = meta.get("dataset_meta") or {"classes": None, "palette": None}
-    names = list(map(str, known["classes"] or [f"class {number}" for number in range(count)]))
-    colors = known["palette"] or distinct_colors(count)
+    known = meta.get("dataset_meta") or {}
+    names = list(known.get("classes") or [f"class {number}" for number in range(count)])
+    colors = known.get("palette") or distinct_colors(count)
     if not len(names) == len(colors) == count:
         raise UserError(f"{path}: {len(names)} names and {len(colors)} colors of {count} classes; train it again")
-    return names, [list(map(int, color)) for color in colors]
+    return names, [list(color) for color in colors]

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ssr_mmseg.architecture.search_space import GATES, STEM_CHANNELS, SearchSpace
+from ssr_mmseg.architecture.search_space import GATES, MAX_WEIGHTS, STEM_CHANNELS, SearchSpace
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_text
 
 FORMAT = "ssr-genotype-1"
 MAX_BYTES = 2**20  # limit on a genotype file; one with 512 blocks has 30 kB
-MAX_WEIGHTS = 250_000_000  # 1 GB: far above any real-time network, far below 512 blocks of 4096 channels
 
 Choice = Mapping[str, np.ndarray]  # gate → index of the chosen option per group, shape (*groups,)
 

@@ -14,6 +14,8 @@ import numpy as np
 from ssr_mmseg.utils.errors import UserError
 
 STEM_CHANNELS = 16  # after the first reduction block, at 1/2 of the input
+MAX_WEIGHTS = 250_000_000  # 1 GB: far above any real-time network, far below 512 blocks of 4096 channels
+MAX_OPTIONS = 1_000_000  # of all gates: the paper's space has 3,252
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ class SearchSpace:
             dilation, and resolution 1.
 
     Raises:
-        UserError: A width would not be positive, a stage would not be wider than the one before, or a dimension is
-            unknown.
+        UserError: A width would not be positive, a stage would not be wider than the one before, a dimension is
+            unknown, or the space is too large for a supernet.
     """
 
     stages: tuple[StageSpace, ...]
@@ -143,6 +145,19 @@ class SearchSpace:
             raise UserError(
                 f"unknown search dimension {', '.join(sorted(unknown))}; choose from: {', '.join(DIMENSIONS)}"
             )
+        self._check_extent()
+
+    def _check_extent(self) -> None:
+        """Refuse a space whose gates or whose supernet would not fit into memory; computes with numbers only."""
+        options = sum(math.prod(self.gate_shape(gate)) for gate in GATES)
+        # a candidate operator has a 3x1 and a 1x3 convolution, here of full width
+        weights = len(self.operators) * sum(6 * stage.blocks * stage.channels**2 for stage in self.stages)
+        for count, most, what in ((options, MAX_OPTIONS, "options"), (weights, MAX_WEIGHTS, "weights of operators")):
+            if count > most:
+                raise UserError(
+                    f"the search space has {count} {what}, expected at most {most}; use fewer blocks, channels, "
+                    "width_options, dilations or resolutions in search.space"
+                )
 
     @classmethod
     def from_settings(cls, search: Mapping[str, Any]) -> "SearchSpace":

@@ -12,6 +12,7 @@ from ssr_mmseg.architecture.input_size import STRIDE, check_input_size
 from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.logits import LogitsNetwork
+from ssr_mmseg.deploy.onnx_check import check_model
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.jobs.provenance import provenance
@@ -20,6 +21,7 @@ from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.files import atomic_path
+from ssr_mmseg.utils.limits import MAX_BATCH, pixels_problem
 
 if TYPE_CHECKING:
     import onnx
@@ -51,6 +53,9 @@ def write_onnx(
 
     Returns:
         See `check_logits`.
+
+    Raises:
+        UserError: The logits differ, or `predict` would refuse the file.
     """
     runtime = require("onnxruntime", "export")
     graph = build_graph(model, images, options.dynamic)
@@ -62,8 +67,10 @@ def write_onnx(
         onnx_export.to_labels(graph)
     entry = graph.metadata_props.add()
     entry.key, entry.value = KEY, metadata.to_json()
+    data = graph.SerializeToString()
+    check_model(data, f"the graph for {out}")
     with atomic_path(out) as temporary:
-        temporary.write_bytes(graph.SerializeToString())
+        temporary.write_bytes(data)
     return agreement
 
 
@@ -76,10 +83,12 @@ def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.Mo
 
 
 def check_options(size: tuple[int, int], options: ExportOptions) -> None:
-    """Raise `UserError` unless the network accepts the size and the batch has at least one image."""
+    """Raise `UserError` unless the network accepts the size, and one run can take a batch of it."""
     check_input_size(size, least=4 * STRIDE)
-    if options.batch < 1:
-        raise UserError(f"expected a batch of at least 1 image, found {options.batch}; correct --batch")
+    if not 1 <= options.batch <= MAX_BATCH:
+        raise UserError(f"expected a batch of 1 to {MAX_BATCH} images, found {options.batch}; correct --batch")
+    if problem := pixels_problem(*size, options.batch):
+        raise UserError(f"expected {problem}; choose a smaller --batch or --size")
 
 
 def make_metadata(

@@ -1,6 +1,5 @@
 """What selectors measure candidates with: short trainings, and trained supernets."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,12 +7,13 @@ from pathlib import Path
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.evaluation.miou import evaluate_model
+from ssr_mmseg.experiment.earlier_results import load_search_state
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.jobs.finished_work import mark_finished, remove_trainings
 from ssr_mmseg.jobs.result_file import Result
 from ssr_mmseg.search.selection.trained_supernet import TrainedSupernet
 from ssr_mmseg.settings import paths
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
-from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.checkpoint.work_lock import claim, release
 from ssr_mmseg.utils.hashing import identity
 
@@ -43,6 +43,7 @@ def candidate_training(
         experiment.limit_threads("retrain")
         recipe = settings.stage_identity(config, "retrain", dataset, seed, "searched")
         work = experiment.work_folder(f"select-{network}", identity([recipe, genotype.to_dict(), lengths]))
+        remove_trainings(config, f"{dataset}-seed{seed}-select-{network}")
         claim(work)
         runner = experiment.candidate_runner(network, genotype, work, progress)
         runner.train()
@@ -50,7 +51,7 @@ def candidate_training(
         loader, classes = experiment.evaluation_loader("val"), experiment.manifest["classes"]
         score = evaluate_model(runner.model, loader, classes)["miou"]
         seconds = runner.train_loop.seconds + time.monotonic() - started
-        shutil.rmtree(work, ignore_errors=True)
+        mark_finished(work)  # deleted when the next one begins, because this one's score has been written then
         release(work)
         return score, seconds
 
@@ -64,14 +65,14 @@ def load_trained_supernet(config: dict, scenario: str, seed: int) -> TrainedSupe
         scenario: The scenario that trains it.
 
     Raises:
-        UserError: It has not been trained yet, or its state is damaged.
+        UserError: It has not been trained yet, or its state is damaged or of another search.
     """
     experiment = Experiment(config, scenario, seed)
     experiment.limit_threads("search")
     path = paths.state_path(config, scenario, seed, 0)
     metrics = Result(paths.stage_metrics_path(config, scenario, seed, 0))
     model = experiment.build(experiment.supernet(None))
-    state = load_state(path)
+    state = load_search_state(config, scenario, seed, 0)
     with state_needed(path):
         model.load_state_dict(state["model"])
     model.to(experiment.device)

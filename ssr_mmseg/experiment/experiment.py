@@ -41,6 +41,7 @@ from ssr_mmseg.experiment.mmseg_config import (
 )
 from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
 from ssr_mmseg.jobs import preemption
+from ssr_mmseg.jobs.finished_work import mark_finished
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, NamedConfig, baseline_config, search_config
 from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
@@ -76,12 +77,13 @@ class Experiment:
         self.dataset = dataset
         self.seed = seed
         self.device = resolve_device(self.settings["device"])
-        self.manifest = read_manifest(settings.manifest_path(config, dataset))
+        manifest_path = settings.manifest_path(config, dataset)
+        self.manifest = read_manifest(manifest_path)
         self.size: tuple[int, int] = tuple(self.settings["dataset"]["size"])
         check_input_size(self.size)
         self.classes = len(self.manifest["classes"])
         self.splits = split_configs(self.settings["dataset"], Path(self.manifest["root"]))
-        self.data = PreparedData(dataset, self.splits, self.manifest, self.size)
+        self.data = PreparedData(dataset, self.splits, self.manifest, manifest_path, self.size)
         self.search_length = search_length(self.settings["search"], self.data.image_count(["train"]))
         self.training_length = training_length(self.settings["retrain"], self.data.image_count(self.train_splits))
 
@@ -93,12 +95,12 @@ class Experiment:
         )
 
     def close_work(self, work: Path, target: Path) -> None:
-        """Move the log of a finished training to its results, then delete its work folder and release the lock."""
+        """Copy the log of a finished training to its results, mark its work folder as finished and release the lock."""
         preemption.conclude()  # the remaining steps take less than a second
         if (work / "log").is_dir():
             shutil.rmtree(target / "log", ignore_errors=True)
-            shutil.move(work / "log", target / "log")
-        shutil.rmtree(work, ignore_errors=True)
+            shutil.copytree(work / "log", target / "log")
+        mark_finished(work)
         release(work)
 
     def limit_threads(self, part: str) -> None:
@@ -172,7 +174,7 @@ class Experiment:
             dataset["indices"] = [number * count // images for number in range(images)]
         sampler = {"type": "OrderedSampler"}
         loader = {"batch_size": batch_size, "num_workers": 0, "sampler": sampler, "dataset": dataset}
-        return Runner.build_dataloader(loader)
+        return WorkflowRunner.build_dataloader(loader)
 
     def search_runner(
         self, structure: list | None, last: int, total: int, work: Path, progress: Path | None = None
@@ -303,7 +305,7 @@ class Experiment:
         for hook in monitors(monitor, self.manifest["palette"], progress or work / "progress.json"):
             if not (curve and hook["type"] == "ValidationHook"):
                 hooks.append(hook)
-        hooks.set("StateHook", path=str(work / "state.pth"))
+        hooks.set("StateHook", path=str(work / "state.pth"), origin={"training": work.name})
         config.setdefault("default_hooks", {}).pop("visualization", None)
         batch_size = distributed.images_per_process(config["train_dataloader"]["batch_size"])
         lay_over(

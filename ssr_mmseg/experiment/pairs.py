@@ -11,9 +11,12 @@ from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.mmseg_config import read_mmseg_config
+from ssr_mmseg.training.checkpoint.fitting import load_into
 from ssr_mmseg.training.checkpoint.weights import load_checkpoint
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.limits import MAX_CLASSES
 
+MAX_WIDTH = 2048  # of the head, whose weights grow with the product of two widths
 CLASSIFIER = "decode_head.conv_seg.weight"  # (classes, channels, 1, 1)
 HEAD_WIDTHS = {  # arguments of the aggregation head: the weight and its axis that have them
     "channels": (CLASSIFIER, 1),
@@ -27,26 +30,24 @@ def build_derived(config: str | Path, genotype: Genotype, classes: int) -> Encod
     return _build(_derived_model(config, genotype, classes))
 
 
-def build_trained(model: Mapping[str, Any], state: Mapping[str, Tensor], files: str) -> EncoderDecoder:
+def build_trained(model: Mapping[str, Any], state: Mapping[str, Tensor], weights: Path, origin: Path) -> EncoderDecoder:
     """Build a segmentor with its weights, on the CPU, in eval mode.
 
     Args:
         model: Model config of mmseg; what initializes its weights is left out, because it may name other files.
         state: State dict of the segmentor.
-        files: The files of the weights and of the model, for the message: `a are not the weights of b`.
+        weights: The file of the weights, for the message.
+        origin: The file of the model, for the message.
 
     Raises:
-        UserError: The weights are not those of the model.
+        UserError: The weights are not those of the model, or not finite.
     """
     plain = {key: value for key, value in model.items() if key not in ("pretrained", "init_cfg")}
     plain["backbone"] = {
         key: value for key, value in plain["backbone"].items() if key not in ("pretrained", "init_cfg")
     }
     segmentor = _build(plain).eval()
-    try:
-        segmentor.load_state_dict(state)
-    except (RuntimeError, TypeError, AttributeError) as error:  # a state dict of other keys, shapes or types
-        raise UserError(f"{files}: the names or shapes differ; give files of the same network") from error
+    load_into(segmentor, state, weights, origin, "give files of the same network")
     return segmentor
 
 
@@ -63,18 +64,29 @@ def build_pair(genotype: Path, weights: Path, config: str | Path) -> tuple[Encod
         The segmentor on the CPU, and the content of the weights file, as `load_checkpoint` returns it.
 
     Raises:
-        UserError: A file is not what it should be, or the weights are not those of the genotype.
+        UserError: A file is not what it should be, or the weights are not those of the genotype, or not finite.
     """
     architecture, checkpoint = Genotype.read(genotype), load_checkpoint(weights)
     classifier = checkpoint["state_dict"].get(CLASSIFIER)
     if not isinstance(classifier, Tensor) or classifier.ndim != 4:
         raise UserError(
-            f"{weights} does not hold a derived network: {CLASSIFIER} is missing; give the weights of a retraining"
+            f"{weights} does not hold a derived network: {CLASSIFIER} is not a tensor of 4 axes; give the weights of a "
+            "retraining"
+        )
+    if not 1 <= len(classifier) <= MAX_CLASSES:
+        raise UserError(
+            f"{weights} has {len(classifier)} classes, expected 1 to {MAX_CLASSES}; give the weights of a retraining"
         )
     model = _derived_model(config, architecture, len(classifier))
     if model["decode_head"]["type"] == "AggregationHead":
-        model["decode_head"] |= _head_widths(checkpoint["state_dict"])
-    return build_trained(model, checkpoint["state_dict"], f"{weights} are not the weights of {genotype}"), checkpoint
+        widths = _head_widths(checkpoint["state_dict"])
+        wrong = next((width for width in widths.values() if not 1 <= width <= MAX_WIDTH), None)
+        if wrong is not None:
+            raise UserError(
+                f"{weights} has a head of {wrong} channels, expected 1 to {MAX_WIDTH}; give the weights of a retraining"
+            )
+        model["decode_head"] |= widths
+    return build_trained(model, checkpoint["state_dict"], weights, genotype), checkpoint
 
 
 def _derived_model(config: str | Path, genotype: Genotype, classes: int) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
+from ssr_mmseg.training.data.reading import check_reading
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_text
 
@@ -25,10 +27,17 @@ DEFAULTS: dict[str, Any] = {
 
 
 class WorkflowRunner(Runner):
-    """mmengine's runner, which gets no config to dump: the workflow itself writes the complete one."""
+    """mmengine's runner for the workflow, which writes the complete config itself and names files that fail."""
 
     def dump_config(self) -> None:
         """Write nothing."""
+
+    @staticmethod
+    def build_dataloader(*arguments: Any, **options: Any) -> DataLoader:
+        """Build a loader that raises `UserError` with the name of a file that cannot be read."""
+        loader = Runner.build_dataloader(*arguments, **options)
+        check_reading(loader.dataset)
+        return loader
 
 
 def runner_arguments(config: Mapping[str, Any]) -> dict[str, Any]:

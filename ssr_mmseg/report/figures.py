@@ -1,9 +1,6 @@
 """Export of every chart and drawing of the report as SVG and PNG on a white background."""
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, 
 from ssr_mmseg.report.collect import Dataset, Search, collect
 from ssr_mmseg.report.style import Chart, fixed
 from ssr_mmseg.settings import paths
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.atomic_folder import staged_folder
 from ssr_mmseg.utils.files import write_json
 
 SCALE = 2.0  # PNG pixels per SVG unit
@@ -27,13 +24,7 @@ def write_figures(config: dict) -> None:
         UserError: The folder cannot be written.
     """
     results = collect(config)
-    target = paths.result_path(config, paths.FIGURES)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".figures."))
-    except OSError as error:
-        raise UserError(f"could not write {target}: {error.strerror}; choose a writable folder") from error
-    try:
+    with staged_folder(paths.result_path(config, paths.FIGURES)) as folder:
         index = {}
         paper = page.paper_genotype()
         if paper is not None:
@@ -53,11 +44,6 @@ def write_figures(config: dict) -> None:
             _write(folder / "ablation-gap", _svg(gaps))
         missing = [f"{entry.what}: {entry.why}" for entry in results.missing]
         write_json(folder / "index.json", {"figures": index, "not available": missing})
-        os.chmod(folder, 0o755)  # noqa: S103 (mkdtemp creates folders with mode 0700, which would hide the figures from a shared group)
-        shutil.rmtree(target, ignore_errors=True)
-        os.replace(folder, target)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(stem: Path, svg: str) -> None:

@@ -33,13 +33,16 @@ def checkpoint_digests(tree: ast.Module, config: Path, required: bool) -> list[s
     for name in sorted(keyed | {text for text in _texts(tree) if text.endswith(SUFFIXES)}):
         if "{{" in name.replace("{{ fileDirname }}", ""):
             continue  # mmengine replaces it by a value of a base, which is searched for its own checkpoints
-        path = Path(name.replace("{{ fileDirname }}", str(config.parent))).expanduser()
         try:
+            path = Path(name.replace("{{ fileDirname }}", str(config.parent))).expanduser()
             if path.is_file():
                 digests.append(sha256(path))
                 continue
-        except OSError as error:
-            raise UserError(f"could not read the checkpoint {name} of {config}: {error.strerror}") from error
+        except (OSError, RuntimeError) as error:  # RuntimeError: the home folder of an unknown user
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UserError(
+                f"could not read the checkpoint {name:.200} of {config}: {reason}; check its path"
+            ) from error
         if required and name in keyed:
             raise UserError(f"{config}: {missing_checkpoint(name)}")
     return digests

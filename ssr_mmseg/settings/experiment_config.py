@@ -13,6 +13,7 @@ import yaml
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.settings.extent import check_extent
 from ssr_mmseg.settings.models.datasets import DEFAULT_OVERLAP
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, plugin_names
@@ -87,6 +88,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         config.pop("ablation", None)
     config |= replaced
     validate(config, origin)
+    check_extent(config, origin)
     _check_selectors(config["selectors"], f"{origin}: selectors")
     for name in config["datasets"]:
         _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ssr_mmseg.settings.cache import cached
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
 
 PACKAGE = Path(__file__).resolve().parent.parent
 INSTALLED = (PACKAGE / "project").is_dir()  # from a wheel, which has the files of a checkout in this folder
@@ -115,4 +115,4 @@ def project_file(name: str | Path) -> Path:
             if candidate.is_file():
                 return candidate
     folders = " or ".join(sorted({str(Path.cwd()), str(PROJECT)}))
-    raise UserError(f"file {name} not found in {folders}; check its name in the configuration")
+    raise UserError(f"file {one_line(name, 200)} not found in {folders}; check its name in the configuration")

@@ -13,6 +13,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.checkpoint_files import checkpoint_digests
 from ssr_mmseg.settings.plugin_names import plugin_names
+from ssr_mmseg.utils.config_bases import ConfigText, read_config_text
 from ssr_mmseg.utils.errors import UserError
 
 DATASET_TYPES = "config/mmseg/_base_/datasets"
@@ -40,7 +41,7 @@ def network_kind(network: str) -> str:
 def selection(network: str) -> tuple[str, int] | None:
     """Return the selector of a network and the number of its draw, such as `random` and 2 for `random_2`, or None."""
     name, _, number = network.rpartition("_")
-    if name in plugin_names("selector") and re.fullmatch(r"[2-9]|[1-9]\d+", number):
+    if name in plugin_names("selector") and re.fullmatch("[2-9]|[1-9][0-9]{1,3}", number):
         return name, int(number)
     return (network, 1) if network in plugin_names("selector") else None
 
@@ -106,7 +107,7 @@ def _unknown(kind: str, name: str, names: list[str]) -> UserError:
 
 
 @cached
-def mmengine_digest(path: Path, is_base: bool = False) -> str:
+def mmengine_digest(path: Path) -> str:
     """Return a digest of the content of an mmengine config file and its `_base_` files, without comments and layout.
 
     The content of the checkpoint files that they name (see `checkpoint_files`) is part of it. A base inside an
@@ -115,20 +116,10 @@ def mmengine_digest(path: Path, is_base: bool = False) -> str:
     Raises:
         UserError: The file or one of its bases is missing or malformed, or a checkpoint that it names is no local file.
     """
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        parts = [ast.dump(tree), *checkpoint_digests(tree, path, required=not is_base)]
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "_base_" for t in node.targets):
-                bases = ast.literal_eval(node.value)
-                for base in [bases] if isinstance(bases, str) else bases:
-                    if "::" in base:
-                        continue
-                    if not (path.parent / base).is_file():
-                        raise UserError(f"{path} has the base {base}, which does not exist; check its _base_")
-                    parts.append(mmengine_digest(path.parent / base, is_base=True))
-    except UserError:
-        raise
-    except (SyntaxError, ValueError, RecursionError, OSError) as error:
-        raise UserError(f"{path} is not a valid mmengine config: {error}") from error
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return _digest(read_config_text(path), required=True)
+
+
+def _digest(text: ConfigText, required: bool) -> str:
+    parts = [ast.dump(text.tree), *checkpoint_digests(text.tree, text.path, required)]
+    parts += [_digest(base, required=False) for base in text.bases]
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

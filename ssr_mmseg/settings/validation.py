@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.config_schema import experiment_schema, mapping_node, node_at
 from ssr_mmseg.settings.models import Experiment
 from ssr_mmseg.settings.type_text import NAME, SENTENCE, type_text
@@ -52,6 +53,10 @@ def _message(error: ValidationError, config: Any) -> str:
     if kind == "invalid_key":
         return f"the key {shown(location[-1])} at {dotted(_path(location[:-1], config))} is not text; put it in quotes"
     path = _path(location, config)
+    if kind == "reserved":
+        place = dotted(path[:-1] if location[-1:] == ("[key]",) else path)
+        names = ", ".join(sorted(paths.FOLDERS))
+        return f"{place}: {context['name']} is a folder of other results, as are {names}, seed0, …; choose another name"
     if location[-1:] == ("[key]",):
         return f"{dotted(path[:-1])}: expected names{NAME}, found {shown(path[-1])}; {REMEDY}"
     if kind == "plugin_target":
@@ -60,6 +65,9 @@ def _message(error: ValidationError, config: Any) -> str:
     if kind == "duplicate":
         value = _value([*path, context["index"]], config)
         return f"{dotted(path)}: expected distinct values, found {shown(value)} more than once; {REMEDY}"
+    if kind == "class_name":
+        found = f"found {shown(_value(path, config))}, which {context['problem']}"
+        return f"{dotted(path)}: expected the name of a class, {found}; {REMEDY}"
     path += context.get("place", [])
     hint = node_at(experiment_schema(), config, path).get("hint", REMEDY)
     return f"{dotted(path)}: expected {_expected(path, config)}, found {shown(_value(path, config))}; {hint}"

@@ -7,12 +7,12 @@ from ssr_mmseg.architecture.gates import ArchitectureParameters
 from ssr_mmseg.architecture.genotype import build_genotype
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.experiment.cost import search_cost
+from ssr_mmseg.experiment.earlier_results import load_search_state
 from ssr_mmseg.search.cost_target import towards_target
 from ssr_mmseg.search.step import architecture_state
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.cost_targets import hold_of
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
-from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -21,12 +21,13 @@ def discretize(config: dict, dataset: str, seed: int) -> None:
     """Write the genotype of the last stage's survivors, and a report of the undecided groups.
 
     Raises:
-        UserError: A gate group still has several survivors and `discretize.undecided` is `refuse`.
+        UserError: The state is not that of the last stage, or a gate group still has several survivors and
+            `discretize.undecided` is `refuse`.
     """
     options = settings.for_dataset(config, dataset)
     stages = options["search"]["shrink_stages"]
     path = paths.state_path(config, dataset, seed, stages)
-    state = load_state(path)
+    state = load_search_state(config, dataset, seed, stages)
     space = SearchSpace.from_settings(options["search"])
     architecture = ArchitectureParameters(space, options["search"]["gate"])
     with state_needed(path):

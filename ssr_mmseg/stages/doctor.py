@@ -15,9 +15,10 @@ from pathlib import Path
 import psutil
 
 from ssr_mmseg import settings
+from ssr_mmseg.jobs.finished_work import MARK
 from ssr_mmseg.jobs.planning import find_mistakes
 from ssr_mmseg.jobs.result_warnings import data_warnings, outdated_warnings
-from ssr_mmseg.settings import paths
+from ssr_mmseg.settings import paths, prepared_files
 from ssr_mmseg.settings.named_configs import named_configs
 from ssr_mmseg.training.checkpoint.work_lock import NAME as LOCK_FILE
 from ssr_mmseg.training.checkpoint.work_lock import holder
@@ -48,12 +49,16 @@ class Finding:
     message: str
 
 
-def examine(config: dict) -> Iterator[Finding]:
-    """Check this machine and folder for a completed configuration; takes a few seconds."""
+def examine(config: dict, contents: bool = False) -> Iterator[Finding]:
+    """Check this machine and folder for a completed configuration; takes a few seconds.
+
+    Args:
+        contents: Read every image and label of the prepared data; otherwise only those whose time has changed.
+    """
     yield from check_environment()
     yield from check_devices(config["device"])
     for dataset in settings.dataset_names(config):
-        yield check_dataset(config, dataset)
+        yield check_dataset(config, dataset, contents)
     yield from check_configs(config)
     yield from check_results(config)
     yield check_disk(Path("results"))
@@ -146,20 +151,28 @@ def check_devices(device: str) -> Iterator[Finding]:
         yield Finding("fail", "device", f"torch cannot be imported: {error}; run `make setup`")
 
 
-def check_dataset(config: dict, dataset: str) -> Finding:
-    """Check that a dataset is prepared, or can be."""
+def check_dataset(config: dict, dataset: str, contents: bool = False) -> Finding:
+    """Check that a dataset is prepared and its files are as they were then, or that it can be prepared."""
     subject = f"data {dataset}"
     path = settings.manifest_path(config, dataset)
     if path.is_file():
         try:
             manifest = read_json(path)
             counts = ", ".join(f"{part['images']} {split}" for split, part in manifest["splits"].items() if part)
-            exists = Path(manifest["root"]).is_dir()
+            root = Path(manifest["root"])
+            exists = root.is_dir()
         except (UserError, KeyError, TypeError, AttributeError):
             return Finding("fail", subject, f"{path} is not a dataset manifest; delete it to prepare the dataset again")
         if not exists:
             remedy = f"restore it, or delete {path} to prepare the dataset again"
-            return Finding("fail", subject, f"{manifest['root']} no longer exists; {remedy}")
+            return Finding("fail", subject, f"{root} no longer exists; {remedy}")
+        try:
+            records = prepared_files.read_records(path, manifest)
+        except UserError as error:
+            return Finding("fail", subject, str(error))
+        if changed := prepared_files.changed_files(root, records, contents):
+            what, remedy = prepared_files.summary(changed, len(records)), prepared_files.again(path)
+            return Finding("fail", subject, f"{what}; restore them, or {remedy}")
         doubts = [line.removeprefix(f"{dataset}: ") for line in data_warnings(config, dataset)]
         if doubts:
             more = f" (and {len(doubts) - 1} more: ssr-mmseg status)" if len(doubts) > 1 else ""
@@ -242,6 +255,8 @@ def _runs_here(process: psutil.Process) -> bool:
 def check_unfinished_work(config: dict) -> Iterator[Finding]:
     """List unfinished trainings, and temporary files left by killed processes."""
     for work in sorted((paths.results_folder(config) / "work").glob("*/")):
+        if (work / MARK).exists():
+            continue  # the training has finished
         states = [file.stat().st_mtime for file in work.glob("*.pth")]
         age = time.time() - max(states, default=work.stat().st_mtime)
         owner = holder(work / LOCK_FILE)
@@ -272,10 +287,10 @@ def check_optional_tools() -> Iterator[Finding]:
     yield Finding("ok", "browser", browser or "not found; only the tests of the report need one")
 
 
-def show(config: dict) -> bool:
-    """Print one line per finding; return whether no check failed."""
+def show(config: dict, contents: bool = False) -> bool:
+    """Print one line per finding (see `examine`); return whether no check failed."""
     counts = dict.fromkeys(("ok", "warn", "fail"), 0)
-    for finding in examine(config):
+    for finding in examine(config, contents):
         counts[finding.level] += 1
         print(f"{finding.level:4}  {finding.subject}: {finding.message}", flush=True)
     print(f"failures: {counts['fail']}, warnings: {counts['warn']}")

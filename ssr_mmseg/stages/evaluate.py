@@ -9,11 +9,10 @@ from ssr_mmseg import settings
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.evaluation.sliding_window import SlidingWindowSegmentor
 from ssr_mmseg.evaluation.visualization import side_by_side
+from ssr_mmseg.experiment.earlier_results import load_retrained
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.safe_load import state_needed
-from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.files import atomic_path, sha256, write_json
 
 
@@ -21,15 +20,13 @@ def evaluate(config: dict, dataset: str, seed: int, network: str) -> None:
     """Evaluate a retrained network on val and test; write its accuracy, the checksum of its weights, and pictures.
 
     Raises:
-        UserError: The network has not been trained yet.
+        UserError: The network has not been trained yet, or its weights are of another training or not finite.
     """
     experiment = Experiment(config, dataset, seed)
     names = {"dataset": dataset, "seed": seed, "network": network}
     experiment.limit_threads("retrain")
     model = experiment.build(experiment.network(network, genotype_for(config, network, dataset, seed)))
-    weights = paths.result_path(config, paths.WEIGHTS, **names)
-    with state_needed(weights):
-        model.load_state_dict(load_weights(weights))
+    weights = load_retrained(model, config, dataset, seed, network)
     model.to(experiment.device)
     overlap = experiment.overlap
     tested = model if overlap is None else SlidingWindowSegmentor(model, experiment.size, overlap)

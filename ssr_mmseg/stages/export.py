@@ -7,14 +7,13 @@ import torch
 
 from ssr_mmseg.deploy.export import ExportOptions, check_options, make_metadata, write_onnx
 from ssr_mmseg.deploy.logits import logits_network
+from ssr_mmseg.experiment.earlier_results import load_retrained
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.pairs import build_pair
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
 from ssr_mmseg.jobs.changes import check_current
 from ssr_mmseg.jobs.job import Job
-from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.colors import distinct_colors
 from ssr_mmseg.utils.errors import UserError
 
@@ -28,15 +27,14 @@ def export_network(
         Agreement of the logits; see `check_logits`.
 
     Raises:
-        UserError: The network is not trained yet, or by another configuration, or cannot be exported, or the graph
-            differs from it.
+        UserError: The network is not trained yet, or by another configuration, its weights are of another training or
+            not finite, it cannot be exported, or the graph differs from it.
     """
     check_current(config, Job.of(config, "retrain", dataset, seed, network))
     experiment = Experiment(config, dataset, seed)
     genotype = genotype_for(config, network, dataset, seed)
     segmentor = experiment.build(experiment.network(network, genotype)).eval()
-    weights = paths.result_path(config, paths.WEIGHTS, dataset=dataset, seed=seed, network=network)
-    segmentor.load_state_dict(load_weights(Path(weights)))
+    load_retrained(segmentor, config, dataset, seed, network)
     size = options.size or experiment.size
     check_options(size, options)
     images = resize_images(sample_images(experiment, segmentor, "val", options.batch), size)

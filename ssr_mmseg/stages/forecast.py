@@ -117,15 +117,15 @@ def _measure(experiment: Experiment, structure: list | None, steps: int, warmup:
                     hook.apply(step, runner.logger)
             if structure is not None:
                 _kill_missing(step)
+            if loop.steps_per_epoch <= steps:
+                raise UserError(
+                    f"an epoch has {loop.steps_per_epoch} steps, expected {steps + 1} or more; use fewer --steps"
+                )
             seconds: list[float] = []
             batches = iter(loop.batches(0))
             for _ in range(steps + 1):
                 started = time.perf_counter()
-                batch = next(batches, None)
-                if batch is None:
-                    raise UserError(
-                        f"an epoch has {loop.steps_per_epoch} steps, expected {steps + 1} or more; use fewer --steps"
-                    )
+                batch = next(batches)
                 if warmup:
                     single_path(batch, np.random.default_rng((runner.seed, len(seconds))))
                 else:

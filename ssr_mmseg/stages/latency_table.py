@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from ssr_mmseg import settings
-from ssr_mmseg.architecture.input_size import check_input_size
+from ssr_mmseg.architecture.input_size import STRIDE, check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table.measure import fill, list_parts
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
@@ -17,6 +17,7 @@ from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.threads import check_threads
 
 
 def latency_table(
@@ -35,15 +36,17 @@ def latency_table(
         size: Height and width of the input; by default the dataset's.
 
     Raises:
-        UserError: The dataset is not prepared, or the device, backend or precision is not available.
+        UserError: The dataset is not prepared, the device, backend or precision is not available, there are fewer
+            cores than threads, or the table would have too many parts.
     """
     dataset_settings = settings.for_dataset(config, dataset)
     size = size or tuple(dataset_settings["dataset"]["size"])
-    check_input_size(size)
+    check_input_size(size, least=4 * STRIDE)  # a pooled operator of stage 2 sees 1/16 of it
     if classes is None:
         classes = len(read_manifest(settings.manifest_path(config, dataset))["classes"])
     options = dataset_settings["latency"]
     if options["threads"]:
+        check_threads(options["threads"], "latency.threads, or --threads")
         torch.set_num_threads(options["threads"])
     device = resolve_device(dataset_settings["device"])
     backend_type(options["backend"], options["precision"])  # refuse an unknown name before measuring

@@ -92,11 +92,11 @@ def options_named() -> Iterator[None]:
 
 def as_text(result: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
     """Return the result of an inspection as text: counts, notes, warnings, and settings to begin with."""
-    console = Console(width=120, color_system=None, force_terminal=False, highlight=False)
+    console = Console(width=120, color_system=None, force_terminal=False, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
-        console.print(f"{result['source']}", markup=False)
+        console.print(f"{result['source']}")
         for note in result["notes"]:
-            console.print(f"  {note}", markup=False)
+            console.print(f"  {note}")
         console.print(_split_table(result["splits"]))
         console.print(_class_table(result["classes"], result["splits"]))
     lines = [line.rstrip() for line in captured.get().splitlines()]

@@ -9,6 +9,7 @@ from torch import Tensor
 from ssr_mmseg import settings
 from ssr_mmseg.deploy.logits import logits_network, rewrite_network
 from ssr_mmseg.evaluation.miou import evaluate_model
+from ssr_mmseg.experiment.earlier_results import load_retrained
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.sample_images import resize_images, sample_images
@@ -19,7 +20,6 @@ from ssr_mmseg.profiling.backend_segmentor import BackendSegmentor
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
-from ssr_mmseg.training.checkpoint.weights import load_weights
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import write_json
 
@@ -47,7 +47,8 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     """Profile a network at the dataset's size and the configured ones, by every configured backend.
 
     Raises:
-        UserError: A backend is unknown or unavailable, its graph differs from the network, or weights are missing.
+        UserError: A backend is unknown or unavailable, its graph differs from the network, or weights are missing, of
+            another training or not finite.
     """
     experiment = Experiment(config, dataset, seed)
     options = experiment.settings["profile"]
@@ -57,7 +58,7 @@ def profile(config: dict, dataset: str, seed: int, network: str) -> None:
     segmentor = experiment.build(experiment.network(network, genotype_for(config, network, dataset, seed))).eval()
     trained = options["weights"] == "trained"
     if trained:
-        segmentor.load_state_dict(load_weights(paths.result_path(config, paths.WEIGHTS, **names)))
+        load_retrained(segmentor, config, dataset, seed, network)
     else:
         draw_statistics(segmentor, seed)
     sizes = list(

@@ -4,6 +4,7 @@ from mmengine import dist
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.experiment.earlier_results import weights_origin
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.standalone_config import write_config
@@ -77,6 +78,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
     }
     weights = files["weights"]
     write_config(files["config"], network_config)
-    save_weights(weights, runner.model.state_dict(), experiment.manifest, experiment.size)
+    origin = weights_origin(made_from["identity"], dataset, seed, network)
+    save_weights(weights, runner.model.state_dict(), experiment.manifest, experiment.size, origin)
     write_json(files["training"], record)
     experiment.close_work(work, weights.parent)

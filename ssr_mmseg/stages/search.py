@@ -11,6 +11,7 @@ from ssr_mmseg.costs.base import Cost
 from ssr_mmseg.costs.macs_formulas import expected_macs
 from ssr_mmseg.evaluation.miou import evaluate_model
 from ssr_mmseg.experiment.cost import search_cost
+from ssr_mmseg.experiment.earlier_results import load_search_state, state_origin
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
@@ -18,12 +19,13 @@ from ssr_mmseg.search.compaction import compact_optimizer, compact_weights
 from ssr_mmseg.search.step import architecture_state, get_architecture, is_architecture
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.stage_table import search_stage
-from ssr_mmseg.training.checkpoint.rotation import Checkpoints
+from ssr_mmseg.training.checkpoint.origin import KEY
 from ssr_mmseg.training.checkpoint.runner_state import capture
 from ssr_mmseg.training.checkpoint.safe_load import state_needed
-from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
+from ssr_mmseg.training.checkpoint.state_file import save_state
 from ssr_mmseg.training.checkpoint.work_lock import claim
 from ssr_mmseg.training.history import History
+from ssr_mmseg.training.hooks.state_hook import checkpoints_of
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import peak_memory_gb
 from ssr_mmseg.utils.errors import UserError
@@ -57,7 +59,7 @@ def search(config: dict, dataset: str, seed: int, stage: int = 0) -> None:
 
 def _search(experiment: Experiment, config: dict, stage: int) -> None:
     dataset, seed = experiment.dataset, experiment.seed
-    before = load_state(paths.state_path(config, dataset, seed, stage - 1)) if stage else None
+    before = load_search_state(config, dataset, seed, stage - 1) if stage else None
     name = f"shrink{stage}" if stage else "search"
     cost = search_cost(config, dataset)
     # identified by its content, like the data: a search begun with another latency table is not resumed
@@ -75,7 +77,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     runner = experiment.search_runner(structure, length.end(stage), length.epochs, work, progress)
     if length.note():
         runner.logger.info(f"the search has {length.note()}")
-    checkpoints = Checkpoints(work / "state.pth")
+    checkpoints = checkpoints_of(runner)
     with distributed.main_process_first():  # it writes the state that the others read
         start = checkpoints.load(runner.logger.warning) if before else None
         if before and start is None:
@@ -96,6 +98,7 @@ def _search(experiment: Experiment, config: dict, stage: int) -> None:
     if not dist.is_main_process():
         return
     final["structure"] = structure_to_json(runner.model.backbone.structure)
+    final[KEY] = state_origin(made_from["identity"], dataset, seed, stage)
 
     peak_gb = peak_memory_gb()
     loader = experiment.evaluation_loader("val", "search")

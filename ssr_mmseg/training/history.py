@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.safe_parsing import check_plain
 
 
 class History:
@@ -77,7 +78,16 @@ class History:
         return {"records": self.records, "sums": dict(self.sums), "count": self.count}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Restore a state; the list `records` stays the same object."""
+        """Restore a state; the list `records` stays the same object.
+
+        Raises:
+            ValueError: The state is none, or could not be written as JSON.
+        """
+        check_plain(state)
+        if not all(isinstance(record, dict) for record in state["records"]):
+            raise ValueError("a history whose records are not mappings")
+        if not all(isinstance(value, float | int) for value in (*state["sums"].values(), state["count"])):
+            raise ValueError("a history whose sums are not numbers")
         self.records[:] = state["records"]
         self.unread.clear()
         self._sums.clear()

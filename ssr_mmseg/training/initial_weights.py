@@ -11,6 +11,7 @@ from torch import nn
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings.project_files import SEARCHED, follows_search
+from ssr_mmseg.training.checkpoint.fitting import not_finite, same_kind
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.hooks.state_hook import StateHook
 from ssr_mmseg.training.pretrained import (
@@ -18,6 +19,7 @@ from ssr_mmseg.training.pretrained import (
     LoadRecorder,
     check_checkpoint,
     checkpoint_tensors,
+    is_record,
     listed,
     no_match,
     pretrained_parts,
@@ -97,7 +99,13 @@ class InitialWeightsHook(Hook):
         return {"record": self.record}
 
     def load_training_state(self, state: dict[str, Any]) -> None:
-        """Restore a saved record."""
+        """Restore a saved record.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if not isinstance(state["record"], list) or not all(map(is_record, state["record"])):
+            raise ValueError("a record of other initial weights")
         self.record = state["record"]
 
 
@@ -115,12 +123,17 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
         genotype: Genotype file of the model, whose backbone must fit in whole; None for a baseline.
 
     Raises:
-        UserError: The file is missing, damaged or contains more than data, or the weights are of another network.
+        UserError: The file is missing, damaged or contains more than data, or the weights are of another network or
+            not finite.
     """
     tensors, own = checkpoint_tensors(load_state(path), path, ("state_dict", "model")), model.state_dict()
     fitting = {
-        name: tensors[name] for name, value in own.items() if name in tensors and tensors[name].shape == value.shape
+        name: tensors[name]
+        for name, value in own.items()
+        if name in tensors and tensors[name].shape == value.shape and same_kind(tensors[name], value)
     }
+    if name := not_finite(fitting, own):
+        raise UserError(f"{path}: {name} has a value that is not finite; name other weights to start from")
     backbone = [name for name in weight_names(own) if name.startswith("backbone.")]
     if genotype is not None:
         _check_genotype(path, genotype)

@@ -12,10 +12,12 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from ssr_mmseg.training.checkpoint.fitting import is_finite
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.files import sha256
 
 WHOLE = "whole network"
+RECORDED = {"file": str, "sha256": str, "part": str, "tensors": int, "taken": int, "left": list}  # of one file
 SHOWN = 3  # names in a message, or files in a text
 
 
@@ -87,9 +89,12 @@ def check_checkpoint(file: str, prefix: str = "") -> None:
     """Read a checkpoint that mmengine is going to load.
 
     Raises:
-        UserError: It is remote, missing or damaged, contains more than data, or has no tensors of that prefix.
+        UserError: It is remote, missing or damaged, contains more than data, has no tensors of that prefix, or one that
+            is not finite.
     """
     tensors = checkpoint_tensors(CheckpointLoader.load_checkpoint(file, map_location="cpu"), file)
+    if bad := next((name for name, value in tensors.items() if not is_finite(value)), None):
+        raise UserError(f"{file}: {one_line(bad, 100)} has a value that is not finite; name another checkpoint")
     if prefix and not any(name.startswith(prefix.rstrip(".") + ".") for name in tensors):
         raise UserError(f"{file} has no names with the prefix {prefix}, found names like {listed(tensors)}")
 
@@ -142,6 +147,16 @@ def record_of(file: str, part: str, names: Sequence[str], taken: Iterable[str]) 
         "taken": len(names) - len(left),
         "left": left,
     }
+
+
+def is_record(value: Any) -> bool:
+    """Return whether a value is a record of one file."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == RECORDED.keys()
+        and all(type(value[key]) is kind for key, kind in RECORDED.items())
+        and all(isinstance(name, str) for name in value["left"])
+    )
 
 
 def no_match(file: str | Path, part: str, names: Sequence[str], found: Mapping[str, Tensor]) -> str:

@@ -1,5 +1,6 @@
 """Atomic writing of files, and reading of untrusted JSON files."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,8 @@ from typing import Any
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.safe_parsing import MAX_BYTES, ParseError, parse_json
 
+# Errors of file systems that cannot flush a folder, or of folders that may be written but not read.
+NO_FLUSH = frozenset((errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM))
 HIDDEN = (".", "__MACOSX", "Thumbs.db", "desktop.ini")  # beginnings of names that systems leave among a user's files
 
 
@@ -20,7 +23,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that replaces `path` when the block ends without an error.
 
     The temporary name keeps the suffix of `path`, because image and array writers choose their format by it. A block
-    that raises leaves `path` unchanged.
+    that raises leaves `path` unchanged. When this returns, content and name are on the disk: a loss of power takes
+    neither.
 
     Raises:
         UserError: The disk is full or the folder is not writable.
@@ -36,9 +40,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.fchmod(handle, 0o666 & ~umask)  # mkstemp's 0600 would hide results from the rest of a group
         os.close(handle)
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        flush_file(temporary)
         os.replace(temporary, path)
+        flush_folder(path.parent)
     except OSError as error:
         if error.filename is not None and Path(error.filename) not in (path, temporary, *path.parents):
             raise
@@ -46,6 +50,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def flush_file(path: Path | str) -> None:
+    """Wait until the content of a file is on the disk; raise `OSError` if the disk did not take it."""
+    with open(path, "rb") as written:
+        os.fsync(written.fileno())
+
+
+def flush_folder(path: Path | str) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can do that.
+
+    Raises:
+        OSError: The disk did not take them.
+    """
+    handle = None
+    try:
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FLUSH:
+            raise
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.config_bases import read_config_text
+from ssr_mmseg.utils.errors import UserError, one_line
 
 
 def read_mmengine_config(file: Path, name: str) -> Config:
@@ -24,13 +25,26 @@ def read_mmengine_config(file: Path, name: str) -> Config:
     Raises:
         UserError: It is not a valid config, or a module cannot be imported.
     """
+    if file.suffix == ".py":
+        read_config_text(file)
     try:
         with _onedl_bases():
             config = Config.fromfile(file, import_custom_modules=False)
-    except Exception as error:  # the file is Python and may raise anything
-        raise UserError(f"{name} is not a valid mmengine config: {error}; correct it") from error
+    except (Exception, SystemExit) as error:  # the file is Python and may raise anything
+        if _is_stop(error):
+            raise
+        raise UserError(f"{name} is not a valid mmengine config: {_reason(error)}; correct it") from error
     _import_modules(config.get("custom_imports") or {}, name)
     return config
+
+
+def _is_stop(error: BaseException) -> bool:
+    """Whether an error is a request to stop this process, whose class is derived from `SystemExit`."""
+    return isinstance(error, SystemExit) and type(error) is not SystemExit
+
+
+def _reason(error: BaseException) -> str:
+    return one_line(error, 300) if isinstance(error, Exception) and str(error) else f"it raises {error!r:.60}"
 
 
 @contextmanager
@@ -50,18 +64,25 @@ def _onedl_bases() -> Iterator[None]:
 def _import_modules(custom_imports: Any, origin: str) -> None:
     """Import the modules of `custom_imports` as mmengine does, but say which one fails, and why."""
     if not isinstance(custom_imports, Mapping):
-        raise UserError(f"{origin}: custom_imports: expected a dict, found {custom_imports!r}")
-    names = custom_imports.get("imports") or []
-    for name in [names] if isinstance(names, str) else names:
+        raise UserError(f"{origin}: custom_imports: expected a dict, found {custom_imports!r:.60}")
+    listed = custom_imports.get("imports") or []
+    names = listed if isinstance(listed, list | tuple) else [listed]
+    for name in names:
+        if not isinstance(name, str) or not name.strip("."):
+            raise UserError(
+                f"{origin}: custom_imports: expected the name of a module or a list of them, found {name!r:.60}"
+            )
         try:
             importlib.import_module(name)
-        except Exception as error:  # the module may raise anything
+        except (Exception, SystemExit) as error:  # the module may raise anything
+            if _is_stop(error):
+                raise
             if custom_imports.get("allow_failed_imports"):
                 continue
-            hint = "".join(
-                f"; did you mean {close}?" for close in get_close_matches(str(name), _siblings(str(name)), n=1)
-            )
-            raise UserError(f"{origin}: custom_imports: could not import {name}: {error}{hint}") from error
+            hint = "".join(f"; did you mean {close}?" for close in get_close_matches(name, _siblings(name), n=1))
+            raise UserError(
+                f"{origin}: custom_imports: could not import {one_line(name, 200)}: {_reason(error)}{hint}"
+            ) from error
 
 
 def _siblings(name: str) -> list[str]:

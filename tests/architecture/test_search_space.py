@@ -3,10 +3,13 @@ from typing import get_args
 
 import numpy as np
 import pytest
+import torch
 from spaces import SPACE
 
+from ssr_mmseg.architecture import search_space
 from ssr_mmseg.architecture.genotype import build_genotype
 from ssr_mmseg.architecture.search_space import DIMENSIONS, GATES, SearchSpace, StageSpace, dependents, searched_gates
+from ssr_mmseg.models.supernet import SSRSupernet
 from ssr_mmseg.settings.models.base import Dimension
 from ssr_mmseg.utils.errors import UserError
 
@@ -76,3 +79,40 @@ def test_widths_below_one_are_refused():
 def test_a_stage_no_wider_than_the_one_before_is_refused():
     with pytest.raises(UserError, match=r"stage 2 .* expected more than the 64"):
         SearchSpace((StageSpace(1, 64, 4), StageSpace(1, 64, 4)))
+
+
+@pytest.mark.parametrize(
+    ("stages", "options", "what"),
+    [
+        (
+            (StageSpace(256, 4095, 1), StageSpace(256, 4096, 1)),
+            {},
+            "weights of operators",
+        ),
+        (
+            (StageSpace(6, 64, 4), StageSpace(11, 128, 4)),
+            {"dilations": tuple(range(1, 1025))},
+            "weights of operators",
+        ),
+        (
+            (StageSpace(60, 4000, 1), StageSpace(60, 4001, 1)),
+            {"width_options": 3900},
+            "options, expected",
+        ),
+    ],
+)
+def test_a_space_that_would_fill_the_memory_is_refused(stages, options, what):
+    with pytest.raises(UserError, match=what):
+        SearchSpace(stages, **options)
+
+
+def test_the_weights_are_those_of_the_supernets_operators(monkeypatch):
+    supernet = SSRSupernet({"stages": [vars(stage) for stage in SPACE.stages], "dilations": SPACE.dilations,
+                            "resolutions": SPACE.resolutions, "width_options": SPACE.width_options})  # fmt: skip
+    convolutions = [module for module in supernet.stages.modules() if isinstance(module, torch.nn.Conv2d)]
+    count = sum(module.weight.numel() for module in convolutions)
+    monkeypatch.setattr(search_space, "MAX_WEIGHTS", count)
+    SearchSpace(SPACE.stages, SPACE.dilations, SPACE.resolutions, SPACE.width_options)
+    monkeypatch.setattr(search_space, "MAX_WEIGHTS", count - 1)
+    with pytest.raises(UserError, match=f"has {count} weights"):
+        SearchSpace(SPACE.stages, SPACE.dilations, SPACE.resolutions, SPACE.width_options)

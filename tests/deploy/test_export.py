@@ -200,7 +200,9 @@ def test_user_errors_are_one_line_and_leave_no_file(pair, tmp_path, capfd):
         capfd, *both, "--size", "40x60"
     )
     assert "specify --size HEIGHTxWIDTH" in fails(capfd, *both)
-    assert "expected a batch of at least 1 image" in fails(capfd, *both, "--size", "40x64", "--batch", "0")
+    assert "at most 16777216 pixels at once, found 2 images of 4096x4096" in fails(
+        capfd, *both, "--size", "4096x4096", "--batch", "2"
+    )
     assert "has 5 classes, found 2 names" in fails(capfd, *both, "--size", "40x64", "--classes", "a,b")
     assert "expected --genotype and --weights together" in fails(capfd, *both[:2], "--out", str(out))
     assert "expected --dataset and --network" in fails(capfd, "--out", str(out))
@@ -242,7 +244,16 @@ def test_metadata_survive_the_round_trip():
         ('"classes": ["a", "b"]', '"classes": []', "0 classes, expected 1 to 256"),
         ("[4, 5, 6]]", "[4, 5, 256]]", "a color outside 0 to 255"),
         ("[8, 16]", "[8, 1000000000]", "the size 8x1000000000, expected sides of 1 to"),
-        ("[4, 5, 6.5]", "[4, 0, 6.5]", "a standard deviation that is not positive"),
+        ("[8, 16]", "[8192, 8192]", "a size that no network takes: expected at most 16777216 pixels at once"),
+        ('"a", "b"', '"a", "\\u001b[2Jb"', r"the name '\\x1b\[2Jb', expected at most 1000 characters of plain text"),
+        ('"network": "n"', '"network": "n\\n"', r"the name 'n\\n'"),
+        ('"ssr-onnx-1"', '"\\u001b' + "x" * 10_000 + '"', r"found '\\x1bx{0,60}'?…"),
+        (
+            "[4, 5, 6.5]",
+            "[4, 0, 6.5]",
+            r"the standard deviation \(4.0, 0.0, 6.5\), expected numbers of 1e-06",
+        ),
+        ('[1, 2, 3], "std"', '[1, 2, -1e300], "std"', r"the mean \(1.0, 2.0, -1e\+300\), expected numbers of"),
         ("[4, 5, 6.5]", "[4, NaN, 6.5]", "damaged"),
         ('"std"', '"mean": [0, 0, 0], "std"', "damaged .*occurs twice"),
     ],
@@ -252,5 +263,36 @@ def test_invalid_metadata_are_refused(old, new, problem):
         "n", "labels", (8, 16), ("a", "b"), ((1, 2, 3), (4, 5, 6)), (1, 2, 3), (4, 5, 6.5), {}
     ).to_json()
     assert old in text
-    with pytest.raises(UserError, match=f"file: its metadata 'ssr_mmseg' .*{problem}"):
+    with pytest.raises(UserError, match=f"file: (its|expected) metadata .*{problem}"):
         OnnxMetadata.from_metadata({KEY: text.replace(old, new)}, "file")
+
+
+def test_more_logits_than_any_network_has_are_refused():
+    classes = tuple(f"c{number}" for number in range(64))
+    fields = (classes, ((1, 2, 3),) * 64, (1, 2, 3), (4, 5, 6), {})
+    labels = OnnxMetadata("n", "labels", (4096, 4096), *fields)
+    assert OnnxMetadata.from_metadata({KEY: labels.to_json()}, "file") == labels
+    logits = OnnxMetadata("n", "logits", (4096, 4096), *fields)
+    with pytest.raises(
+        UserError, match="have 64 logits for each of 4096x4096 pixels, expected at most 536870912 in all"
+    ):
+        OnnxMetadata.from_metadata({KEY: logits.to_json()}, "file")
+
+
+class Sorting(LogitsNetwork):
+    """Uses an operator that is not in the list of `onnx_check`."""
+
+    def forward(self, images):
+        return super().forward(images).topk(5, dim=1).values
+
+
+def test_a_graph_that_predict_would_refuse_is_not_written(tmp_path):
+    network = random_network(14)
+    network.__class__ = Sorting
+    network.backbone = nn.Sequential(network.backbone)  # so that it is not rewritten
+    metadata = OnnxMetadata("x", "logits", (32, 32), ("a",) * 5, ((0, 0, 0),) * 5, (0, 0, 0), (1, 1, 1), {})
+    with pytest.raises(
+        UserError, match=r"the graph for .*net.onnx has the operator 'TopK', which predict does not read"
+    ):
+        write_onnx(network, frames(0, 1, 3, 32, 32), ExportOptions("logits"), metadata, tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []

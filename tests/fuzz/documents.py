@@ -14,12 +14,13 @@ from dataset_files import split_entry
 from hypothesis import strategies as st
 from malicious import zipped
 from mmengine.logging import HistoryBuffer
-from mutations import ODD, damaged
+from mutations import ODD, damaged, edited
+from pickles import archive, entry, stored, tensor, text
 from PIL import Image, PngImagePlugin
 from spaces import SPACE
 
 from ssr_mmseg.architecture.genotype import build_genotype, random_choice
-from ssr_mmseg.training.checkpoint.stand_ins import NAMES as CALLABLES
+from ssr_mmseg.training.checkpoint.named_objects import NAMES as CALLABLES
 
 GENOTYPES = st.integers(0, 50).map(
     lambda seed: build_genotype(SPACE, random_choice(SPACE, np.random.default_rng(seed)), "drawn").to_dict()
@@ -70,6 +71,7 @@ MANIFEST = {
     },
     "digest": "0",
     "source": {"files": 4, "bytes": 99, "digest": "1"},
+    "files": {"count": 4, "sha256": "0" * 64},
     "notes": ["none"],
     "warnings": ["a doubt"],
 }
@@ -187,6 +189,13 @@ def _file(value: Any) -> bytes:
 
 
 STATE = _file(_state(0))
+WEIGHTS_META = {
+    "dataset_meta": {"classes": ["a", "b"], "palette": [[0, 0, 0], [1, 2, 3]]},
+    "input_size": [32, 64],
+    "overlap": 8,
+    "origin": {"dataset": "town", "seed": 0, "network": "small", "identity": "abc"},
+}
+WEIGHTS = _file({"state_dict": {"w": torch.ones(2), "n": torch.ones((), dtype=torch.int64)}, "meta": WEIGHTS_META})
 CHECKPOINT = _file(
     {"message_hub": {"log_scalars": {"loss": HistoryBuffer([0.5, 0.25], [1, 1])}}, "score": np.float64(3)}
 )
@@ -205,6 +214,44 @@ def _pickles(draw: st.DrawFn) -> bytes:
     return zipped(draw(damaged(st.just(valid)) | random))
 
 
+MEMBER_NAMES = [
+    "data.PKL",
+    "constants.pkl",
+    "data/00",
+    "data/1",
+    "DATA/0",
+    ".format_version",
+    "byteorder",
+    "../x",
+    "a\x00b",
+]
+NUMBERS = st.sampled_from([0, 1, 2, 3, 4, 5, 2**31 - 1, -1])
+
+
+@st.composite
+def _archives(draw: st.DrawFn) -> bytes:
+    """Draw an archive with odd members, or something before or after it, whose tensor may not fit its storage."""
+    kind = draw(st.sampled_from(["FloatStorage", "LongStorage", "QInt8Storage", "ComplexFloatStorage", "BoolStorage"]))
+    key, device = (
+        draw(st.sampled_from(["0", "1", "00", "../data.pkl", ""])),
+        draw(st.sampled_from(["cpu", "meta", "cuda:99"])),
+    )
+    sides = [b"(" + b"".join(b"J" + draw(NUMBERS).to_bytes(4, "little", signed=True) for _ in range(2)) + b"t"] * 2
+    value = tensor(stored(draw(NUMBERS), key, kind, device), *sides)
+    nested = draw(st.sampled_from([b"", b"\x85" * 100_000, b"q\1](h\1h\1e", b"](" + b"K\0" * 9 + b"e", b"K\0s"]))
+    others = draw(st.dictionaries(st.sampled_from(MEMBER_NAMES), st.binary(max_size=30), max_size=2))
+    whole = archive(entry(value + nested), bytes(draw(st.integers(0, 32))), **others)
+    around = st.sampled_from([b"", b"", b"", b"\x80\x02}.", whole, text("x")])
+    return draw(around) + whole + draw(around)
+
+
+def weights() -> st.SearchStrategy[bytes]:
+    """Return a strategy of files of weights of a layer, with odd parts."""
+    valid = {"state_dict": {"w": torch.ones(2), "n": torch.ones((), dtype=torch.int64)}, "meta": {**WEIGHTS_META}}
+    parts = [torch.ones(2, 2), torch.full((2,), float("nan")), torch.zeros(2, dtype=torch.int64), torch.zeros(10**6, 0)]
+    return edited(st.just(valid), odd=ODD | st.sampled_from(parts)).map(_file)
+
+
 def states() -> st.SearchStrategy[bytes]:
     """Return a strategy of `torch.save` files: with odd values, damaged bytes, or a damaged pickle."""
     values = st.recursive(
@@ -214,7 +261,7 @@ def states() -> st.SearchStrategy[bytes]:
     )
     valid = st.integers(0, 20).map(_state)
     odd = st.tuples(valid, st.text(max_size=5), values).map(lambda drawn: {**drawn[0], drawn[1]: drawn[2]})
-    return damaged(valid.map(_file)) | (values | odd).map(_file) | _pickles()
+    return damaged(valid.map(_file)) | (values | odd).map(_file) | _pickles() | _archives()
 
 
 def compact(value: Any) -> bytes:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
+from deployed import DEPLOYED
 from documents import (
     CONFIGS,
     ENTRIES,
@@ -19,17 +21,22 @@ from documents import (
     POLYGONS,
     PROGRESS,
     STATE,
+    WEIGHTS,
+    WEIGHTS_META,
     archives,
     compact,
     images,
     states,
+    weights,
 )
 from hypothesis import strategies as st
 from mutations import ODD, as_json, as_yaml, damaged
 from PIL import Image
+from snakemake_configs import SNAKEMAKE
 from watch import watched
 
 from ssr_mmseg import settings
+from ssr_mmseg.api.weights_meta import check_meta
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.costs.macs_formulas import genotype_macs
@@ -40,11 +47,16 @@ from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair
 from ssr_mmseg.jobs import status
 from ssr_mmseg.report import charts, collect, page
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.prepared_files import changed_files, read_records
 from ssr_mmseg.stages.gap import write_gap
 from ssr_mmseg.stages.summary import write_summary
 from ssr_mmseg.stages.table import write_table
+from ssr_mmseg.training.checkpoint.fitting import load_into
+from ssr_mmseg.training.checkpoint.origin import check_origin
 from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.weights import load_checkpoint
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import sha256
 
 TABLE = np.full(256, INVALID)
 TABLE[[0, 1, 2]] = [0, 1, 2]
@@ -148,10 +160,30 @@ def _state(document: bytes, _: Path) -> None:
     load_state(_file(document, "s.pth"))
 
 
+def _weights(document: bytes, _: Path) -> None:
+    path = _file(document, "w.pth")
+    checkpoint = load_checkpoint(path)
+    check_meta(checkpoint["meta"], path)
+    check_origin(path, "weights", checkpoint["meta"].get("origin"), WEIGHTS_META["origin"])
+    layer = torch.nn.Module()
+    layer.register_parameter("w", torch.nn.Parameter(torch.zeros(2)))
+    layer.register_buffer("n", torch.zeros((), dtype=torch.int64))
+    load_into(layer, checkpoint["state_dict"], path, "small", "train it again")
+    assert bool(layer.w.isfinite().all())
+
+
 def _manifest(document: bytes, _: Path) -> None:
     manifest = read_manifest(_file(document, "dataset.json"))
     class_weights(manifest, "full", ["train", "val"])
     class_weights(manifest, "eighth", ["train"])
+
+
+def _records(document: bytes, folder: Path) -> None:
+    """Compare files with a record that belongs to its manifest: both may come from somebody else."""
+    _file(b"abc", "a.png")
+    path = _file(document, "files.csv")
+    records = read_records(Path("dataset.json"), {"files": {"count": 2, "sha256": sha256(path)}})
+    changed_files(folder, records, contents=True)
 
 
 def _polygons(document: bytes, _: Path) -> None:
@@ -257,6 +289,7 @@ _WORDS = (
 )
 PAPER = (paths.PROJECT / "config/genotypes/paper_cityscapes.json").read_bytes()
 TOWN = compact({"datasets": {"town": ENTRIES["town"]}})
+RECORDS = f"split,path,size,mtime_ns,sha256\ntrain,a.png,3,7,{'0' * 64}\ntrain,/dev/zero,0,7,{'0' * 64}\n".encode()
 KINDS = {
     "genotypes": Kind(as_json(GENOTYPES), _genotype, PAPER),
     "configurations": Kind(as_yaml(CONFIGS) | as_json(CONFIGS), _config, TOWN, b"["),
@@ -265,8 +298,11 @@ KINDS = {
     "images": Kind(images() | damaged(images()), _image, _png("RGB")),
     "archives": Kind(damaged(archives()), _archive, _tar()),
     "states": Kind(states(), _state, STATE),
+    "weights": Kind(weights(), _weights, WEIGHTS),
     "manifests": Kind(as_json(st.just(MANIFEST)), _manifest, compact(MANIFEST)),
+    "records of files": Kind(damaged(st.just(RECORDS)), _records, RECORDS),
     "polygons": Kind(as_json(st.just(POLYGONS)), _polygons, compact(POLYGONS)),
+    **{name: Kind(*each) for name, each in (DEPLOYED | SNAKEMAKE).items()},
     "results": Kind(
         st.sampled_from(sorted(RESULTS)).flatmap(_one_result),
         _results,

@@ -26,7 +26,7 @@ def places(value: Any, path: tuple = ()) -> list[tuple]:
 
 
 @st.composite
-def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3) -> Any:
+def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3, odd: st.SearchStrategy = ODD) -> Any:
     """Draw a value and replace, remove, repeat, copy or extend up to `most` of its parts."""
     value = copy.deepcopy(draw(values))
     for _ in range(draw(st.integers(0, most))):
@@ -39,7 +39,7 @@ def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3) -> Any:
             holder = holder[key]
         action = draw(st.sampled_from(["replace", "replace", "remove", "repeat", "add", "copy"]))
         if action == "replace":
-            holder[last] = draw(ODD)
+            holder[last] = draw(odd)
         elif action == "copy":
             holder[last] = copy.deepcopy(value)
         elif action == "remove":
@@ -47,9 +47,9 @@ def edited(draw: st.DrawFn, values: st.SearchStrategy, most: int = 3) -> Any:
         elif action == "repeat" and isinstance(holder, list):
             holder *= draw(st.integers(2, 20))
         elif isinstance(holder, list):
-            holder.append(draw(ODD))
+            holder.append(draw(odd))
         else:
-            holder[draw(st.text(max_size=10))] = draw(ODD)
+            holder[draw(st.text(max_size=10))] = draw(odd)
     return value
 
 

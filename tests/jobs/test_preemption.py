@@ -203,7 +203,10 @@ def test_durations(text, expected):
     assert preemption.seconds(text, "x") == expected
 
 
-@pytest.mark.parametrize("text", ["", "m", "-5m", "0", "1h30m", "inf", "nan", "1e3", "2 weeks"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "m", "-5m", "0", "1h30m", "inf", "nan", "1e3", "2 weeks", "367d", "9" * 400, "\u0661h", " 1h", "1h\n"],
+)
 def test_other_durations_are_one_line(text):
     with pytest.raises(UserError, match="--time-budget: expected a duration such as 90s, 55m, 2h or 1d, found"):
         preemption.seconds(text, "--time-budget")

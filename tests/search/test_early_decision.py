@@ -14,8 +14,9 @@ from ssr_mmseg.search.step import architecture_state, get_architecture
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.checkpoint.origin import KEY
 from ssr_mmseg.training.checkpoint.rotation import Checkpoints
-from ssr_mmseg.training.checkpoint.state_file import load_state
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.files import read_json
 
 STAGES = 2  # shrinking stages, after the first stage
@@ -23,9 +24,13 @@ UNDECIDED, DECIDING = 0.1, 1 - 1e-6  # thresholds; with the second, every group 
 
 
 def run(threshold: float, stage: int, **changes) -> dict:
-    """Run a stage and return its state."""
+    """Run a stage and return its state, which may be continued from with another threshold."""
     search(experiment(threshold=threshold, shrink_stages=STAGES, epochs=1, **changes), DATASET, 0, stage)
-    return load_state(paths.state_path({}, DATASET, 0, stage))
+    path = paths.state_path({}, DATASET, 0, stage)
+    state = load_state(path)
+    del state[KEY]
+    save_state(path, state)
+    return state
 
 
 def genotype_now() -> Genotype:

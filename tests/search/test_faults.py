@@ -31,8 +31,8 @@ STATE, METRICS = paths.state_path({}, DATASET, 0, 0), paths.stage_metrics_path({
 
 
 def work() -> Path:
-    """Return the only work folder."""
-    (folder,) = Path("results/work").iterdir()
+    """Return the work folder of the only training that has not finished."""
+    (folder,) = (folder for folder in Path("results/work").iterdir() if not (folder / "finished").exists())
     return folder
 
 

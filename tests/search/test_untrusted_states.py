@@ -87,4 +87,6 @@ def test_malicious_weights_named_in_an_mmengine_config_are_refused(place, capfd)
 def test_a_valid_file_with_other_content_is_refused(place, capfd, command, pattern, state):
     path = Path(pattern.format(**NAMES))
     save_state(path, state)
-    assert "is not the state that this stage needs" in fails(capfd, *command)
+    weights = pattern == paths.WEIGHTS
+    expected = f"{path} are not the weights of" if weights else "is not the state that this stage needs"
+    assert expected in fails(capfd, *command)

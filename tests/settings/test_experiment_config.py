@@ -97,7 +97,7 @@ def test_omitted_keys_have_their_defaults(config):
         ("datasets.streets.options", {"seed": float("nan")}, "the number nan"),
         ("datasets.streets.options", {"seed": [[]] * 50_000}, "more than 50000 values"),
         ("search.space.stages", [{"blocks": 10**9, "channels": 64, "width_step": 1}] * 2, r"0\.blocks: expected .*256"),
-        ("search.config", "x" * 5000, "not found"),
+        ("search.config", "x" * 5000, "expected a path"),
         ("seeds", [2**32], r"seeds\.0: expected an integer from 0 to 4294967295"),
         ("datasets.a b", {"type": "streets", "size": [64, 64]}, 'datasets: expected names of .*, found "a b"'),
         ("seeds", [], r"seeds: expected a list of 1 to 1000 .*, found \[\]"),

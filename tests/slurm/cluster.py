@@ -134,7 +134,7 @@ def _configure(folder: Path) -> None:
     # Snakemake's Slurm executor removes SLURM_CONF from the environment of srun in its job steps.
     (folder / "bin/srun").write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {_program("srun")} "$@"\n')
     (folder / "bin/srun").chmod(0o755)
-    # In place of accounting: what the executor asks `sacct` for, from the controller; the run's id is its last argument.
+    # In place of accounting: what the executor asks `sacct` for, from the controller; the run's id comes last.
     (folder / "bin/sacct").write_text(
         '#!/bin/sh\nfor run; do :; done\nexec squeue --noheader --states=all --format="%i|%T" --name "$run"\n'
     )

@@ -159,6 +159,7 @@ def test_unfinished_trainings_and_temporary_files_are_reported(here):
         write_text(here / f"results/work/{name}/state.pth", "")
         old = time.time() - days * doctor.DAY
         os.utime(here / f"results/work/{name}/state.pth", (old, old))
+    write_text(here / "results/work/town-seed2-search-abc/finished", "")
     half = here / "results/town/seed0/search/.state.xyz.pth"
     write_text(half, "half")
     assert [(finding.level, finding.subject) for finding in doctor.check_unfinished_work({})] == [

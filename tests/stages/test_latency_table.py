@@ -86,8 +86,8 @@ def test_an_interrupted_measurement_is_resumed(run, tmp_path, monkeypatch):
     [
         (("--backend", "abacus"), "unknown profiling backend 'abacus'; choose one of: "),
         (("--precision", "int3"), "backend eager does not offer precision 'int3'; choose one of: fp32"),
-        (("--points", "1"), "latency.points: expected an integer ≥ 2, found 1"),
         (("--size", "30x64"), "expected a height and a width that are positive multiples of 8"),
+        (("--size", "8x8"), "expected a height and a width that are positive multiples of 8 of at least 32"),
     ],
 )
 def test_a_bad_option_is_refused_in_one_line(run, options, message):

@@ -1,4 +1,4 @@
-"""Experiments of strangers, given to Snakemake, which runs code in YAML files unless a profile of the project is used."""
+"""Experiments of strangers, given to Snakemake, which runs code in YAML files unless a profile of ours is used."""
 
 import json
 import re

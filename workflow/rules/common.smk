@@ -70,7 +70,7 @@ MISSING = (
     "--software-deployment-method conda, or pip install 'ssr-mmseg[all]'"
 )
 
-os.environ["SSR_MMSEG_PYTHONPATH"] = str(python_path())
+os.environ.update(SSR_MMSEG_PYTHONPATH=str(python_path()))
 enable_cache()
 try:
     CONFIG = read_configuration()

@@ -2,6 +2,7 @@
 # package: the rules import only its parts that need nothing else than Snakemake itself needs.
 
 import os
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -47,6 +48,8 @@ def python_path() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "ssr_mmseg"
     if link.resolve() != package:
+        if not link.is_symlink() and link.is_dir():
+            shutil.rmtree(link)  # a copy of the working folder that followed the link
         temporary = folder / f"{os.uname().nodename}-{os.getpid()}"
         temporary.symlink_to(package)
         os.replace(temporary, link)

@@ -7,7 +7,7 @@ import torch
 
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table.modules import build_module, make_input, runs_per_module
-from ssr_mmseg.costs.latency_table.parts import Part, block_parts, frame_parts, random_parts
+from ssr_mmseg.costs.latency_table.parts import Part, block_parts, check_extent, frame_parts, random_parts
 from ssr_mmseg.costs.latency_table.table import LatencyTable
 from ssr_mmseg.profiling.backends.base import prepare_backend
 from ssr_mmseg.profiling.interleaved import interleave, scale_to_reference
@@ -16,7 +16,12 @@ GROUP = 8  # parts that are timed in turn with each other and with a reference p
 
 
 def list_parts(space: SearchSpace, table: LatencyTable) -> list[Part]:
-    """Return all parts of a search space that belong in a table, with the reference part first."""
+    """Return all parts of a search space that belong in a table, with the reference part first.
+
+    Raises:
+        UserError: They are too many.
+    """
+    check_extent(space, table.points)
     return [
         *block_parts(space, table.points),
         *frame_parts(space, table.points),

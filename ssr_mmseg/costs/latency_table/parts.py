@@ -11,6 +11,7 @@ import numpy as np
 
 from ssr_mmseg.architecture.genotype import Block, Genotype, Stage, build_genotype, random_choice
 from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class NetworkPart:
 
 
 Part = BlockPart | NetworkPart
+MAX_PARTS = 100_000  # of a table: the paper's space has 8,100 blocks if all widths are measured
+MAX_LATENCIES = 2**26  # of the blocks between measured widths: 512 MB as numbers of 64 bits
 
 
 def feature_size(stage: int, size: tuple[int, int]) -> tuple[int, int]:
@@ -82,6 +85,29 @@ def pairs(space: SearchSpace, stage: int, points: int) -> list[tuple[int, int]]:
     """Return the (narrow, wide) end widths of the measured blocks, including the stage's full width."""
     ends = sorted({*knots(space, "out_width", stage, points), space.stages[stage].channels})
     return [(narrow, wide) for index, narrow in enumerate(ends) for wide in ends[index:]]
+
+
+def check_extent(space: SearchSpace, points: int) -> None:
+    """Refuse a table that has too many parts, or whose latencies, interpolated to all widths, fill the memory.
+
+    Raises:
+        UserError: It would.
+    """
+    operators, count = len(measured_operators(space)), 0
+    for stage in range(len(space.stages)):
+        ends, mids = (len(knots(space, gate, stage, points)) for gate in ("out_width", "mid_width"))
+        count += operators * mids * (ends + 1) * (ends + 2) // 2  # the full width may be one more end
+    if count > MAX_PARTS:
+        raise UserError(
+            f"a latency table of this search space has about {count} parts, expected at most {MAX_PARTS}; use fewer "
+            "latency.points, or fewer dilations in search.space"
+        )
+    latencies = len(space.stages) * len(space.operators) * space.width_options**3
+    if latencies > MAX_LATENCIES:
+        raise UserError(
+            f"the latencies of this search space are {latencies} numbers, expected at most {MAX_LATENCIES}; use fewer "
+            "width_options in search.space"
+        )
 
 
 def block_parts(space: SearchSpace, points: int) -> Iterator[BlockPart]:

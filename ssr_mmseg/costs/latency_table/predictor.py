@@ -21,6 +21,7 @@ from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table.parts import (
     BlockPart,
     Part,
+    check_extent,
     knots,
     measured_operators,
     pairs,
@@ -49,10 +50,11 @@ class LatencyModel:
         factors: s, per stage.
 
     Raises:
-        UserError: The table lacks a part of the space.
+        UserError: The table lacks a part of the space, or the space has too many.
     """
 
     def __init__(self, space: SearchSpace, table: LatencyTable) -> None:
+        check_extent(space, table.points)
         self.space = space
         self.table = table
         self.stages = range(len(space.stages))

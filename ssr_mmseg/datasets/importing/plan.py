@@ -13,6 +13,7 @@ from ssr_mmseg.datasets.importing.request import ImportRequest, SplitRequest
 from ssr_mmseg.datasets.importing.resolve import resolve_map
 from ssr_mmseg.datasets.importing.survey import Surveyed, survey
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.plain_text import check_class_names, check_path
 
 SPLITS = ("train", "val", "test")
 
@@ -63,8 +64,12 @@ def plan_import(source: Path, request: ImportRequest, need_splits: bool = True) 
     """
     files = list_files(source)
     found = find_pairs(files, request.layout)
+    for pair in found.pairs:
+        for path in (pair.image, pair.label.path):
+            check_path(path, request.origin)
     surveyed = survey(found.pairs, request.orientation)
     label_map, notes = resolve_map(request, surveyed, source)
+    check_class_names(label_map.classes, request.origin)
     notes = [*found.notes, *notes, *_unread(files, found.pairs), *_facts(surveyed)]
     if not need_splits and request.split is None:
         return ImportPlan(source, found.layout, sorted(surveyed, key=_order), label_map, {}, notes)

@@ -19,13 +19,17 @@ from typing import IO
 
 from ssr_mmseg.utils.atomic_folder import staged_folder
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.plain_text import text_problem
+from ssr_mmseg.utils.safe_parsing import quote
 
 MAX_BYTES = 16 * 2**30
 MAX_FILES = 200_000
 MAX_READ = 64 * 2**20  # tarfile reads each header in one piece: a larger one is an attack on memory
 MAX_DEPTH = 32  # nested folders
+MAX_NAME = 255  # bytes, as file systems have it
 MAX_RATIO = 200  # unpacked bytes per packed byte: images are already compressed and hardly shrink further
 FREE_BYTES = 64 * 2**20  # may be unpacked whatever the ratio
+RENAME = "rename the files, and pack them again with names in UTF-8"
 # Errors of the readers on damaged bytes; `LookupError` for a zip member without a name, `RecursionError` for chains of
 # tar headers that announce another header.
 DAMAGE = (
@@ -52,6 +56,10 @@ def extract(archive: Path, target: Path, max_bytes: int = MAX_BYTES, max_files: 
             _unpack(file, archive, folder, max_bytes, max_files)
         except UserError:
             raise
+        except UnicodeDecodeError as error:
+            raise UserError(
+                f"{archive} contains the name {quote(error.object)}, which is not UTF-8; {RENAME}"
+            ) from error
         except DAMAGE as error:
             problem = str(error) or type(error).__name__
             raise UserError(
@@ -83,7 +91,11 @@ def _unpack(file: IO[bytes], archive: Path, folder: Path, max_bytes: int, max_fi
                 f"{archive} unpacks to over {MAX_RATIO} times its size, which images never do; "
                 "if you trust it, unpack it yourself and give the folder"
             )
+        if problem := text_problem(name):
+            raise UserError(f"{archive} contains the name {quote(name)}, which has {problem}; {RENAME}")
         path = PurePosixPath(name)
+        if any(len(part.encode()) > MAX_NAME for part in path.parts):
+            raise UserError(f"{archive} contains the name {quote(path.name)} of over {MAX_NAME} bytes; {RENAME}")
         if len(path.parts) > MAX_DEPTH:
             raise UserError(f"{archive} contains a path of over {MAX_DEPTH} nested folders; pack it again with fewer")
         if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
@@ -110,7 +122,8 @@ def _special_file_error(name: str) -> UserError:
 
 def _zip_members(file: IO[bytes], max_files: int) -> Iterator[Member]:
     # zipfile reads the whole directory first and needs 1 kB of memory for each entry of at least 47 bytes
-    with zipfile.ZipFile(_Limited(file, 2**20 + 128 * max_files)) as members:
+    limited = _Limited(file, 2**20 + 128 * max_files)
+    with zipfile.ZipFile(limited, metadata_encoding="utf-8") as members:  # also names without the mark of UTF-8
         for member in members.infolist():
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise NotImplementedError("compressed by another method than deflate")  # LZMA may request any memory
@@ -126,7 +139,7 @@ def _zip_members(file: IO[bytes], max_files: int) -> Iterator[Member]:
 
 def _tar_members(raw: IO[bytes] | gzip.GzipFile, max_bytes: int) -> Iterator[Member]:
     stream = _Stream(raw, 2**20)  # type: ignore[arg-type]  # both can be read and sought
-    with tarfile.open(fileobj=stream, mode="r:") as members:
+    with tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as members:  # whatever the locale
         for member in members:
             if member.isdir():
                 yield member.name, 0, None

@@ -1,13 +1,15 @@
 """The manifest of a prepared dataset, `dataset.json`, and the class weights computed from it."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ssr_mmseg.utils import json_schema
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import read_json
+from ssr_mmseg.utils.files import read_json, write_json
+from ssr_mmseg.utils.safe_parsing import ParseError, parse_json
 
 NAME = "dataset.json"
 KEYS = ("dataset", "type", "root", "classes", "palette", "size", "splits", "source", "digest", "notes", "warnings")
@@ -22,24 +24,42 @@ def read_manifest(path: Path) -> dict:
     if not path.is_file():
         raise UserError(f"{path} not found: the dataset is not prepared; run: snakemake --cores all {path}")
     manifest = read_json(path)
-    missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
-    if missing:
-        raise UserError(f"{path} is not a dataset manifest: {', '.join(missing)} missing; prepare the dataset again")
-    json_schema.check(manifest, "results/dataset", str(path), "prepare the dataset again")
-    classes, splits = len(manifest["classes"]), manifest["splits"]
-    lengths = [
-        len(counts) for split in splits.values() if split for counts in (split["pixels"], split["pixels_eighth"])
-    ]
-    if len(manifest["palette"]) != classes or any(length != classes for length in lengths):
-        raise UserError(
-            f"{path} has {classes} classes but a palette or pixel counts of another length; prepare the dataset again"
-        )
+    _check(manifest, str(path), "prepare the dataset again")
     if not Path(manifest["root"]).is_dir():
         raise UserError(
             f"the data of {manifest['dataset']} are missing: {manifest['root']} is not a folder; "
             f"restore it, or delete {path} and prepare the dataset again"
         )
     return manifest
+
+
+def write_manifest(path: Path, manifest: dict) -> None:
+    """Write a manifest that `read_manifest` accepts.
+
+    Raises:
+        UserError: It would not, because of a setting or a name in the data, or the file cannot be written.
+    """
+    origin, remedy = f"the manifest of {manifest['dataset']}", "change what it comes from: settings, or names of files"
+    try:
+        manifest = parse_json(json.dumps(manifest, allow_nan=False).encode())
+    except ParseError as error:
+        raise UserError(f"{origin} cannot be read ({error}); {remedy}") from error
+    _check(manifest, origin, remedy)
+    write_json(path, manifest)
+
+
+def _check(manifest: Any, origin: str, remedy: str) -> None:
+    """Refuse what is not a manifest."""
+    missing = [key for key in KEYS if not isinstance(manifest, dict) or key not in manifest]
+    if missing:
+        raise UserError(f"{origin} is not a dataset manifest: {', '.join(missing)} missing; {remedy}")
+    json_schema.check(manifest, "results/dataset", origin, remedy)
+    classes, splits = len(manifest["classes"]), manifest["splits"]
+    lengths = [
+        len(counts) for split in splits.values() if split for counts in (split["pixels"], split["pixels_eighth"])
+    ]
+    if len(manifest["palette"]) != classes or any(length != classes for length in lengths):
+        raise UserError(f"{origin} has {classes} classes but a palette or pixel counts of another length; {remedy}")
 
 
 def class_weights(manifest: dict, at: Literal["full", "eighth"], splits: Sequence[str]) -> list[float]:

@@ -11,18 +11,21 @@ from PIL import ImageOps
 from ssr_mmseg.datasets.contact_sheet import Sample, contact_sheet, spread
 from ssr_mmseg.datasets.image_files import open_image
 from ssr_mmseg.datasets.importing.request import tiles_of
-from ssr_mmseg.datasets.preparation import source
+from ssr_mmseg.datasets.preparation import file_records, source
 from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings
-from ssr_mmseg.datasets.preparation.manifest import NAME
+from ssr_mmseg.datasets.preparation.manifest import NAME, write_manifest
 from ssr_mmseg.datasets.preparation.split_summary import split_summary
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair, check_pairs
 from ssr_mmseg.datasets.split_configs import read_splits, split_configs, type_module
+from ssr_mmseg.settings import prepared_files
 from ssr_mmseg.settings.paths import SAMPLES
 from ssr_mmseg.settings.source_listing import source_listing
-from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.files import atomic_path, write_json
+from ssr_mmseg.utils.errors import UserError, one_line
+from ssr_mmseg.utils.files import atomic_path, flush_folder
+from ssr_mmseg.utils.plain_text import MAX_NAME, check_class_names, check_path
 
 SAMPLES_PER_SPLIT = 2
+FAULTS = (AssertionError, KeyError, OSError, TypeError, ValueError)  # of mmseg where it cannot read a dataset
 
 
 def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
@@ -40,7 +43,7 @@ def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
         UserError: The settings, the source or any file of the dataset is invalid.
     """
     out = Path(out)
-    for name in (NAME, Path(SAMPLES).name):
+    for name in (NAME, Path(SAMPLES).name, prepared_files.NAME):
         remove_file(out / name)
     prefix = read_splits(settings["type"])["train"]["data_prefix"]  # type: ignore[index]  # only test may be None
     _check_options(settings)
@@ -52,12 +55,20 @@ def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
         folder = source.obtain(settings, out)
         acquired = source.Acquired(source.find_root(folder, [prefix["img_path"], prefix["seg_map_path"]]))
     root = acquired.root
+    check_path(root, f"dataset {settings['name']}")
     splits = split_configs(settings, root)
     hook(settings, "complete")(root, splits)
     built = {split: _build(settings, config, root) for split, config in splits.items() if config is not None}
-    classes = list(built["train"].metainfo["classes"])
+    classes = list(built["train"].metainfo.get("classes") or ())
+    if not classes:
+        raise UserError(
+            f"dataset {settings['name']}: type {settings['type']} names no classes; add metainfo to its file"
+        )
+    check_class_names(classes, f"dataset {settings['name']}")
+    pairs = {split: _pairs(dataset, split, root) for split, dataset in built.items()}
+    before = file_records.states(file for found in pairs.values() for pair in found for file in pair)
     checked = {
-        split: check_pairs(_pairs(dataset, split, root), label_table(dataset), len(classes), settings["size"])
+        split: check_pairs(pairs[split], label_table(dataset), len(classes), settings["size"])
         for split, dataset in built.items()
     }
     check_usable(settings["name"], classes, checked)
@@ -79,11 +90,12 @@ def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
         "splits": {split: split_summary(checked[split]) if split in checked else None for split in splits},
         "source": None if listing is None else listing.to_dict(),
         "digest": files_digest(checked, root),
-        "notes": notes,
-        "warnings": data_warnings(classes, checked, folders, acquired.similar),
+        "files": prepared_files.write_records(out, file_records.records(checked, before, built, root)),
+        "notes": [shortened(note) for note in notes],
+        "warnings": [shortened(line) for line in data_warnings(classes, checked, folders, acquired.similar)],
         "made_from": made_from,
     }
-    write_json(out / NAME, manifest)
+    write_manifest(out / NAME, manifest)
 
 
 def write_samples(
@@ -101,19 +113,27 @@ def write_samples(
         contact_sheet(samples, classes, palette).save(temporary, "JPEG", quality=85)
 
 
+def shortened(text: str) -> str:
+    """Return a sentence of the manifest, which may quote names of any characters and length."""
+    return one_line(text)[:MAX_NAME]
+
+
 def hook(settings: dict, name: str):
     """Return a function of the dataset type's module (see `ssr_mmseg.datasets`), or one that does nothing."""
     return getattr(type_module(settings["type"]), name, lambda *_: [])
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file if it exists.
+    """Remove a file if it exists, for good: it is not back after a loss of power.
 
     Raises:
         UserError: The file cannot be removed.
     """
     try:
-        path.unlink(missing_ok=True)
+        path.unlink()
+        flush_folder(path.parent)
+    except FileNotFoundError:
+        return
     except OSError as error:
         raise UserError(f"could not remove {path}: {error.strerror}; choose a writable folder") from error
 
@@ -158,7 +178,7 @@ def _build(settings: dict, config: dict, root: Path):
             raise UserError(f"dataset {settings['name']}: the folder {root / prefix} is missing; see docs/datasets.md")
     try:
         return DATASETS.build({**config, "lazy_init": True, "pipeline": []})
-    except (KeyError, TypeError, ValueError) as error:
+    except FAULTS as error:
         raise UserError(f"dataset {settings['name']}: mmseg cannot build {config['type']}: {error}") from error
 
 
@@ -166,13 +186,20 @@ def _pairs(dataset, split: str, root: Path) -> list[tuple[Path, Path]]:
     """List the image/label pairs of a split as mmseg does.
 
     Raises:
-        UserError: There are none, or an image or a label has no counterpart.
+        UserError: There are none, they cannot be listed, or an image or a label has no counterpart.
     """
-    pairs = [(Path(item["img_path"]), Path(item["seg_map_path"])) for item in dataset.load_data_list()]
+    try:
+        pairs = [(Path(item["img_path"]), Path(item["seg_map_path"])) for item in dataset.load_data_list()]
+    except UserError:
+        raise
+    except FAULTS as error:
+        raise UserError(f"split {split} of {root} cannot be listed: {error}; see docs/datasets.md") from error
     images, labels = (Path(dataset.data_prefix[key]) for key in ("img_path", "seg_map_path"))
     if not pairs:
         raise UserError(f"split {split} of {root} is empty: {images} contains no images; see docs/datasets.md")
     for image, label in pairs:
+        for file in (image, label):
+            check_path(file, f"split {split}")
         if not label.is_file():
             raise UserError(f"image {image} has no label {label}; add it or remove the image")
     if not dataset.ann_file:  # a list of files may omit some on purpose

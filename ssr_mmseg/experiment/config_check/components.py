@@ -34,7 +34,8 @@ def component(place: Place, registry: Registry, kind: str, default: str | None =
     if not isinstance(name, str):
         if callable(name):
             return name
-        raise place.at("type").error(f"expected the name of a {kind}, found {name!r}", str(name))
+        kind_place = place.at("type")
+        raise kind_place.error(f"expected the name of a {kind}, found {kind_place.shown}", str(name))
     found = lookup(registry, name)
     if found is None:
         place = place.at("type")
@@ -82,7 +83,7 @@ def check_arguments(
         names, any_name = argument_names(target), False
     for key in place.value:
         if not any_name and key not in {*names, *extra, *RESERVED}:
-            raise place.at(key).unknown(f"{_name(target)} has no argument", key, names - set(supplied))
+            raise place.at(key).unknown(f"{_name(target)} has no argument", str(key), names - set(supplied))
     for parameter in parameters:
         required = parameter.default is parameter.empty and parameter.kind not in _VARIABLE
         if required and parameter.name not in {*place.value, *supplied}:

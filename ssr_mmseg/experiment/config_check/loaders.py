@@ -34,7 +34,7 @@ def check_loader(loader: Place) -> None:
                 message = "only a loader of the type ResidentLoader has an augmentation; set its type, or remove this"
                 raise loader.at(key).error(message, key)
             if key not in accepted | {"num_batch_per_epoch"}:
-                raise loader.at(key).unknown("DataLoader has no argument", key, accepted)
+                raise loader.at(key).unknown("DataLoader has no argument", str(key), accepted)
         if isinstance(loader.value.get("sampler"), dict):
             sampler = loader.at("sampler")
             check_arguments(sampler, component(sampler, DATA_SAMPLERS, "sampler"), ("dataset", "seed"))

@@ -43,7 +43,7 @@ def check_model(model: Place, backbone: str | None) -> None:
     """
     check_arguments(model, component(model, MODELS, "segmentor"))
     model.require("data_preprocessor")
-    model.require("backbone")
+    model.require("backbone").mapping()
     for head in _heads(model):
         head.mapping().require("loss_decode", "such as dict(type='CrossEntropyLoss')")
     _check_parts(model)

@@ -72,7 +72,7 @@ def _build_optimizer(wrapper: Place) -> torch.optim.Optimizer:
 
 def _check_clipping(clip: Place) -> None:
     kind = clip.value.get("type", "norm")
-    if kind not in CLIPPERS:
+    if not isinstance(kind, str) or kind not in CLIPPERS:
         raise clip.at("type").unknown("unknown clipping", str(kind), CLIPPERS)
     check_arguments(clip, CLIPPERS[kind], ["parameters"])
 

@@ -6,9 +6,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
 
 MANY = 20  # names that are too many to list in a message
+LONGEST = 200  # characters of a value or a name in a message
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,14 @@ class Place:
             quoted: Text of the mistake; if the file does not contain it, a base of the file must.
         """
         inherited = "_base_" in self.text and not (quoted and quoted in self.text)
-        return UserError(f"{self.name}{' (or a base of it)' if inherited else ''}: {self.key}: {message}")
+        where = f"{self.name}{' (or a base of it)' if inherited else ''}: {one_line(self.key, LONGEST)}"
+        return UserError(f"{where}: {one_line(message, 3 * LONGEST)}")
+
+    @property
+    def shown(self) -> str:
+        """The value as in Python, shortened."""
+        text = one_line(repr(self.value))
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UserError:
         """Return the error about an unknown name, with the nearest one that is known.
@@ -48,7 +56,7 @@ class Place:
         Args:
             what: What is wrong with the name, such as `unknown optimizer`.
         """
-        names = sorted(known)
+        name, names = one_line(name, LONGEST), sorted(known)
         folded = {other.lower(): other for other in names}
         close = get_close_matches(name, names, n=1) or [
             folded[other] for other in get_close_matches(name.lower(), folded, n=1)
@@ -90,7 +98,7 @@ class Place:
             UserError: It is something else.
         """
         if not isinstance(self.value, dict):
-            raise self.error(f"expected a dict, found {self.value!r}", str(self.value))
+            raise self.error(f"expected a dict, found {self.shown}", str(self.value))
         return self
 
     def elements(self) -> Iterator["Place"]:
@@ -100,7 +108,7 @@ class Place:
             UserError: It is not a list.
         """
         if not isinstance(self.value, list | tuple):
-            raise self.error(f"expected a list, found {self.value!r}", str(self.value))
+            raise self.error(f"expected a list, found {self.shown}", str(self.value))
         yield from map(self.at, range(len(self.value)))
 
     def one_or_more(self) -> Iterator["Place"]:

@@ -12,7 +12,7 @@ class AblationBlock(Section):
 
     regularizer: UniqueList[Name] = Field(min_length=1, description="Values of `search.regularizer`.")
     shrink: UniqueList[bool] = Field(min_length=1, description="Values of `search.shrink`.")
-    dimensions: UniqueList[str] = Field(min_length=1, description="Names from the ablation's `dimensions`.")
+    dimensions: UniqueList[Name] = Field(min_length=1, description="Names from the ablation's `dimensions`.")
     variants: UniqueList[Name] = optional(
         "Names from the ablation's `variants`. Left out: the combinations as they are. The tests compare a variant "
         "with the same combination without one, which needs another block.",

@@ -1,6 +1,8 @@
 """The base class of all sections, and the types that several of them use."""
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils import limits
+from ssr_mmseg.utils.plain_text import text_problem
 
 
 class Section(BaseModel):
@@ -58,7 +61,26 @@ UniqueList = Annotated[list[Item], AfterValidator(_check_unique), Field(json_sch
 Label = Annotated[str, Field(json_schema_extra={"format": "name"})]
 Name = Annotated[Label, Field(pattern="^[A-Za-z0-9_]{1,100}$")]  # also a part of paths
 FolderName = Annotated[Name, AfterValidator(_check_free)]  # of a folder below results/
-FilePath = Annotated[str, Field(json_schema_extra={"format": "path"})]
+
+
+def _check_path(text: str) -> str:
+    """Return a path or a URL unless no file system can have it, or it is in the home folder of an unknown user."""
+    try:
+        Path(text).expanduser()
+        longest = 0 if "://" in text else max(len(os.fsencode(part)) for part in text.split("/"))
+    except (RuntimeError, UnicodeEncodeError):
+        longest = MAX_PART + 1
+    if longest > MAX_PART or text_problem(text):
+        raise PydanticCustomError("value", "value", {"place": []})
+    return text
+
+
+MAX_PART = 255  # bytes of a name in a path: NAME_MAX of Linux
+PATH_HINT = f"at most {MAX_PART} bytes between slashes, no control characters, and ~ of a user who exists"
+_PathText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_check_path)]
+FilePath = Annotated[_PathText, Field(json_schema_extra={"format": "path", "hint": PATH_HINT})]
+FilePathOrUrl = Annotated[_PathText, Field(json_schema_extra={"format": "path or URL", "hint": PATH_HINT})]
+Suffix = Annotated[str, Field(max_length=200)]
 
 
 def _check_pixels(size: list[int]) -> list[int]:
@@ -71,7 +93,7 @@ def _check_pixels(size: list[int]) -> list[int]:
 Side = Annotated[int, Field(multiple_of=8, ge=32, le=limits.MAX_SIDE)]  # pixels
 SIZE_HINT = {"format": "[height, width]", "hint": f"at most {limits.MAX_INPUT_PIXELS} pixels; see config/README.md"}
 Size = Annotated[
-    list[Side], AfterValidator(_check_pixels), Field(min_length=2, max_length=2, json_schema_extra=SIZE_HINT)
+    list[Side], Field(min_length=2, max_length=2, json_schema_extra=SIZE_HINT), AfterValidator(_check_pixels)
 ]
 Seed = Annotated[int, Field(ge=0, le=limits.MAX_SEED)]
 Seeds = Annotated[UniqueList[Seed], Field(min_length=1, max_length=1000)]

@@ -2,17 +2,40 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from ssr_mmseg.settings.models.base import FilePath, Mapping, Name, Section, Seed, Size, UniqueList, optional
+from ssr_mmseg.settings.models.base import (
+    FilePath,
+    FilePathOrUrl,
+    Mapping,
+    Name,
+    Section,
+    Seed,
+    Size,
+    Suffix,
+    UniqueList,
+    optional,
+)
+from ssr_mmseg.utils.limits import MAX_SIDE
+from ssr_mmseg.utils.plain_text import class_name_problem
 
 DEFAULT_OVERLAP = 64  # of tiles, in pixels
+
+
+def _check_class_name(name: str) -> str:
+    """Return `name` unless results could not have it as the name of a class."""
+    if problem := class_name_problem(name):
+        raise PydanticCustomError("class_name", "class name", {"problem": problem})
+    return name
+
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 LabelValue = Annotated[int, Field(ge=0, lt=2**31)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "color or name"})]
-LabelMap = Annotated[dict[str, str | int], Field(min_length=1, max_length=100_000)]
+ClassName = Annotated[str, AfterValidator(_check_class_name)]
+LabelMap = Annotated[dict[str, ClassName | int], Field(min_length=1, max_length=100_000)]
 Color = Annotated[list[Byte], Field(min_length=3, max_length=3, json_schema_extra={"format": "[red, green, blue]"})]
 
 
@@ -46,7 +69,7 @@ class Tiles(Section):
     """Tiles that large images are cut into for training; evaluation and prediction slide a window over the image."""
 
     size: Size | None = Field(default=None, description="Size of a tile; the same as that of the dataset.")
-    overlap: Annotated[int, Field(ge=0, lt=8192)] = Field(
+    overlap: Annotated[int, Field(ge=0, lt=MAX_SIDE)] = Field(
         default=DEFAULT_OVERLAP, description="Pixels that neighboring tiles share, along both sides."
     )
 
@@ -59,10 +82,10 @@ class Layout(Section):
     )
     images: FilePath | None = Field(default=None, description="Folder of the images, below `source`.")
     labels: FilePath | None = Field(default=None, description="Folder of the labels, below `source`.")
-    image_suffix: str | None = Field(
+    image_suffix: Suffix | None = Field(
         default=None, description="What the names of images end in and those of labels do not, such as `_leftImg8bit`."
     )
-    label_suffix: str | None = Field(
+    label_suffix: Suffix | None = Field(
         default=None, description="What the names of labels end in and those of images do not, such as `_mask`."
     )
 
@@ -74,7 +97,7 @@ class DatasetEntry(Section):
         description="`streets`, `camvid`, `cityscapes`, `bdd100k`, `folder`, or the name of a file of your own in "
         "`config/mmseg/_base_/datasets/`."
     )
-    source: Annotated[str, Field(json_schema_extra={"format": "path or URL"})] | None = Field(
+    source: FilePathOrUrl | None = Field(
         default=None,
         description="A folder, or an archive of it; a URL begins with https. `streets` is rendered and needs none. "
         "When the files in it change, run `prepare` again: `snakemake --forcerun prepare …`.",
@@ -85,7 +108,7 @@ class DatasetEntry(Section):
     train_split: Literal["train", "train+val"] = Field(
         default="train", description="What networks are retrained on. The search always uses `train`."
     )
-    classes: UniqueList[str] = optional(
+    classes: UniqueList[ClassName] = optional(
         "Type `folder` only: names of the classes 0, 1, …; required unless `label_map` or the source has them. Other "
         "types know theirs.",
         min_length=2,

@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from ssr_mmseg.settings.models.base import Dimension, FilePath, Mapping, Name, PluginSettings, Section, UniqueList
 from ssr_mmseg.settings.models.costs import Cost
+from ssr_mmseg.utils.limits import MAX_EPOCHS, MAX_STAGES, MAX_STEPS, MAX_TRAINING_BATCH
 
 
 class SpaceStage(Section):
@@ -87,7 +88,7 @@ class Search(Section):
         "`whole`: both learn on all of it, which doubles the steps of an epoch."
     )
     epochs: int = Field(
-        ge=1, le=1_000_000, description="Epochs of the first stage, which starts with every option alive."
+        ge=1, le=MAX_EPOCHS, description="Epochs of the first stage, which starts with every option alive."
     )
     warmup: float = Field(
         ge=0,
@@ -96,12 +97,14 @@ class Search(Section):
         "step trains the weights of one random network: gates that learn earlier follow weights that know nothing.",
     )
     shrink_stages: int = Field(
-        ge=0, le=1000, description="Number of further stages, each on the supernet reduced to the surviving options."
+        ge=0,
+        le=MAX_STAGES,
+        description="Number of further stages, each on the supernet reduced to the surviving options.",
     )
-    shrink_epochs: int = Field(ge=1, le=1_000_000, description="Epochs of each of these stages.")
+    shrink_epochs: int = Field(ge=1, le=MAX_EPOCHS, description="Epochs of each of these stages.")
     min_steps: int = Field(
         ge=1,
-        le=1_000_000_000,
+        le=MAX_STEPS,
         description="Fewest steps of the whole search. If the epochs above have fewer, because the training set is "
         "small, all of them are multiplied by the same number until they have as many.",
     )
@@ -109,7 +112,7 @@ class Search(Section):
     threshold: float = Field(
         gt=0, lt=1, description="An option dies when its probability is at most this share of its group's largest."
     )
-    batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")
+    batch_size: int = Field(ge=2, le=MAX_TRAINING_BATCH, description="Images per step, over all GPUs together.")
     cost: Cost
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from ssr_mmseg.settings.models.base import FilePath, Label, Section, Size, UniqueList, optional
+from ssr_mmseg.utils import limits
 
 
 class Latency(Section):
@@ -12,16 +13,19 @@ class Latency(Section):
 
     backend: Label = Field(description="What runs the networks: a backend of `ssr_mmseg/profiling/backends/`.")
     precision: Label = Field(description="Arithmetic; must be one that the backend offers.")
-    threads: Annotated[int, Field(ge=1)] | None = Field(
+    threads: Annotated[int, Field(ge=1, le=limits.MAX_THREADS)] | None = Field(
         description="Number of CPU threads; null: as many as the job has."
     )
     points: int = Field(
         ge=2,
+        le=limits.MAX_POINTS,
         description="Number of widths to measure per group, from the smallest to the largest; those between are "
         "interpolated.",
     )
-    networks: int = Field(ge=0, description="Number of whole random networks to measure, to fit the prediction to.")
-    rounds: int = Field(ge=3, description="Runs of each part; the table has their median.")
+    networks: int = Field(
+        ge=0, le=1000, description="Number of whole random networks to measure, to fit the prediction to."
+    )
+    rounds: int = Field(ge=3, le=limits.MAX_ROUNDS, description="Runs of each part; the table has their median.")
     table: FilePath | None = Field(
         description="A table made elsewhere, to search for that device; null: measure one on this device."
     )
@@ -52,9 +56,11 @@ class Profile(Section):
         description="Input sizes to time in addition to the dataset's own, in pixels; each is a row of the table.",
     )
     runs: int = Field(
-        ge=1, description="Timed runs. Timing ends after this many runs or after `seconds`, whichever is first."
+        ge=1,
+        le=1_000_000,
+        description="Timed runs. Timing ends after this many runs or after `seconds`, whichever is first.",
     )
-    batches: UniqueList[Annotated[int, Field(ge=1)]] = Field(
+    batches: UniqueList[Annotated[int, Field(ge=1, le=limits.MAX_BATCH)]] = Field(
         min_length=1, description="Batch sizes to time, in images per run; each is a row of the table."
     )
     backends: UniqueList[
@@ -72,5 +78,5 @@ class Profile(Section):
         "wait for it, compare logits on frames of val with the evaluated weights, and measure the mIoU of bf16, fp16 "
         "and int8."
     )
-    calibration: int = Field(ge=1, description="Number of training images from which int8 takes its ranges.")
-    seconds: float = Field(gt=0, description="Time limit of the timed runs, in seconds: see `runs`.")
+    calibration: int = Field(ge=1, le=10_000, description="Number of training images from which int8 takes its ranges.")
+    seconds: float = Field(gt=0, le=86_400, description="Time limit of the timed runs, in seconds: see `runs`.")

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from ssr_mmseg.settings.models.base import FilePath, Section
+from ssr_mmseg.utils.limits import MAX_EPOCHS, MAX_STEPS, MAX_TRAINING_BATCH
 
 
 class Retrain(Section):
@@ -12,14 +13,14 @@ class Retrain(Section):
         description="mmengine config of the training: optimizer, learning rate, pipelines, loss and hooks; its model "
         "is the derived network. `config/mmseg/ssrnet_cityscapes.py` is the paper's."
     )
-    epochs: int = Field(ge=1, le=1_000_000, description="Length of the training, in epochs.")
+    epochs: int = Field(ge=1, le=MAX_EPOCHS, description="Length of the training, in epochs.")
     min_steps: int = Field(
         ge=1,
-        le=1_000_000_000,
+        le=MAX_STEPS,
         description="Fewest steps of the training. If the epochs have fewer, because the training set is small, they "
         "are multiplied until they have as many.",
     )
-    batch_size: int = Field(ge=2, description="Images per step, over all GPUs together.")
+    batch_size: int = Field(ge=2, le=MAX_TRAINING_BATCH, description="Images per step, over all GPUs together.")
     weights: FilePath | None = Field(
         default=None,
         description="Weights of an earlier result that each network starts from, to fine-tune it (see "

@@ -13,7 +13,7 @@ from mmengine.fileio.handlers import file_handlers
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from ssr_mmseg.training.checkpoint.stand_ins import History
+from ssr_mmseg.training.checkpoint.finished_values import History
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.weights_only import force_weights_only

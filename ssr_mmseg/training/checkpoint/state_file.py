@@ -1,16 +1,17 @@
 """State files: tensors and plain values only, written atomically and validated when read."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ssr_mmseg.training.checkpoint.safe_load import check_archive, check_values
-from ssr_mmseg.training.checkpoint.stand_ins import copy_with_stand_ins
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.training.checkpoint.archive_members import Members, NotTensorsError
+from ssr_mmseg.training.checkpoint.pickle_reader import read_pickle
+from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.files import atomic_path
+
+MAX_BYTES = 16 * 2**30  # four copies of the largest network that is accepted take a quarter of it
 
 
 class DamagedStateError(UserError):
@@ -23,7 +24,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     Raises:
         UserError: The disk is full or the folder cannot be written.
     """
-    buffer = io.BytesIO()  # torch's own writer raises an unspecific RuntimeError if the disk is full
+    buffer = io.BytesIO()  # torch's writer of files raises an unspecific RuntimeError if the disk is full
     torch.save(state, buffer)
     with atomic_path(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
@@ -33,34 +34,25 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read a state or a checkpoint on the CPU, without running any code from the file.
 
     What `save_state` wrote is read as it was. In a checkpoint of mmengine's `CheckpointHook` a number of NumPy is read
-    as Python's, and a `HistoryBuffer` as a `History`.
+    as Python's, and a `HistoryBuffer` as a `History`. Takes twice the memory of the file.
 
     Raises:
         DamagedStateError: The file is truncated, damaged, or contains more than data.
         UserError: The file is missing, or reading it fails.
     """
     try:
-        data = io.BytesIO(path.read_bytes())  # read separately, to distinguish a disk error from a damaged file
+        if path.stat().st_size > MAX_BYTES:
+            raise DamagedStateError(f"{path} is larger than {MAX_BYTES} bytes, which no state is; delete it")
+        data = path.read_bytes()  # read separately, to distinguish a disk error from a damaged file
     except FileNotFoundError as error:
         raise UserError(f"{path} not found; make it with: snakemake --cores all {path}") from error
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; check the disk, then run again") from error
     try:
-        with zipfile.ZipFile(data) as archive:  # torch does not verify the stored checksums
-            check_archive(archive)
-            damaged = archive.testzip()
-            if damaged:
-                raise DamagedStateError(f"{path} is damaged ({damaged}); delete it and run the stage again")
-            data, stand_ins = copy_with_stand_ins(archive)
-        with torch.serialization.safe_globals(stand_ins.allowed()):
-            state = torch.load(data, map_location="cpu", weights_only=True)
-        state = stand_ins.resolve(state)
-        check_values(state)
-    except DamagedStateError:
-        raise
-    except Exception as error:
-        cause = str(error).rpartition("WeightsUnpickler error:")[2].strip()  # torch puts its advice before the cause
-        problem = cause.splitlines()[0][:200] if cause else type(error).__name__
+        members = Members(data)
+        state = read_pickle(members.pickled, members.storage)
+    except Exception as error:  # the readers of damaged bytes raise errors of many types
+        problem = one_line(error, 200) if isinstance(error, NotTensorsError) else type(error).__name__
         raise DamagedStateError(
             f"{path} is not a readable state file ({problem}); delete it and run the stage again"
         ) from error

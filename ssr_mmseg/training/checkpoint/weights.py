@@ -6,11 +6,18 @@ from typing import Any
 
 from torch import Tensor
 
+from ssr_mmseg.training.checkpoint.origin import KEY, check_origin
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.utils.errors import UserError
 
 
-def save_weights(path: Path, state: Mapping[str, Tensor], manifest: Mapping[str, Any], size: Sequence[int]) -> None:
+def save_weights(
+    path: Path,
+    state: Mapping[str, Tensor],
+    manifest: Mapping[str, Any],
+    size: Sequence[int],
+    origin: Mapping[str, str | int] | None = None,
+) -> None:
     """Write the weights of a segmentor, with what is needed to use them without their dataset.
 
     Args:
@@ -18,6 +25,7 @@ def save_weights(path: Path, state: Mapping[str, Tensor], manifest: Mapping[str,
         state: State dict of the segmentor.
         manifest: Gives `classes` and `palette`, which mmseg reads as `dataset_meta`, and the overlap of tiles.
         size: Height and width of the network's input.
+        origin: What identifies the training: its identity, dataset, seed and network.
 
     Raises:
         UserError: The file cannot be written.
@@ -27,17 +35,24 @@ def save_weights(path: Path, state: Mapping[str, Tensor], manifest: Mapping[str,
         "dataset_meta": {key: manifest[key] for key in ("classes", "palette")},
         "input_size": list(size),
         "overlap": tiles["overlap"] if tiles else None,
-    }
+    } | ({} if origin is None else {KEY: dict(origin)})
     save_state(path, {"meta": meta, "state_dict": {name: value.cpu() for name, value in state.items()}})
 
 
-def load_weights(path: Path) -> dict[str, Tensor]:
+def load_weights(path: Path, origin: Mapping[str, str | int] | None = None) -> dict[str, Tensor]:
     """Read the state dict of a segmentor on the CPU.
 
+    Args:
+        path: The file.
+        origin: The training that it must be of; None for any.
+
     Raises:
-        UserError: The file is missing, damaged, or has no weights.
+        UserError: The file is missing, damaged, has no weights, or those of another training.
     """
-    return load_checkpoint(path)["state_dict"]
+    checkpoint = load_checkpoint(path)
+    if origin is not None:
+        check_origin(path, "weights", checkpoint["meta"].get(KEY), origin)
+    return checkpoint["state_dict"]
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from ssr_mmseg.training.data.device_loader import LOADERS
 from ssr_mmseg.training.data.preprocessor import mean_color
+from ssr_mmseg.training.data.reading import check_reading
 from ssr_mmseg.training.data.seeded_dataset import SeededDataset
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.registry import build
@@ -38,11 +39,12 @@ def build_loaders(config: Mapping[str, Any], runner: Any, parts: Parts = whole) 
             parts draw order and augmentation independently.
 
     Raises:
-        UserError: An argument is unknown, or a part has fewer images than a batch.
+        UserError: An argument is unknown, or a part has fewer images than a batch; later, on access to a sample whose
+            files cannot be read.
     """
     options = dict(config)
     dataset = options.pop("dataset")
-    dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+    dataset = check_reading(DATASETS.build(dataset) if isinstance(dataset, dict) else dataset)
     loaders = []
     for stream, indices in enumerate(parts(len(dataset))):
         images = len(dataset) if indices is None else len(indices)

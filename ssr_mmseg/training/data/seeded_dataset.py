@@ -15,7 +15,6 @@ from mmseg.registry import DATA_SAMPLERS, DATASETS
 from torch.utils.data import Dataset, Sampler, SequentialSampler
 
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.utils.errors import UserError
 
 FUNCTIONS.register_module(module=preemption.quiet_loader_process)
 
@@ -36,9 +35,6 @@ class SeededDataset(Dataset):
         dataset: An mmseg dataset, or its config.
         seed: Seed of the augmentation.
         indices: The samples to use, in this order; all of them by default.
-
-    Raises:
-        UserError: On access to a sample whose files cannot be read.
     """
 
     def __init__(self, dataset: Any, seed: int, indices: Sequence[int] | None = None) -> None:
@@ -58,13 +54,7 @@ class SeededDataset(Dataset):
         epoch, index = divmod(int(position), len(self))
         sample = self.indices[index]
         seed_everything(self.seed, epoch, sample)
-        try:
-            return self.dataset[sample]
-        except OSError as error:
-            raise UserError(
-                f"could not read {error.filename or 'the training data'}: {error.strerror or error}; put it back, then "
-                "run again to resume"
-            ) from error
+        return self.dataset[sample]
 
 
 @DATA_SAMPLERS.register_module()

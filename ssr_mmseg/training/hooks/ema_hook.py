@@ -7,6 +7,9 @@ from mmengine.hooks import Hook
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
+from ssr_mmseg.training.checkpoint.fitting import mismatch
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
+
 
 @HOOKS.register_module()
 class AverageHook(Hook):
@@ -39,7 +42,8 @@ class AverageHook(Hook):
         self.live = averaged_tensors(runner.model)
         self.average = {name: value.detach().clone() for name, value in self.live.items()}
         if runner.iter and self.loaded:  # resumed; a checkpoint can also be loaded for its weights alone
-            self.load_training_state(self.loaded)
+            with state_needed("the checkpoint to resume from"):
+                self.load_training_state(self.loaded)
 
     @torch.no_grad()
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
@@ -71,7 +75,13 @@ class AverageHook(Hook):
         return self.average
 
     def load_training_state(self, state: dict[str, Tensor]) -> None:
-        """Restore a saved average."""
+        """Restore a saved average.
+
+        Raises:
+            ValueError: It is not that of the model's tensors.
+        """
+        if problem := mismatch(state, self.average):
+            raise ValueError(f"an average whose {problem}")
         for name, value in self.average.items():
             value.copy_(state[name])
 

@@ -6,6 +6,7 @@ import torch
 from mmengine import dist
 from mmseg.registry import HOOKS
 
+from ssr_mmseg.training.checkpoint.safe_load import state_needed
 from ssr_mmseg.training.history import History
 from ssr_mmseg.training.hooks.any_loop import HISTORY, INTERVAL, PeriodHook, is_iteration_based
 from ssr_mmseg.utils import distributed
@@ -43,7 +44,8 @@ class HistoryHook(PeriodHook):
         hub, state = runner.message_hub, History().state()
         if runner.iter:  # mmengine has resumed; otherwise the hub may have records of an earlier run in this process
             state |= {"records": hub.get_info(HISTORY, []), **hub.get_info(PENDING, {})}
-        self.history.load(state)
+        with state_needed("the checkpoint to resume from"):
+            self.history.load(state)
         hub.update_info(HISTORY, self.history.records)
         hub.update_info(INTERVAL, self.period, resumed=False)
 

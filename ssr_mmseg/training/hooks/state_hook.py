@@ -32,6 +32,7 @@ class StateHook(Hook):
     Args:
         path: The state file; the previous state is kept in the same folder.
         interval: Seconds between saves within an epoch.
+        origin: What identifies the training; a state that says another one is refused.
 
     Raises:
         UserError: At the start of a training by another loop.
@@ -41,8 +42,8 @@ class StateHook(Hook):
         "LOWEST"  # after shrinking and schedulers, so that the state at the end of an epoch includes their effects
     )
 
-    def __init__(self, path: str, interval: float = 600.0) -> None:
-        self.checkpoints = Checkpoints(Path(path))
+    def __init__(self, path: str, interval: float = 600.0, origin: dict[str, Any] | None = None) -> None:
+        self.checkpoints = Checkpoints(Path(path), origin)
         self.interval = interval
         self.rest = 0.0  # seconds after a save during which the end of an epoch does not save
         self.saved = -1  # number of iterations at the last save
@@ -95,6 +96,11 @@ class StateHook(Hook):
             epoch = (iteration - 1) // runner.train_loop.steps_per_epoch + 1
             raise diverged(f"{bad} is not finite", iteration, epoch)
         self.checkpoints.save(state)
+
+
+def checkpoints_of(runner: Any) -> Checkpoints:
+    """Return the states of a runner, which has a `StateHook`."""
+    return next(hook.checkpoints for hook in runner.hooks if isinstance(hook, StateHook))
 
 
 def reason_to_stop(runner: Any) -> str | None:

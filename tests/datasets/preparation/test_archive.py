@@ -74,6 +74,46 @@ def _tree(folder: Path) -> Path:
     return folder
 
 
+def raw_zip(name: bytes) -> bytes:
+    """Pack a file whose name has these bytes, without the mark that they are UTF-8."""
+    stand_in = "x" * len(name)
+    return zip_bytes({stand_in: b"1"}).replace(stand_in.encode(), name)
+
+
+def marked_zip(name: bytes) -> bytes:
+    """Pack a file whose name has these bytes, marked as UTF-8."""
+    stand_in = "é" * (len(name) // 2)
+    assert len(stand_in.encode()) == len(name)
+    return zip_bytes({stand_in: b"1"}).replace(stand_in.encode(), name)
+
+
+def raw_tar(name: bytes) -> bytes:
+    return tar_bytes({os.fsdecode(name): b"1"})
+
+
+@pytest.mark.parametrize("pack", [raw_zip, raw_tar])
+def test_names_in_utf_8_are_accepted_whether_or_not_they_are_marked(pack, tmp_path):
+    (tmp_path / "archive").write_bytes(pack("straße/字.png".encode()))
+    extract(tmp_path / "archive", tmp_path / "data")
+    assert content_of(tmp_path / "data") == {"straße/字.png": b"1"}
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (raw_zip("straße.png".encode("cp437")), r"contains the name .*stra\\xe1e\.png.*, which is not UTF-8; rename"),
+        (marked_zip(b"\xff\xfe\xfd\xfc"), r"contains the name .*which is not UTF-8; rename the files, and pack"),
+        (raw_tar("straße.png".encode("latin-1")), r"contains the name .*\\udcdf.*a character that is not UTF-8"),
+        (raw_zip(b"a\nb.png"), r"contains the name .*a\\nb\.png.*, which has a control character"),
+        (raw_tar(b"a\x1b[2Jb.png"), r"contains the name .*, which has a control character"),
+        (tar_bytes({"x" * 256: b"1"}), r"contains the name .* of over 255 bytes"),
+    ],
+)
+def test_names_that_cannot_be_written_or_shown_are_one_line(content, match, tmp_path):
+    (tmp_path / "archive").write_bytes(content)
+    refused(tmp_path / "archive", match)
+
+
 def test_large_members_survive_the_buffer(tmp_path):
     files = {f"{index}": os.urandom(2**20 + 512 * index) for index in range(3)}
     path = tmp_path / "archive"

@@ -24,7 +24,7 @@ def serve(monkeypatch):
     requests = []
 
     def install(answer):
-        def answered(url):
+        def answered(url, clock):
             requests.append(url)
             if isinstance(answer, Exception):
                 raise answer
@@ -66,7 +66,9 @@ def test_redirects_never_leave_https(target):
     redirects = module._HttpsRedirects()
     with pytest.raises(UserError, match="not an https URL"):
         redirects.redirect_request(request, None, 302, "Found", {}, target)
-    assert redirects.redirect_request(request, None, 302, "Found", {}, "https://mirror.example.org/a").type == "https"
+    answer = io.BytesIO(b"urllib would read all of it")
+    followed = redirects.redirect_request(request, answer, 302, "Found", {}, "https://mirror.example.org/a")
+    assert (followed.type, answer.closed) == ("https", True)
 
 
 class BrokenResponse(Response):
@@ -129,7 +131,6 @@ def test_invalid_urls_are_refused(url, tmp_path):
 
 
 def test_certificates_are_verified():
-    handlers = module.urllib.request.build_opener(module._HttpsRedirects).handlers
-    (https,) = [handler for handler in handlers if isinstance(handler, module.urllib.request.HTTPSHandler)]
-    context = https._context or ssl.create_default_context()
+    connection = module._TimedConnection("example.org", clock=module._Clock())
+    context = connection._context
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -11,9 +12,11 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from ssr_mmseg.datasets import read_manifest, split_configs
+from ssr_mmseg.datasets.preparation import prepare as prepare_module
 from ssr_mmseg.datasets.preparation.prepare import files_digest, label_table, prepare
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, CheckedPair
 from ssr_mmseg.settings import complete, for_dataset
+from ssr_mmseg.settings.prepared_files import changed_files, read_records
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -71,7 +74,7 @@ def test_manifest_counts_what_training_loads(folder_settings, tmp_path):
         centers = [label[4::8, 4::8] for label in labels]
         assert summary["pixels_eighth"] == [sum(int((label == c).sum()) for label in centers) for c in (0, 1)]
     assert manifest["notes"] == ["layout: images and label pictures in folders"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.json", "samples.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dataset.json", "files.csv", "samples.jpg"]
 
 
 def test_ignored_values_are_loaded_as_255(folder_settings, tmp_path):
@@ -238,6 +241,53 @@ def test_invalid_types_are_refused(dataset_class, more, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=f"mmseg cannot build {dataset_class}"):
         prepare(add_type(tmp_path, dataset_class, more), tmp_path / "out")
+
+
+def test_a_type_without_class_names_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="dataset mine: type toy names no classes; add metainfo to its file"):
+        prepare(add_type(tmp_path, "BaseSegDataset"), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("content", "match"), [(None, "Failed to load"), (b"\xff", "codec can't decode")])
+def test_a_list_of_names_that_cannot_be_read_is_one_line(content, match, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = add_type(tmp_path, "ADE20KDataset", ", ann_file='names.txt'")
+    if content is not None:
+        (tmp_path / "raw/names.txt").write_bytes(content)
+    with pytest.raises(UserError, match=f"split train of .*raw cannot be listed: .*{match}"):
+        prepare(settings, tmp_path / "out")
+
+
+def test_a_list_of_names_is_recorded(tmp_path, monkeypatch):
+    """A changed list would make mmseg read other images."""
+    monkeypatch.chdir(tmp_path)
+    settings = add_type(tmp_path, "ADE20KDataset", ", ann_file='names.txt'")
+    (tmp_path / "raw/names.txt").write_text("x\n")
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out/dataset.json")
+    recorded = read_records(tmp_path / "out/dataset.json", manifest)
+    names = ["i/train/x.jpg", "l/train/x.png", "names.txt", "i/val/x.jpg", "l/val/x.png", "names.txt"]
+    assert [record.path for record in recorded] == names
+    assert manifest["files"]["count"] == len(names)
+
+
+def test_a_change_while_the_data_are_prepared_is_noticed(folder_settings, tmp_path, monkeypatch):
+    settings = folder_settings()
+    image = tmp_path / "own/val/images/c.png"
+    check = prepare_module.check_pairs
+
+    def change_then_check(*arguments):
+        checked = check(*arguments)
+        os.utime(image, ns=(0, 0))
+        image.write_bytes(image.read_bytes() + b" ")
+        return checked
+
+    monkeypatch.setattr(prepare_module, "check_pairs", change_then_check)
+    prepare(settings, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out/dataset.json")
+    (changed,) = changed_files(Path(manifest["root"]), read_records(tmp_path / "out/dataset.json", manifest))
+    assert changed.path == image
 
 
 class FakeDataset:

@@ -12,10 +12,11 @@ import torch
 from malicious import zipped
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, load_checkpoint
+from pickles import integer, text
 from tiny_runner import Line, interrupted, runner
 from watch import watched
 
-from ssr_mmseg.training.checkpoint.stand_ins import History
+from ssr_mmseg.training.checkpoint.finished_values import History
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.utils.errors import UserError
 
@@ -120,10 +121,6 @@ def changed(source: Path, change: Callable[[bytes], bytes]) -> bytes:
     return result.getvalue()
 
 
-def text(value: str) -> bytes:
-    return b"X" + len(value).to_bytes(4, "little") + value.encode()
-
-
 HUGE = b"J" + (2**31 - 1).to_bytes(4, "little")
 CHANGES = {
     "a function of the system": (b"cmmengine.logging.history_buffer\nHistoryBuffer\n", b"cos\nsystem\n", "os.system"),
@@ -157,35 +154,26 @@ def test_a_changed_checkpoint_is_refused_in_one_line(checkpoint, protected, tmp_
         assert len(str(caught.value)) < 1000
 
 
-def integer(number: int) -> bytes:
-    return b"J" + number.to_bytes(4, "little", signed=True)
-
-
+# values that each call would copy, with what comes before the first call
 DICTIONARY = b"}q\1(" + b"".join(integer(n) + b"K\0" for n in range(20_000)) + b"u"
 TUPLE = b"(" + b"K\1" * 20_000 + b"tq\1"
 LATIN = text("x" * 100_000) + b"q\1" + text("latin1") + b"q\3"
-ARRAY = (
-    b"cnumpy\ndtype\n"
-    + text("i1")
-    + b"\x89\x88\x87R(K\3"
-    + text("|")
-    + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbq\3"
-    b"c_codecs\nencode\n" + text("x" * 100_000) + text("latin1") + b"\x86Rq\4"
-)
-RECONSTRUCT = b"cnumpy._core.multiarray\n_reconstruct\nq\2cnumpy\nndarray\nq\5"
+TYPE = b"cnumpy\ndtype\n" + text("i1") + b"\x89\x88\x87R(K\3" + text("|") + b"NNN" + 2 * integer(-1) + b"K\0tbq\3"
+BYTES = b"c_codecs\nencode\n" + text("x" * 100_000) + text("latin1") + b"\x86Rq\4"
+FUNCTION = b"cnumpy._core.multiarray\n_reconstruct\nq\2cnumpy\nndarray\nq\5"
+ARRAY = FUNCTION + b"K\0\x85N\x87R(K\1" + integer(100_000) + b"\x85" + TYPE + b"\x89" + BYTES + b"tb"
 ONE_ARRAY = b"h\2h\5K\0\x85N\x87R(K\1" + integer(100_000) + b"\x85h\3\x89h\4tb"
 
 
 @pytest.mark.parametrize(
     ("value", "function", "call"),
     [
-        (DICTIONARY, b"ccollections\nOrderedDict\nq\2", b"h\2h\1\x85R"),
         (DICTIONARY, b"ccollections\nCounter\nq\2", b"h\2h\1\x85R"),
         (TUPLE, b"ctorch\nSize\nq\2", b"h\2h\1\x85R"),
         (LATIN, b"c_codecs\nencode\nq\2", b"h\2h\1h\3\x86R"),
-        (ARRAY, RECONSTRUCT, ONE_ARRAY),
+        (ARRAY, b"", ONE_ARRAY),
     ],
-    ids=["OrderedDict", "Counter", "Size", "encode", "ndarray"],
+    ids=["Counter", "Size", "encode", "ndarray"],
 )
 def test_a_small_file_that_copies_one_value_often_is_refused(tmp_path, value, function, call):
     """Each file would take between 1 and 10 GB if its calls were carried out."""
@@ -196,12 +184,12 @@ def test_a_small_file_that_copies_one_value_often_is_refused(tmp_path, value, fu
         load_state(tmp_path / "s.pth")
 
 
-def test_a_long_list_of_one_long_list_is_looked_at_once(tmp_path):
+def test_a_long_list_of_one_long_list_is_refused(tmp_path):
+    """Whoever goes through it, or writes it as JSON, would meet 10¹⁰ values."""
     pickled = b"\x80\x02}" + text("a") + b"](" + b"]q\1(" + b"K\0" * 100_000 + b"e" + b"h\1" * 100_000 + b"es."
     (tmp_path / "s.pth").write_bytes(zipped(pickled))
-    with watched(tmp_path):
-        state = load_state(tmp_path / "s.pth")
-    assert len(state["a"]) == 100_001
+    with watched(tmp_path), pytest.raises(UserError, match="it would take much more memory than its size"):
+        load_state(tmp_path / "s.pth")
 
 
 @pytest.mark.parametrize("name", ["TypedStorage", "UntypedStorage"])
@@ -209,19 +197,6 @@ def test_a_storage_cannot_be_allocated(tmp_path, name):
     call = f"ctorch.storage\n{name}\n".encode() + HUGE + b"\x85R"
     (tmp_path / "s.pth").write_bytes(zipped(b"\x80\x02}" + text("a") + call + b"s."))
     with pytest.raises(UserError, match=f"it refers to torch.storage.{name}"):
-        load_state(tmp_path / "s.pth")
-
-
-def test_a_tensor_of_many_dimensions_is_refused(tmp_path):
-    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"K\0tQ"
-    many = b"(" + b"K\0" * 1000 + b"t"
-    call = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\0" + many + many + b"\x89}tR"
-    with zipfile.ZipFile(io.BytesIO(zipped(b"\x80\x02}" + text("a") + call + b"s."))) as source:
-        names = {name: source.read(name) for name in source.namelist()}
-    with zipfile.ZipFile(tmp_path / "s.pth", "w") as target:
-        for name, content in {**names, "archive/data/0": b""}.items():
-            target.writestr(name, content)
-    with pytest.raises(UserError, match="it has a tensor of 1000 dimensions"):
         load_state(tmp_path / "s.pth")
 
 
