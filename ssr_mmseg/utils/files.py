@@ -31,6 +31,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     temporary: Path | None = None
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UserError(f"could not write {path}: it is a device or a pipe; choose another path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)

@@ -97,6 +97,16 @@ def test_a_file_with_the_name_of_the_folder_gives_one_line(tmp_path):
         files.write_text(tmp_path / "results" / "x.json", "{}")
 
 
+def test_a_pipe_is_not_replaced(tmp_path):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        with pytest.raises(UserError, match=f"^could not write {path}: it is a device or a pipe; "):
+            files.write_text(path, "x")
+    assert pipe.is_fifo()
+
+
 def test_an_error_of_another_file_is_raised_unchanged(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"other\.txt"), files.atomic_path(tmp_path / "x.txt"):
         (tmp_path / "other.txt").read_text()

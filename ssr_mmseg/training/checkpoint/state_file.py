@@ -1,6 +1,7 @@
 """State files: tensors and plain values only, written atomically and validated when read."""
 
 import io
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def load_state(path: Path) -> dict[str, Any]:
         UserError: The file is missing, or reading it fails.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UserError(f"{path} is not a file, expected a state or weights; check the path")
+        if status.st_size > MAX_BYTES:
             raise DamagedStateError(f"{path} is larger than {MAX_BYTES} bytes, which no state is; delete it")
         data = path.read_bytes()  # read separately, to distinguish a disk error from a damaged file
     except FileNotFoundError as error:

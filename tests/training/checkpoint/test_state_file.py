@@ -1,6 +1,8 @@
 """State files on disk: written atomically, read as data."""
 
 import errno
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,6 +65,13 @@ def test_a_full_disk_keeps_the_previous_state(tmp_path, monkeypatch):
         save_state(tmp_path / "s.pth", {"iteration": 4})
     assert load_state(tmp_path / "s.pth")["iteration"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["s.pth"]
+
+
+def test_a_device_and_a_pipe_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe", tmp_path):
+        with pytest.raises(UserError, match=f"^{path} is not a file, expected a state or weights"):
+            load_state(path)
 
 
 def test_a_missing_state_names_the_remedy(tmp_path):
