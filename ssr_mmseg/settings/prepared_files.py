@@ -67,7 +67,7 @@ def write_records(folder: Path, records: Sequence[FileRecord]) -> dict[str, Any]
         raise UserError(f"the dataset has {len(records)} files, whose list is larger than {MAX_RECORD_BYTES} bytes")
     with atomic_path(folder / NAME) as temporary:
         temporary.write_bytes(data)
-    return {"count": len(records), "sha256": hashlib.sha256(data).hexdigest()}
+    return {"count": len(records), "sha256": records_digest(records)}
 
 
 def read_records(manifest_path: Path, manifest: Mapping[str, Any]) -> list[FileRecord]:
@@ -81,17 +81,14 @@ def read_records(manifest_path: Path, manifest: Mapping[str, Any]) -> list[FileR
         return []
     path = manifest_path.with_name(NAME)
     try:
-        data = read_bytes(path, MAX_RECORD_BYTES)
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        records = parse_records(read_bytes(path, MAX_RECORD_BYTES))
+        if records_digest(records) != entry["sha256"]:
             raise ValueError("another content than the manifest says")
-        rows = csv.reader(io.StringIO(data.decode(), newline=""))
-        next(rows)
-        return [_record(row) for row in rows]
+        return records
     except OSError as error:
         raise UserError(f"could not read {path}: {error.strerror}; {again(manifest_path)}") from error
-    except (KeyError, TypeError, ValueError, StopIteration, csv.Error) as error:
-        problem = str(error) or "it is empty"
-        raise UserError(f"{path} does not belong to {manifest_path} ({problem}); {again(manifest_path)}") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} does not belong to {manifest_path} ({error}); {again(manifest_path)}") from error
 
 
 def changed_files(root: Path, records: Iterable[FileRecord], contents: bool = False) -> list[ChangedFile]:
@@ -135,6 +132,22 @@ def summary(changed: Sequence[ChangedFile], total: int) -> str:
 def again(manifest_path: Path) -> str:
     """Return how to prepare a dataset again."""
     return f"prepare the data again: snakemake --cores all --force {manifest_path}"
+
+
+def parse_records(data: bytes) -> list[FileRecord]:
+    """Return the records in the content of a file of them.
+
+    Raises:
+        ValueError, csv.Error: It is not such a file.
+    """
+    header, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
+    return [_record(row) for row in rows]
+
+
+def records_digest(records: Sequence[FileRecord]) -> str:
+    """Return a SHA-256 of records without their times, so that equal data give equal manifests."""
+    lines = [f"{one.split}\0{one.path}\0{one.size}\0{one.sha256}\n" for one in records]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _record(row: Sequence[str]) -> FileRecord:

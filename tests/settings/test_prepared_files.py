@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def test_any_name_that_prepare_accepts_is_read_back(tmp_path, names):
     assert read_records(tmp_path / "dataset.json", {"files": write_records(tmp_path, records)}) == records
 
 
+def test_equal_data_have_equal_entries(data, tmp_path):
+    records = [record(data, name) for name in NAMES]
+    later = [replace(one, mtime_ns=one.mtime_ns + 1) for one in records]
+    assert write_records(tmp_path, records) == write_records(tmp_path, later)
+
+
 def test_a_manifest_of_an_earlier_version_has_no_records(tmp_path):
     assert read_records(tmp_path / "dataset.json", {}) == []
 
@@ -53,11 +60,16 @@ def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 30)
 
 
+def remove_last(path: Path) -> None:
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
 @pytest.mark.parametrize(
     ("damage", "match"),
     [
         (Path.unlink, r"could not read .*files.csv: No such file"),
-        (truncate, r"files.csv does not belong to .*dataset.json \(another content"),
+        (truncate, r"files.csv does not belong to .*dataset.json \("),
+        (remove_last, r"files.csv does not belong to .*dataset.json \(another content"),
         (lambda path: path.write_bytes(b""), r"files.csv does not belong"),
         (lambda path: path.write_bytes(b"\xff"), r"files.csv does not belong"),
     ],
