@@ -140,7 +140,7 @@ def parse_records(data: bytes) -> list[FileRecord]:
     Raises:
         ValueError, csv.Error: It is not such a file.
     """
-    header, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
+    _header, *rows = csv.reader(io.StringIO(data.decode(), newline=""))
     return [_record(row) for row in rows]
 
 

@@ -50,18 +50,20 @@ while True:
 def test_a_signal_to_the_runner_alone_lets_its_stages_save(tmp_path, number, message):
     package = tmp_path / "ssr_mmseg"
     package.mkdir()
+    (package / "__init__.py").touch()
     (package / "__main__.py").write_text(textwrap.dedent(STAGE))
     command = [sys.executable, "-c", RUNNER, str(tmp_path)]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
-    wait_for(tmp_path / "ready")
+    wait_for(tmp_path / "ready", process)
     process.send_signal(number)
     output, _ = process.communicate(timeout=PATIENCE)
     assert sorted(output.splitlines()) == sorted([message, "ended 75", "other None"])
     assert (tmp_path / "signals").read_text().splitlines() == [f"stage {int(signal.SIGTERM)}"]
 
 
-def wait_for(path: Path) -> None:
+def wait_for(path: Path, process: subprocess.Popen) -> None:
     until = time.monotonic() + PATIENCE
     while not path.exists():
+        assert process.poll() is None
         assert time.monotonic() < until
         time.sleep(0.02)

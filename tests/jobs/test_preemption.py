@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from patience import PATIENCE
@@ -21,6 +21,14 @@ NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 def patient(monkeypatch) -> None:
     """Make the grace period long, because it would end the process of the tests."""
     monkeypatch.setattr(preemption, "GRACE", 3600.0)
+
+
+@pytest.fixture(autouse=True)
+def in_a_terminal() -> Iterator[None]:
+    """Handle SIGHUP as in a terminal: it is ignored where the tests run below `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def send(number: int = signal.SIGTERM) -> None:
@@ -46,14 +54,11 @@ def test_a_signal_ends_the_block_with_status_75_and_handlers_are_restored(number
 
 
 def test_sighup_stays_ignored_below_nohup():
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with preemption.stoppable():
-            send(signal.SIGHUP)
-            assert preemption.requested() is None
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with preemption.stoppable():
+        send(signal.SIGHUP)
+        assert preemption.requested() is None
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 LATE = """

@@ -110,7 +110,9 @@ def test_only_rank_0_records_progress(monkeypatch, folder):
 def test_the_command_line_records_a_stage_unless_the_dataset_is_unknown(folder, capsys):
     (folder / "own.yaml").write_text(CONFIG)
     arguments = ["evaluate", "--config", "own.yaml", "--network", "erfnet"]
-    assert main([*arguments, "--dataset", "../../twon"]) == 2
+    assert main([*arguments, "--dataset", "twon"]) == 2
+    with pytest.raises(SystemExit):
+        main([*arguments, "--dataset", "../../twon"])
     assert not (folder / "results").exists()
     assert main([*arguments, "--dataset", "town"]) == 2
     progress = json.loads((folder / "results/jobs/evaluate/town-seed0-erfnet/progress.json").read_text())

@@ -20,7 +20,6 @@ from ssr_mmseg.datasets.preparation.prepare import prepare
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs import preemption
-from ssr_mmseg.jobs.finished_work import remove_finished
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.training import initial_weights
@@ -257,7 +256,8 @@ def test_a_resumed_fine_tuning_does_not_read_the_start_weights_again(workplace, 
     weights = Path(paths.WEIGHTS.format(dataset="yard", seed=0, network="tiny"))
     expected, expected_record = load_state(weights), record()
     weights.unlink()
-    remove_finished(config)
+    for state in Path("results/work").rglob("state.pth"):
+        state.unlink()  # otherwise the training would end again at once
     iterate = ResumableTrainLoop.run_iter
 
     def stop_in_third(self, idx, data_batch):
