@@ -202,7 +202,7 @@ def test_the_valid_command_is_not_refused_for_its_values(here, capfd, command):
     [
         (
             ("cost", "--genotype", PAPER, "--classes", "-5", "--size", "64x64"),
-            "argument --classes: expected an integer from 2 to 256, found '-5'; write it in digits only",
+            "argument --classes: expected an integer from 2 to 256, found '-5'; choose another",
         ),
         (
             ("export", *TOWN, "--network", "a", "--out", "o", "--size", "100000x100000"),
@@ -214,7 +214,7 @@ def test_the_valid_command_is_not_refused_for_its_values(here, capfd, command):
         ),
         (
             ("export", *TOWN, "--network", "a", "--out", "o", "--batch", "1000000000"),
-            "argument --batch: expected an integer from 1 to 256, found '1000000000'; write it in digits only",
+            "argument --batch: expected an integer from 1 to 256, found '1000000000'; choose another",
         ),
         (
             ("cost", "--genotype", "/dev/zero", "--classes", "2", "--size", "64x64"),

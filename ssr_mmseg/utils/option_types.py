@@ -34,7 +34,8 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if re.fullmatch(DIGITS, text) and least <= int(text) <= most:
             return int(text)
-        raise expected(f"an integer from {least} to {most}", text, "write it in digits only")
+        remedy = "choose another" if re.fullmatch("-?[0-9]+", text) else "write it in digits only"
+        raise expected(f"an integer from {least} to {most}", text, remedy)
 
     return convert
 
