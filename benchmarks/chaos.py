@@ -117,7 +117,8 @@ class Killer:
         self.running: dict[psutil.Process, str] = {}
         self.began: dict[psutil.Process, float] = {}
         self.due: dict[psutil.Process, float] = {}
-        self.struck = False
+        self.struck = False  # whether a disturbance may make this start fail
+        self.ended = False  # whether no other follows it: Snakemake exits
         self.patient = False  # whether to wait for the stages that are left
 
     def watch(self, snakemake: psutil.Popen, running: dict[psutil.Process, str]) -> None:
@@ -134,7 +135,7 @@ class Killer:
                 self.due[process] = began + self.random.uniform(0, latest * self.pace * self.durations[job])
         self.running = running
         for process, job in running.items():
-            if not self.struck and time.monotonic() >= self.due.get(process, math.inf):
+            if not self.ended and time.monotonic() >= self.due.get(process, math.inf):
                 self._kill(snakemake, process, job)
 
     def _spread(self, kills: int) -> None:
@@ -144,7 +145,8 @@ class Killer:
 
     def _kill(self, snakemake: psutil.Popen, process: psutil.Process, job: str) -> None:
         victim, number = self.random.choice(WEAPONS)
-        self.struck = True  # one kill per start: Snakemake exits after it
+        self.struck, self.ended = True, number is not None
+        self.due.pop(process)
         try:
             if number is None:
                 set_clock_back(Path(snakemake.cwd()))
@@ -262,6 +264,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="JSON file to write the record to")
     parser.add_argument("targets", nargs="*", default=[], help="targets for Snakemake (everything)")
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also below `nohup`, where all would ignore it
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
         record = chaos(folder, arguments.kills, arguments.seed, arguments.cores, arguments.targets)
