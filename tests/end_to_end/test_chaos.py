@@ -28,7 +28,7 @@ def test_kills_at_random_moments_change_no_result(tmp_path):
     assert call.returncode == 0, call.stdout[-4000:] + call.stderr[-4000:]
     record = read_json(out)
     assert record["equal"]
-    assert record["kills"] == KILLS
-    assert record["starts"] > KILLS, "each kill ended a run"
+    assert record["kills"] >= KILLS
+    assert record["starts"] > record["rounds"]
     assert record["results_compared"] >= 8
     assert record["left_in_work"] == []
