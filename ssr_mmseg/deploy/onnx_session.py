@@ -38,7 +38,7 @@ def open_session(path: Path, provider: str = "cpu", threads: int = 0) -> Any:
     options.add_session_config_entry("session.load_model_format", "ONNX")  # by default it detects another one, too
     options.add_session_config_entry("session.use_env_allocators", "1")
     try:
-        # Folding constants would take memory of its own, beside the limit; the exporter has done it.
+        # Folding constants would take memory of its own, outside of the limit; the exporter has done it.
         return onnxruntime.InferenceSession(data, options, providers=[name], disabled_optimizers=["ConstantFolding"])
     except Exception as error:  # its error types are private
         raise UserError(

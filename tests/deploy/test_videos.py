@@ -61,7 +61,7 @@ def playlists(port: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("known", [False, True])
 def test_a_playlist_is_no_video(film, server, monkeypatch, known):
-    """Also where its first bytes were taken for those of a container, since FFmpeg is told which ones it may open."""
+    """Also where its first bytes were taken for those of a container, since FFmpeg has a list of allowed ones."""
     port, accepted = server
     if known:
         monkeypatch.setattr(videos, "_is_container", lambda path: True)
