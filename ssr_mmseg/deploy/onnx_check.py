@@ -195,5 +195,5 @@ def _refuse(kind: str, number: int) -> NoReturn:
 
 def _text(value: int | memoryview) -> str:
     if isinstance(value, int):
-        raise WireError("a number is in the place of a name")
+        raise WireError("a name is stored as a number")
     return bytes(value[:MAX_NAME_BYTES]).decode("utf-8", "replace")

@@ -18,13 +18,7 @@ from ssr_mmseg.utils.pixel_grid import resize_labels
 class ExportedNetwork:
     """A file written by `ssr-mmseg export`, which segments images of any size.
 
-    Args:
-        path: The ONNX file.
-        provider: `cpu`, `cuda` or `tensorrt`.
-        threads: CPU threads; 0 for one per core.
-
-    Raises:
-        UserError: ONNX Runtime or the provider is missing, or the file is not an exported network.
+    Its arguments and errors are those of `open_session`.
     """
 
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 0) -> None:

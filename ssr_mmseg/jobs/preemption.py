@@ -52,7 +52,7 @@ def requested() -> str | None:
 def conclude() -> None:
     """Ignore requests to stop until the end of the `stoppable` block, because the results are written.
 
-    A non-zero exit at this point would make Snakemake delete them, while the checkpoint is already being removed.
+    A non-zero exit at this point would make Snakemake delete them and run the stage again.
     """
     _State.concluded = True
 

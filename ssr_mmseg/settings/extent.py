@@ -7,8 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ssr_mmseg.settings.scenario import AXES, NO_VARIANT
-from ssr_mmseg.settings.selector_supernets import KINDS
+from ssr_mmseg.settings.scenario import AXES, NO_VARIANT, supernet_kinds
 from ssr_mmseg.utils.errors import UserError
 
 MAX_SCENARIOS = 1000
@@ -29,13 +28,13 @@ def check_extent(config: dict, origin: str) -> None:
     entries, ablation = config["datasets"].values(), config.get("ablation", {})
     searches = sum(_targets(config, entry) for entry in entries)
     cells = sum(math.prod(len(block.get(axis, NO_VARIANT)) for axis in AXES) for block in ablation.get("blocks", ()))
-    supernets = 1 + len(KINDS)
+    supernets = len(supernet_kinds(config))  # each in one stage
     stages = 1 + max(_shrink_stages(config, entry) for entry in entries)
     networks = len(config["networks"]) + config["contest"]["ranking"]
-    jobs = len(config["seeds"]) * searches * (stages * supernets + PER_NETWORK * networks)
+    jobs = len(config["seeds"]) * searches * (stages + supernets + PER_NETWORK * networks)
     jobs += len(ablation.get("seeds", ())) * cells * (stages + PER_NETWORK)
     for count, most, what in (
-        (len(entries) + searches * supernets + cells, MAX_SCENARIOS, "searches"),
+        (searches * (1 + supernets) + cells, MAX_SCENARIOS, "searches"),
         (jobs, MAX_JOBS, "jobs"),
     ):
         if count > most:

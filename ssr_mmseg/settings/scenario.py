@@ -84,9 +84,14 @@ def scenarios(config: dict) -> dict[str, Scenario]:
     datasets = [_dataset_scenario(config, dataset) for dataset in config["datasets"]]
     targets = [scenario for dataset in config["datasets"] for scenario in _target_scenarios(config, dataset)]
     searched = [scenario for scenario in datasets if not _has_targets(config, scenario.overrides)] + targets
-    kinds = list(KINDS) if config["contest"]["ranking"] else needed_supernets(config["networks"])
+    kinds = supernet_kinds(config)
     supernets = [_supernet_scenario(config, scenario, kind) for scenario in searched for kind in kinds]
     return {scenario.name: scenario for scenario in (*datasets, *targets, *supernets, *cells(config).values())}
+
+
+def supernet_kinds(config: dict) -> list[str]:
+    """Return the kinds of supernets that each search of a configuration needs for its selectors and the contest."""
+    return list(KINDS) if config["contest"]["ranking"] else needed_supernets(config["networks"])
 
 
 def supernet_scenario(dataset: str, kind: str) -> str:

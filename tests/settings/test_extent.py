@@ -10,6 +10,7 @@ from ssr_mmseg.utils.errors import UserError
 
 STREETS = {"type": "streets", "size": [64, 64]}
 TARGETS = [0.1 + 0.0001 * number for number in range(1000)]
+SEARCH = {"search": {"cost": {"target": TARGETS}}}
 BLOCK = {"regularizer": ["ssr"], "shrink": [True, False], "dimensions": [f"d{i}" for i in range(100)]}
 ABLATION = {
     "dataset": "a",
@@ -25,9 +26,10 @@ ABLATION = {
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"datasets": {"a": STREETS}, "search": {"cost": {"target": TARGETS}}}, "multiply to 3001 searches"),
-        ({"datasets": {"a": {**STREETS, "search": {"cost": {"target": TARGETS}}}}}, "multiply to 3001 searches"),
-        ({"datasets": {"a": STREETS}, "ablation": ABLATION}, "multiply to 20004 searches"),
+        ({"datasets": {"a": STREETS, "b": STREETS}, **SEARCH}, "multiply to 2000 searches"),
+        ({"datasets": {"a": {**STREETS, **SEARCH}, "b": STREETS}}, "multiply to 1001 searches"),
+        ({"datasets": {"a": STREETS}, **SEARCH, "networks": ["searched", "evolution"]}, "multiply to 2000 searches"),
+        ({"datasets": {"a": STREETS}, "ablation": ABLATION}, "multiply to 20001 searches"),
         (
             {"datasets": {"a": STREETS}, "seeds": list(range(1000)), "search": {"shrink_stages": 1000}},
             " jobs, expected",
@@ -39,6 +41,12 @@ def test_lists_that_multiply_are_refused_before_their_scenarios_are_made(config,
     with pytest.raises(UserError) as caught:
         settings.complete(config, "x.yaml")
     assert message in str(caught.value)
+
+
+def test_only_the_supernets_that_are_needed_count():
+    """200 datasets, the most that there can be, with three targets each."""
+    config = {"datasets": {f"d{i}": STREETS for i in range(200)}, "search": {"cost": {"target": TARGETS[:3]}}}
+    assert len(scenarios(settings.complete(config))) == 800
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in (paths.PROJECT / "config").glob("*.yaml")))
