@@ -69,15 +69,22 @@ def parser() -> OneLineParser:
             command.add_argument("--stage", type=types.stage, required=True, help="shrinking stage, from 1")
         return command
 
-    special = {"latency_table": commands.latency_table, "report": commands.report}  # with other arguments
+    special = {  # with other arguments
+        "evaluate": commands.evaluate,
+        "latency_table": commands.latency_table,
+        "report": commands.report,
+    }
     for stage in STAGES.values():
         run = special.get(stage.name, commands.run_stage)
-        command = add(stage.command, run, stage.summary, "config", *stage.wildcards)
+        options = [name for name in stage.wildcards if (stage.name, name) != ("evaluate", "network")]
+        command = add(stage.command, run, stage.summary, "config", *options)
         if stage.trains:
             budget = f"save and exit with status 75 before this time is over, e.g. 55m or 2h; also ${preemption.BUDGET}"
             command.add_argument("--time-budget", type=types.text_line, metavar="DURATION", help=budget)
         if stage.name == "latency_table":
             _add_latency_options(command)
+        if stage.name == "evaluate":
+            _add_evaluate_options(command)
 
     status = add("status", commands.status, "show which jobs are done, running, stopped or waiting", "config")
     status.add_argument("--watch", action="store_true", help="refresh every 2 seconds until all jobs are done")
@@ -103,7 +110,8 @@ def parser() -> OneLineParser:
     cost.add_argument("--classes", type=types.classes, required=True, help="number of classes")
     cost.add_argument("--size", type=types.image_size, required=True, help="input size, HEIGHTxWIDTH")
     _add_export(add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed"))
-    _add_predict(add("predict", commands.predict, "segment images, folders or videos with an exported network"))
+    _add_predict(add("predict", commands.predict, "segment images, videos or a camera with an exported network"))
+    _add_bench(add("bench", commands.bench, "time ONNX files on this device, and print rows of results/table.csv"))
     summary = "show what a folder of labeled images holds; exits with 1 for warnings, 2 if it cannot be used"
     look = add("inspect", commands.inspect_data, summary)
     data_options.add_options(look)
@@ -111,10 +119,37 @@ def parser() -> OneLineParser:
         "--sheet", type=types.target_file, help="PNG file to write: a contact sheet of images under their labels"
     )
     look.add_argument("--json", action="store_true", help="print JSON instead of text")
+    _add_fit(add("fit", commands.fit, "from labeled images and a frame time to a network to ship, by one command"))
     copy = add("import", commands.import_data, "write a clean copy of labeled images, with class ids as labels")
     data_options.add_options(copy)
     copy.add_argument("--out", type=types.target_path, required=True, help="new folder for the copy")
     return main_parser
+
+
+def _add_fit(command: argparse.ArgumentParser) -> None:
+    data_options.add_reading_options(command)
+    command.add_argument(
+        "--ms", type=types.milliseconds, required=True, help="milliseconds per image that the network may take"
+    )
+    command.add_argument("--hours", type=types.hours, default=2.0, help="hours that the run may take (%(default)s)")
+    command.add_argument(
+        "--name", dest="dataset", type=types.name, help="name of configuration and results (default: the folder's)"
+    )
+    command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="(%(default)s)")
+    command.add_argument(
+        "--backend",
+        choices=["onnxruntime", "openvino", "tensorrt"],
+        default="onnxruntime",
+        help="what runs the network on this device (%(default)s)",
+    )
+    command.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: chosen)")
+    command.add_argument("--cores", type=types.threads, help="CPU cores (default: all)")
+    command.add_argument(
+        "--rival", type=types.source_path, action="append", metavar="ONNX", help="network to compare with"
+    )
+    command.add_argument("--license", type=types.text_line, help="license of the data, for the card")
+    command.add_argument("--yes", action="store_true", help="run without asking")
+    command.add_argument("--dry-run", action="store_true", help="only write the configuration")
 
 
 def _add_latency_options(command: argparse.ArgumentParser) -> None:
@@ -127,6 +162,14 @@ def _add_latency_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--classes", type=types.classes, help="number of classes (default: the prepared dataset's)")
     command.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
     command.add_argument("--out", type=types.target_file, help="file to write (default: where the search reads it)")
+
+
+def _add_evaluate_options(command: argparse.ArgumentParser) -> None:
+    measured = command.add_mutually_exclusive_group(required=True)
+    measured.add_argument("--network", type=types.name, help=f"network to evaluate as a stage: {NETWORK}")
+    measured.add_argument("--onnx", type=types.source_path, help="ONNX file to measure alone; prints its accuracy")
+    command.add_argument("--split", choices=("val", "test"), help="with --onnx (default: test, or val without labels)")
+    command.add_argument("--json", action="store_true", help="with --onnx, print JSON instead of a line")
 
 
 def _add_export(command: argparse.ArgumentParser) -> None:
@@ -146,20 +189,60 @@ def _add_export(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--dynamic", action="store_true", help="accept any batch size, and any input size of multiples of 8"
     )
+    command.add_argument(
+        "--precision",
+        choices=("fp32", "int8"),
+        default="fp32",
+        help="arithmetic; int8 is calibrated on images of train (%(default)s)",
+    )
 
 
 def _add_predict(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", type=types.source_path, help="ONNX file written by export")
-    command.add_argument("inputs", type=types.source_path, nargs="+", metavar="INPUT", help="image, folder or video")
+    command.add_argument(
+        "inputs",
+        type=types.media,
+        nargs="+",
+        metavar="INPUT",
+        help="image, video, folder of them, number of a camera, or address of a stream such as rtsp://HOST/PATH",
+    )
     command.add_argument("--out", type=types.target_path, required=True, help="folder to write overlays to")
-    command.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
+    command.add_argument("--masks", action="store_true", help="write the class ids as gray PNG files, too")
+    command.add_argument("--legend", action="store_true", help="add names and colors of the classes below the image")
+    command.add_argument("--skip", type=types.text_line, metavar="CLASS,CLASS", help="classes whose color is not drawn")
+    command.add_argument(
+        "--palette",
+        choices=("file", "safe"),
+        default="file",
+        help="colors of the file, or such that color-blind people can tell apart (%(default)s)",
+    )
     command.add_argument("--opacity", type=types.share, default=0.5, help="opacity of the colors, 0 to 1 (%(default)s)")
+    command.add_argument(
+        "--frames", type=types.frames, help="frames after which a video, camera or stream ends (default: Ctrl-C)"
+    )
+    command.add_argument("--seconds", type=types.seconds, help="seconds after which it ends")
+    _add_runtime_options(command)
+
+
+def _add_bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument("models", type=types.source_path, nargs="+", metavar="MODEL", help="ONNX file")
+    command.add_argument(
+        "--size", type=types.image_size, help="input size of files that leave it open (default: that of the export)"
+    )
+    command.add_argument("--seconds", type=types.seconds, help="seconds of timed runs that are enough (10)")
+    command.add_argument("--runs", type=types.bench_runs, help="timed runs that are enough (200)")
+    _add_runtime_options(command)
+
+
+def _add_runtime_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
     command.add_argument("--threads", type=types.threads_or_all, default=0, help="CPU threads (default: one per core)")
 
 
 def _is_stage(arguments: argparse.Namespace) -> bool:
     """Return whether the command is a job of the workflow: a stage whose output has the workflow's path."""
-    return commands.stage_name(arguments) in STAGES and getattr(arguments, "out", None) is None
+    other = (getattr(arguments, name, None) for name in ("out", "onnx"))
+    return commands.stage_name(arguments) in STAGES and all(value is None for value in other)
 
 
 def _progress(arguments: argparse.Namespace, config: dict) -> AbstractContextManager[None]:
@@ -184,6 +267,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     for option, value in vars(arguments).items():
         if value in ([], [[]]):
             whole.error(f"argument --{option.replace('_', '-')}: expected a value, found --; correct it")
+    arguments.words = list(sys.argv[1:] if argv is None else argv)
     return arguments
 
 

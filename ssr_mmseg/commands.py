@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pkgutil
+import shlex
 import sys
 from typing import Any
 
@@ -54,6 +55,19 @@ def run_stage(arguments: argparse.Namespace, config: dict) -> None:
         if CONFIG_VARIABLE in os.environ:  # a job of the workflow, which has accepted the results that it reads
             remove_accepted(config, stage.name, **values, number=number)
     load(stage.function)(config, **values, **({"stage": number} if number else {}))
+
+
+def evaluate(arguments: argparse.Namespace, config: dict) -> None:
+    if arguments.onnx is None:
+        if arguments.split or arguments.json:
+            raise UserError("expected --split and --json with --onnx only, as the stage writes a file; remove them")
+        run_stage(arguments, config)
+        return
+    measure = load("ssr_mmseg.stages.file_evaluation:evaluate_file")
+    summary = load("ssr_mmseg.stages.file_evaluation:summary")
+    with contextlib.redirect_stdout(sys.stderr):  # mmengine logs to the standard output, which is for the result
+        result = measure(config, arguments.dataset, arguments.onnx, arguments.split)
+    print(json.dumps(result, indent=2) if arguments.json else summary(result))
 
 
 def latency_table(arguments: argparse.Namespace, config: dict) -> None:
@@ -109,7 +123,7 @@ def forecast(arguments: argparse.Namespace, config: dict) -> None:
 
 def export(arguments: argparse.Namespace, config: dict) -> None:
     options = load("ssr_mmseg.deploy.export:ExportOptions")(
-        arguments.head, arguments.size, arguments.dynamic, arguments.batch
+        arguments.head, arguments.size, arguments.dynamic, arguments.batch, arguments.precision
     )
     if arguments.genotype or arguments.weights:
         if not (arguments.genotype and arguments.weights) or arguments.network or arguments.dataset:
@@ -129,7 +143,10 @@ def export(arguments: argparse.Namespace, config: dict) -> None:
         check = export_network(config, *source, arguments.out, options)
     else:
         raise UserError("expected --dataset and --network, or --genotype and --weights; see ssr-mmseg export --help")
-    print(f"{one_line(arguments.out)}: relative error of the logits {check['logits_error']:.1e}")
+    accuracy = ""
+    if "miou_val_int8" in check:
+        accuracy = f", mIoU on val {check['miou_val_fp32']:.2f} % in fp32, {check['miou_val_int8']:.2f} % in int8"
+    print(f"{one_line(arguments.out)}: relative error of the logits {check['logits_error']:.1e}{accuracy}")
 
 
 def init(arguments: argparse.Namespace, _: dict) -> None:
@@ -143,6 +160,29 @@ def inspect_data(arguments: argparse.Namespace, _: dict) -> None:
         raise SystemExit(status)
 
 
+def fit(arguments: argparse.Namespace, _: dict) -> None:
+    entry = data_options.entry(arguments)
+    cores = arguments.cores or len(os.sched_getaffinity(0))
+    check_threads(cores, "--cores")
+    request = load("ssr_mmseg.fit.request:FitRequest")(
+        source=arguments.source,
+        entry=entry,
+        name=entry["name"],
+        ms=arguments.ms,
+        hours=arguments.hours,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision="fp32",
+        size=arguments.size,
+        cores=cores,
+        rivals=tuple(arguments.rival or ()),
+        license=arguments.license,
+        command=shlex.join(["ssr-mmseg", *(word for word in arguments.words if word not in ("--yes", "--dry-run"))]),
+    )
+    if status := load("ssr_mmseg.fit.command:fit")(request, arguments.yes, arguments.dry_run):
+        raise SystemExit(status)
+
+
 def import_data(arguments: argparse.Namespace, _: dict) -> None:
     settings_of_data = data_options.entry(arguments)
     load("ssr_mmseg.stages.own_data:import_data")(arguments.source, settings_of_data, arguments.out)
@@ -150,5 +190,22 @@ def import_data(arguments: argparse.Namespace, _: dict) -> None:
 
 def predict(arguments: argparse.Namespace, _: dict) -> None:
     check_threads(arguments.threads, "--threads")
-    options = (arguments.provider, arguments.opacity, arguments.threads)
-    load("ssr_mmseg.deploy.predict:predict")(arguments.model, arguments.inputs, arguments.out, *options)
+    skip = [name.strip() for name in arguments.skip.split(",")] if arguments.skip else []
+    options = load("ssr_mmseg.deploy.predict:PredictOptions")(
+        opacity=arguments.opacity,
+        masks=arguments.masks,
+        legend=arguments.legend,
+        skip=tuple(filter(None, skip)),
+        palette=arguments.palette,
+        frames=arguments.frames,
+        seconds=arguments.seconds,
+    )
+    files = (arguments.model, arguments.inputs, arguments.out)
+    load("ssr_mmseg.deploy.predict:predict")(*files, arguments.provider, arguments.threads, options)
+
+
+def bench(arguments: argparse.Namespace, _: dict) -> None:
+    check_threads(arguments.threads, "--threads")
+    names = ("provider", "threads", "size", "runs", "seconds")
+    options = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    load("ssr_mmseg.profiling.bench:bench")(arguments.models, **options)

@@ -45,7 +45,8 @@ VALID = {
     "init": ("out/new",),
     "cost": ("--genotype", PAPER, "--classes", "20", "--size", "64x64"),
     "export": (*TOWN, "--network", NETWORK, "--out", "out/net.onnx", "--size", "32x64"),
-    "predict": ("net.onnx", IMAGE, "--out", "out/pictures"),
+    "predict": ("net.onnx", IMAGE, "--out", "out/pictures", "--frames", "1"),  # of a camera, if there is one
+    "bench": ("net.onnx", "--runs", "1", "--seconds", "0.1"),
     "inspect": (DATA, "--classes", CLASSES),
     "import": (DATA, "--classes", CLASSES, "--out", "out/copy"),
 }

@@ -51,7 +51,7 @@ class OnnxNetwork(Network):
                     "leave it out, or load the folder of the network's results"
                 )
         from ssr_mmseg.profiling.machine import environment
-        from ssr_mmseg.profiling.profile_model import latencies
+        from ssr_mmseg.profiling.profiler import latencies
         from ssr_mmseg.profiling.timing import measure
         from ssr_mmseg.utils.devices import resolve_device
 

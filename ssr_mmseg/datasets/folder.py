@@ -12,6 +12,7 @@ from ssr_mmseg.datasets.importing.inspection import similar_whole_images
 from ssr_mmseg.datasets.importing.plan import plan_import
 from ssr_mmseg.datasets.importing.request import ImportRequest
 from ssr_mmseg.datasets.preparation import source
+from ssr_mmseg.utils.colors import distinct_colors
 from ssr_mmseg.utils.errors import UserError
 
 OPTIONS: frozenset[str] = frozenset()
@@ -54,9 +55,7 @@ def configure(settings: dict, root: Path, splits: dict[str, dict | None]) -> dic
     """
     check_palette(settings)
     classes, palette = _classes(settings, root)
-    metainfo: dict = {"classes": classes}
-    if palette is not None:
-        metainfo["palette"] = palette
+    metainfo = {"classes": classes, "palette": palette or distinct_colors(len(classes))}
     ignore = settings.get("ignore")
     values = {255} if ignore is None or (root / REPORT).is_file() else set()  # copies have 255 for all ignored pixels
     values |= {value for value in ignore or () if isinstance(value, int) and len(classes) <= value <= 255}

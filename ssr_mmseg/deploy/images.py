@@ -46,13 +46,23 @@ def read_image(path: Path | str) -> np.ndarray:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Write an image (H, W, 3), BGR, uint8, atomically; the suffix of `path` chooses the format.
+    """Write an image (H, W, 3), BGR, or (H, W), gray, uint8, atomically; the suffix of `path` chooses the format.
 
     Raises:
         UserError: The disk is full or the folder is not writable.
     """
+    data = encode_image(path, image)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)  # by Python, because OpenCV takes no file names that are not UTF-8
+
+
+def encode_image(path: Path, image: np.ndarray) -> bytes:
+    """Return the content of an image file for (H, W, 3), BGR, or (H, W), gray, uint8, in the format of the suffix.
+
+    Raises:
+        UserError: OpenCV cannot encode it.
+    """
     ready, data = cv2.imencode(path.suffix, image)
     if not ready:
         raise UserError(f"could not encode {path}; choose a smaller image")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.tobytes())  # by Python, because OpenCV takes no file names that are not UTF-8
+    return bytes(data.tobytes())

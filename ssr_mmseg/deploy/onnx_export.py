@@ -66,7 +66,17 @@ def export(model: nn.Module, images: Tensor, dynamic: bool = False, user: str = 
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
     assert program is not None
-    return program.model_proto
+    graph: onnx.ModelProto = program.model_proto
+    drop_origins(graph)
+    return graph
+
+
+def drop_origins(model: "onnx.ModelProto") -> None:
+    """Remove, in place, what the exporter says about the source code of each node and value: its files and lines."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _reason(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Exported networks on ONNX Runtime, from images to class labels. Imports neither torch nor mmseg."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ class ExportedNetwork:
     """A file written by `ssr-mmseg export`, which segments images of any size.
 
     Its arguments and errors are those of `open_session`.
+
+    Attributes:
+        seconds: Time that all runs of the graph have taken, without reading, resizing and drawing.
     """
 
     def __init__(self, path: Path, provider: str = "cpu", threads: int = 0) -> None:
         self.path = path
+        self.seconds = 0.0
         self.session: Any = open_session(path, provider, threads)
         try:
             self.metadata = OnnxMetadata.from_metadata(self.session.get_modelmeta().custom_metadata_map, str(path))
@@ -71,12 +76,25 @@ class ExportedNetwork:
             return resize_labels(output, (height, width))
         return largest_logits(output, (height, width))
 
+    def window(self, crop: np.ndarray) -> np.ndarray:
+        """Return the output (see `run`) for a window of the input's size, from a crop (≤ h, ≤ w, 3), BGR, uint8.
+
+        A smaller crop is padded with the mean color at the bottom and right.
+        """
+        (height, width), (rows, columns) = self.metadata.size, crop.shape[:2]
+        images = self.feed(np.pad(crop, ((0, height - rows), (0, width - columns), (0, 0))))
+        images[:, :, rows:] = 0  # the mean color
+        images[:, :, :, columns:] = 0
+        return self.run(np.repeat(images, self.batch, axis=0))
+
     def run(self, batch: np.ndarray) -> np.ndarray:
         """Run the graph and return the output of the first image: (h, w) classes or (classes, h, w) logits."""
         onnxruntime = require("onnxruntime", "an exported network")
         try:
             feed = {self.session.get_inputs()[0].name: onnxruntime.OrtValue.ortvalue_from_numpy(batch)}
+            begin = time.perf_counter()
             (value,) = self.session.run_with_ort_values(None, feed)
+            self.seconds += time.perf_counter() - begin
         except Exception as error:  # its error types are private
             raise UserError(
                 f"{self.path} cannot run on an image ({reason(error)}); export it again, perhaps for a smaller size"
@@ -96,13 +114,8 @@ class ExportedNetwork:
             )
         return output
 
-    def overlay(self, image: np.ndarray, labels: np.ndarray, opacity: float) -> np.ndarray:
-        """Blend the colors of the classes over the image (H, W, 3), BGR."""
-        colors = np.array(self.metadata.palette, np.uint8)[:, ::-1]  # BGR
-        return cv2.addWeighted(colors[labels], opacity, image, 1 - opacity, 0)
 
-
-def largest_logits(logits: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def largest_logits(logits: Iterable[np.ndarray], size: Sequence[int]) -> np.ndarray:
     """Return the class of each pixel (H, W), uint8, whose logits (classes, h, w) are largest at the size (H, W).
 
     The logits are resized as in mmseg, but class by class: all at once would take `classes` times the image's memory.

@@ -1,5 +1,6 @@
 """Sessions of ONNX Runtime that read no file and take limited memory, whatever their graph computes."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ MAX_MEMORY = 8 * 2**30  # bytes of main memory for the tensors of all our sessio
 FATAL = 4  # ONNX Runtime's log level; its errors are raised as well, without the control characters of a file's names
 
 
-def open_session(path: Path, provider: str = "cpu", threads: int = 0) -> Any:
+def open_session(path: Path, provider: str = "cpu", threads: int = 0, entries: Mapping[str, str] | None = None) -> Any:
     """Return an `onnxruntime.InferenceSession` for a checked ONNX file.
 
     Args:
         path: The ONNX file.
         provider: `cpu`, `cuda` or `tensorrt`.
         threads: CPU threads; 0 for one per core.
+        entries: Further entries of the session's configuration, by ONNX Runtime's names.
 
     Raises:
         UserError: ONNX Runtime or the provider is missing, or the file is not an exported network.
@@ -37,13 +39,21 @@ def open_session(path: Path, provider: str = "cpu", threads: int = 0) -> Any:
     options.log_severity_level = FATAL
     options.add_session_config_entry("session.load_model_format", "ONNX")  # by default it detects another one, too
     options.add_session_config_entry("session.use_env_allocators", "1")
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
     try:
         # Folding constants would take memory of its own, outside of the limit; the exporter has done it.
-        return onnxruntime.InferenceSession(data, options, providers=[name], disabled_optimizers=["ConstantFolding"])
+        session = onnxruntime.InferenceSession(data, options, providers=[name], disabled_optimizers=["ConstantFolding"])
     except Exception as error:  # its error types are private
         raise UserError(
             f"{path} is not an ONNX model that ONNX Runtime can load ({reason(error)}); export it again"
         ) from error
+    if session.get_providers()[0] != name:  # it runs on the CPU where a library of the GPU is missing
+        raise UserError(
+            f"provider {provider} cannot run here: ONNX Runtime chose {session.get_providers()[0]}; check that the "
+            "GPU's driver, CUDA and cuDNN are those that onnxruntime-gpu asks for"
+        )
+    return session
 
 
 def reason(error: Exception) -> str:

@@ -1,49 +1,83 @@
-"""The command `predict`: run an exported network on images, folders and videos, with ONNX Runtime only."""
+"""The command `predict`: run an exported network on images, videos, cameras and streams, with ONNX Runtime only."""
 
-import sys
-from collections.abc import Iterator, Sequence
-from itertools import chain
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from ssr_mmseg.deploy.images import read_image, write_image
+from ssr_mmseg.deploy.frame_times import FrameTimes, Progress
+from ssr_mmseg.deploy.images import encode_image, read_image, write_image
+from ssr_mmseg.deploy.inputs import expand_inputs, is_video
+from ssr_mmseg.deploy.live import LiveVideo, until_interrupted
 from ssr_mmseg.deploy.onnx_model import ExportedNetwork
 from ssr_mmseg.deploy.onnx_session import FATAL
+from ssr_mmseg.deploy.output_names import Targets, output_targets
+from ssr_mmseg.deploy.overlay import Overlay
 from ssr_mmseg.deploy.sliding_window import segment
-from ssr_mmseg.deploy.videos import SUFFIXES as VIDEOS
-from ssr_mmseg.deploy.videos import Video, video_writer
+from ssr_mmseg.deploy.videos import MeasuredRate, Video, video_writer
+from ssr_mmseg.utils.atomic_folder import staged_folder
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.extras import require
 from ssr_mmseg.utils.files import atomic_path
 from ssr_mmseg.utils.limits import MAX_THREADS
+from ssr_mmseg.utils.live_input import LiveInput
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MASK_NAME = "{:06}.png"  # of a frame's class ids, in the folder of a video's masks
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What is drawn and written, and how much of videos, cameras and streams.
+
+    Attributes:
+        opacity: Opacity of the colors, 0 to 1.
+        masks: Write the class ids, too.
+        legend, skip, palette: See `Overlay`.
+        frames: Frames of each video, camera or stream after which it ends; all if None.
+        seconds: Likewise by time: of a video by its rate, of a camera or stream by the clock.
+    """
+
+    opacity: float = 0.5
+    masks: bool = False
+    legend: bool = False
+    skip: tuple[str, ...] = ()
+    palette: str = "file"
+    frames: int | None = None
+    seconds: float | None = None
 
 
 def predict(
-    model: Path, inputs: Sequence[Path], out: Path, provider: str = "cpu", opacity: float = 0.5, threads: int = 0
+    model: Path,
+    inputs: Sequence[Path | LiveInput],
+    out: Path,
+    provider: str = "cpu",
+    threads: int = 0,
+    options: PredictOptions | None = None,
 ) -> list[Path]:
     """Segment images and videos; write each to the folder `out`, overlaid with the colors of its classes.
 
     Args:
         model: File written by `ssr-mmseg export`.
-        inputs: Images, videos, and folders of them.
-        out: Output folder; NAME.jpg becomes NAME.png there, and a video NAME.avi becomes NAME.mp4.
+        inputs: Images, videos, folders of them, cameras and streams.
+        out: Output folder. NAME.jpg becomes NAME.png there, and with masks also NAME_mask.png; a video NAME.avi becomes
+            NAME.mp4, and the folder NAME_mask. Inputs of the same name get longer ones (see `output_names`).
         provider: `cpu`, `cuda` or `tensorrt`.
-        opacity: Opacity of the colors, 0 to 1.
         threads: CPU threads; 0 for one per core.
+        options: What is drawn and written; the defaults if None.
 
     Returns:
-        The files written, in the order of the inputs.
+        The files and folders written, in the order of the inputs.
 
     Raises:
-        UserError: A file is not an exported network, image or video, or several inputs have the same output file.
+        UserError: A file is not an exported network, image or video, an input would be overwritten, or a camera or
+            stream cannot be opened or stalls; the frames before that are written.
     """
-    if not 0 <= opacity <= 1:
-        raise UserError(f"expected an opacity from 0 to 1, found {opacity}; correct --opacity")
+    options = options or PredictOptions()
     if not 0 <= threads <= MAX_THREADS:
         raise UserError(
             f"expected 1 to {MAX_THREADS} threads, or 0 for one per core, found {threads}; correct --threads"
@@ -51,103 +85,166 @@ def predict(
     # The libraries' messages about damaged files repeat the errors that are raised here.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     require("onnxruntime", "an exported network").set_default_logger_severity(FATAL)
-    sources = list(_expand(inputs))
-    targets = [out / f"{path.stem}{'.mp4' if _is_video(path) else '.png'}" for path in sources]
-    _check_targets(sources, targets)
+    sources = expand_inputs(inputs)
+    _check_order(sources, options)
+    targets = output_targets(sources, list(map(is_video, sources)), out, options.masks)
     network = ExportedNetwork(model, provider, threads)
-    with Progress(sum(map(_count, sources))) as progress:
-        for path, target in zip(sources, targets, strict=True):
-            if _is_video(path):
-                _predict_video(network, path, target, opacity, progress)
-            else:
-                image = read_image(path)
-                write_image(target, network.overlay(image, segment(network, image), opacity))
-                progress.step(path.name)
-    return targets
+    overlay = Overlay(
+        network.metadata, options.opacity, skip=options.skip, palette=options.palette, legend=options.legend
+    )
+    job = _Prediction(network, overlay, options, _count(sources, options))
+    written = []
+    with job.progress:
+        for source, target in zip(sources, targets, strict=True):
+            goes_on = job.run(source, target)
+            written += target.paths
+            if not goes_on:
+                break
+    print(f"{one_line(out)}: {job.times}")
+    return written
 
 
-class Progress:
-    """Progress bar on a terminal; otherwise a plain line after every tenth of the frames."""
+class Writer(Protocol):
+    """Whatever takes the frames of a video, (H, W, 3), BGR, uint8."""
 
-    def __init__(self, total: int) -> None:
-        self.total, self.done = total, 0
-        self.bar = tqdm(total=total, unit="frame", file=sys.stderr) if sys.stderr.isatty() else None
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def step(self, name: str) -> None:
-        """Count one finished frame of the file `name`, which may contain any characters."""
-        self.done += 1
-        name = one_line(name, 100)
-        if self.bar is not None:
-            self.bar.set_postfix_str(name)
-            self.bar.update()
-        elif self.done == self.total or self.done % max(1, self.total // 10) == 0:
-            print(f"{self.done} of {self.total} frames, {name}", file=sys.stderr, flush=True)
+    def write(self, frame: np.ndarray) -> object: ...
 
 
-def _expand(inputs: Sequence[Path]) -> Iterator[Path]:
-    """Iterate over images and videos; a folder is replaced by those in it, sorted by name."""
-    expected = f"type {', '.join((*IMAGES, *VIDEOS))}"
-    for path in inputs:
-        try:
-            folder = path.is_dir()
-            inside = sorted(file for file in path.iterdir() if _is_input(file)) if folder else []
-            found = folder or path.is_file()
-        except OSError as error:
-            raise UserError(f"could not read input {path}: {error.strerror}; check the path") from error
-        if folder and not inside:
-            raise UserError(f"folder {path} has no image or video; expected files of {expected}")
-        if not found:
-            raise UserError(f"input {path} not found, or not a file; check the path")
-        if not folder and path.suffix.lower() not in (*IMAGES, *VIDEOS):
-            raise UserError(f"input {path} is neither an image nor a video; expected {expected}")
-        yield from inside or [path]
+class _Prediction:
+    """A network with all that its frames have in common."""
+
+    def __init__(self, network: ExportedNetwork, overlay: Overlay, options: PredictOptions, total: int | None) -> None:
+        self.network, self.overlay, self.options = network, overlay, options
+        self.progress, self.times = Progress(total), FrameTimes(network)
+
+    def run(self, source: Path | LiveInput, targets: Targets) -> bool:
+        """Predict one input; return whether the user wants the others, too."""
+        if isinstance(source, LiveInput):
+            return self._live(source, targets)
+        if is_video(source):
+            self._video(source, targets)
+        else:
+            self._image(source, targets)
+        return True
+
+    def _image(self, path: Path, targets: Targets) -> None:
+        self.times.begin()
+        image = read_image(path)
+        labels = segment(self.network, image)
+        if targets.masks is not None:
+            write_image(targets.masks, labels)
+        write_image(targets.picture, self.overlay.draw(image, labels))
+        self.times.end()
+        self.progress.step(path.name)
+
+    def _video(self, path: Path, targets: Targets) -> None:
+        with Video(path) as video:
+            limit = _limit(video, self.options)
+
+            def open_writer(temporary: Path, stack: ExitStack, size: tuple[int, int]) -> Writer:
+                return stack.enter_context(video_writer(temporary, targets.picture, video.fps, size))
+
+            self._write(path.name, video.frames(), targets, open_writer, limit)
+
+    def _live(self, source: LiveInput, targets: Targets) -> bool:
+        with until_interrupted() as interrupted, LiveVideo(source) as live:
+            frames = live.frames(interrupted, self.options.seconds)
+
+            def open_writer(temporary: Path, stack: ExitStack, size: tuple[int, int]) -> Writer:
+                return stack.enter_context(MeasuredRate(temporary, targets.picture))
+
+            count = self._write(source.title, frames, targets, open_writer, self.options.frames)
+            if count == 0:
+                reason = "was ended before its first frame" if interrupted() else "has no frame"
+                raise UserError(f"{source.title} {reason}; nothing is written")
+            if live.problem is not None:
+                raise UserError(f"{live.problem}; the {count} frames before are in {targets.picture}")
+            return not interrupted()
+
+    def _write(
+        self,
+        name: str,
+        frames: Iterator[np.ndarray],
+        targets: Targets,
+        open_writer: Callable[[Path, ExitStack, tuple[int, int]], Writer],
+        limit: int | None,
+    ) -> int:
+        """Write the frames (H, W, 3), BGR, of a video, at most `limit`, and their masks; return their number.
+
+        Nothing is written if there is none.
+        """
+        self.times.begin()
+        frame = next(frames, None)
+        if frame is None:
+            return 0
+        count = 0
+        with ExitStack() as stack:
+            masks = None if targets.masks is None else stack.enter_context(_mask_folder(targets.masks))
+            temporary = stack.enter_context(atomic_path(targets.picture))
+            writer: Writer | None = None
+            while frame is not None:
+                labels = segment(self.network, frame)
+                picture = self.overlay.draw(frame, labels)
+                if writer is None:
+                    writer = open_writer(temporary, stack, picture.shape[:2])
+                writer.write(picture)
+                if masks is not None:
+                    path = masks / MASK_NAME.format(count)
+                    path.write_bytes(encode_image(path, labels))
+                count += 1
+                self.times.end()
+                self.progress.step(name)
+                frame = None if count == limit else next(frames, None)
+        return count
 
 
-def _is_input(path: Path) -> bool:
-    """Return whether a folder's entry is an image or a video; a pipe or device of such a name is not."""
-    return path.suffix.lower() in (*IMAGES, *VIDEOS) and path.is_file()
+def _mask_folder(path: Path) -> AbstractContextManager[Path]:
+    """Return a context with a new folder that replaces `path` at its end, if that has nothing but masks of a video.
+
+    Raises:
+        UserError: It has something else, which would be lost.
+    """
+    if path.exists():
+        other = [path] if not path.is_dir() else [file for file in path.iterdir() if not _is_mask(file.name)]
+        if other:
+            raise UserError(
+                f"{other[0]} is in the place of masks but none of a video; move it, or choose another folder for --out"
+            )
+    return staged_folder(path)
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEOS
+def _is_mask(name: str) -> bool:
+    return re.fullmatch(r"[0-9]{6,}\.png", name) is not None
 
 
-def _check_targets(sources: Sequence[Path], targets: Sequence[Path]) -> None:
-    """Raise `UserError` if two inputs have the same output file, or one would be overwritten."""
-    origin: dict[Path, Path] = {}
-    inputs = {path.resolve() for path in sources}
-    for source, target in zip(sources, targets, strict=True):
-        if target in origin:
-            raise UserError(f"{origin[target]} and {source} would both be written to {target}; give them other names")
-        if target.resolve() in inputs:
-            raise UserError(f"{target} is an input and would be overwritten; choose another folder for --out")
-        origin[target] = source
+def _check_order(sources: Sequence[Path | LiveInput], options: PredictOptions) -> None:
+    """Raise `UserError` if inputs come after one that has no end."""
+    if options.frames is None and options.seconds is None:
+        for source in sources[:-1]:
+            if isinstance(source, LiveInput):
+                raise UserError(f"{source.title} has no end; set --frames or --seconds, or make it the last input")
 
 
-def _count(path: Path) -> int:
-    """Return the number of frames given in a video's header, or 1 for an image."""
-    if not _is_video(path):
-        return 1
-    with Video(path) as video:
-        return video.count
+def _count(sources: Sequence[Path | LiveInput], options: PredictOptions) -> int | None:
+    """Return the number of frames of all inputs by their headers and options; None if a live input leaves it open."""
+    total = 0
+    for source in sources:
+        if isinstance(source, LiveInput):
+            if options.frames is None or options.seconds is not None:
+                return None
+            total += options.frames
+        elif is_video(source):
+            with Video(source) as video:
+                limit = _limit(video, options)
+                total += video.count if limit is None else min(video.count, limit)
+        else:
+            total += 1
+    return total
 
 
-def _predict_video(network: ExportedNetwork, path: Path, target: Path, opacity: float, progress: Progress) -> None:
-    with Video(path) as video:
-        frames = video.frames()
-        first = next(frames)
-        with (
-            atomic_path(target) as temporary,
-            video_writer(temporary, target, video.fps, first.shape[:2]) as writer,
-        ):
-            for frame in chain([first], frames):
-                labels = segment(network, frame)
-                writer.write(np.ascontiguousarray(network.overlay(frame, labels, opacity)))
-                progress.step(path.name)
+def _limit(video: Video, options: PredictOptions) -> int | None:
+    """Return the number of frames after which a video ends; None for all."""
+    limits = [] if options.frames is None else [options.frames]
+    if options.seconds is not None:
+        limits.append(max(1, round(options.seconds * video.fps)))
+    return min(limits, default=None)

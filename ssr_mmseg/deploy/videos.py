@@ -1,8 +1,9 @@
 """Reading and writing of videos with OpenCV's FFmpeg, which opens nothing but the file itself."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")  # that MP4 and M
 DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm"  # FFmpeg's names
 FPS = 25.0  # of videos whose header gives no plausible rate
 SLOWEST, FASTEST = 0.01, 1000.0  # plausible frames per second
+RATE_FRAMES = 10  # of a camera, from which its rate is measured, and which are held until then
 
 
 class Video:
@@ -113,6 +115,64 @@ def video_writer(path: Path, target: Path, fps: float, size: tuple[int, int]) ->
         yield writer
     finally:
         writer.release()
+
+
+class MeasuredRate:
+    """Writer of an MP4 file whose rate is that at which its first frames come, so that it plays as fast as the scene.
+
+    Args:
+        path, target: See `video_writer`.
+        clock: Time in seconds.
+    """
+
+    def __init__(self, path: Path, target: Path, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.path, self.target, self._clock = path, target, clock
+        self._first: list[np.ndarray] = []
+        self._times: list[float] = []
+        self._file = ExitStack()
+        self._writer: cv2.VideoWriter | None = None
+
+    def __enter__(self) -> "MeasuredRate":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._file:
+            if kind is None and self._first:
+                self._open()
+
+    def write(self, frame: np.ndarray) -> None:
+        """Write a frame (H, W, 3), BGR, uint8, of the size of the others; the first ones once the rate is known.
+
+        Raises:
+            UserError: See `video_writer`.
+        """
+        if self._writer is not None:
+            self._writer.write(frame)
+            return
+        self._first.append(frame)
+        self._times.append(self._clock())
+        if len(self._times) >= RATE_FRAMES or (len(self._times) > 2 and self._times[-1] - self._times[1] >= 1):
+            self._open()
+
+    def _open(self) -> None:
+        height, width = self._first[0].shape[:2]
+        rate = _rate(self._times)
+        self._writer = self._file.enter_context(video_writer(self.path, self.target, rate, (height, width)))
+        for frame in self._first:
+            self._writer.write(frame)
+        self._first = []
+
+
+def _rate(times: Sequence[float]) -> float:
+    """Return the frames per second of frames at the given times, in seconds; `FPS` for too few of them.
+
+    The first one waited for the network's first run, which takes longer.
+    """
+    settled = times[1:] if len(times) > 2 else times
+    if len(settled) < 2 or settled[-1] <= settled[0]:
+        return FPS
+    rate = min(max((len(settled) - 1) / (settled[-1] - settled[0]), SLOWEST), FASTEST)
+    return round(rate, 3 if rate < 60 else 2 if rate < 600 else 0)  # MPEG-4 has fractions of numbers below 2¹⁶
 
 
 def _is_container(path: Path) -> bool:

@@ -1,10 +1,18 @@
-"""Profile any network that maps images to logits: parameters, multiply-adds, latency and memory."""
+"""Profile any network that maps images to logits: parameters, multiply-adds, latency and memory.
 
-from ssr_mmseg.profiling.backends import BACKENDS, Backend, create_backend
-from ssr_mmseg.profiling.machine import environment
-from ssr_mmseg.profiling.model_size import count_macs, count_parameters
-from ssr_mmseg.profiling.profile_model import profile_model
-from ssr_mmseg.profiling.timing import Timing, measure
+Importing this package does not import torch: `bench` times exported files where there is none. Each name below is
+imported when it is first used.
+"""
+
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ssr_mmseg.profiling.backends import BACKENDS, Backend, create_backend
+    from ssr_mmseg.profiling.machine import environment
+    from ssr_mmseg.profiling.model_size import count_macs, count_parameters
+    from ssr_mmseg.profiling.profiler import profile_model
+    from ssr_mmseg.profiling.timing import Timing, measure
 
 __all__ = [
     "BACKENDS",
@@ -17,3 +25,27 @@ __all__ = [
     "measure",
     "profile_model",
 ]
+
+_PLACES = {
+    "BACKENDS": "ssr_mmseg.profiling.backends:BACKENDS",
+    "Backend": "ssr_mmseg.profiling.backends:Backend",
+    "Timing": "ssr_mmseg.profiling.timing:Timing",
+    "count_macs": "ssr_mmseg.profiling.model_size:count_macs",
+    "count_parameters": "ssr_mmseg.profiling.model_size:count_parameters",
+    "create_backend": "ssr_mmseg.profiling.backends:create_backend",
+    "environment": "ssr_mmseg.profiling.machine:environment",
+    "measure": "ssr_mmseg.profiling.timing:measure",
+    "profile_model": "ssr_mmseg.profiling.profiler:profile_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name of the package when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = pkgutil.resolve_name(_PLACES[name])
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

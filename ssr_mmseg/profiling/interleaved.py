@@ -1,6 +1,6 @@
 """Compare the latencies of many short steps: one run of each in turn, scaled by a reference step run among them.
 
-Used for the latency table, which needs one median per step. `benchmarks/interleaved.py` compares a few networks
+Used for the latency table, which needs one median per step. `profiling/blocks.py` compares a few networks
 instead, in blocks that each follow the whole timing protocol, and keeps percentiles and ratios.
 """
 

@@ -2,7 +2,6 @@
 
 import platform
 import re
-import subprocess
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -11,13 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-# field of the record: its name in nvidia-smi
-GPU_FIELDS = {
-    "sm_clock_mhz": "clocks.sm",
-    "sm_clock_max_mhz": "clocks.max.sm",
-    "memory_clock_mhz": "clocks.mem",
-    "power_limit_w": "power.limit",
-}
+from ssr_mmseg.profiling.hardware import GPU_FIELDS, cpu_clock, cpu_name, query_gpu
 
 
 def environment(device: torch.device) -> dict[str, Any]:
@@ -47,27 +40,6 @@ def environment(device: torch.device) -> dict[str, Any]:
             "cudnn": torch.backends.cudnn.version(),
         },
     }
-
-
-def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's model name, or its architecture if the system does not report the model."""
-    try:
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name" and value.strip():
-                return value.strip()
-    except OSError:
-        pass  # not Linux
-    return platform.processor() or platform.machine()
-
-
-def cpu_clock(cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
-    """Return the current clock of the fastest core in MHz, or None if the system does not report it."""
-    try:
-        clocks = re.findall(r"^cpu MHz\s*: *([\d.]+)$", cpuinfo.read_text(encoding="utf-8", errors="replace"), re.M)
-    except OSError:
-        return None
-    return max(map(float, clocks), default=None)
 
 
 def package_versions(packages: Sequence[str]) -> dict[str, str]:
@@ -125,25 +97,3 @@ def _reset_peak() -> bool:
     except OSError:
         return False
     return True
-
-
-def query_gpu(identifier: str) -> dict[str, float | None]:
-    """Ask nvidia-smi for the clocks and the power limit of one GPU; values that it does not report are None."""
-    command = ["nvidia-smi", f"--id={identifier}", f"--query-gpu={','.join(GPU_FIELDS.values())}"]
-    command.append("--format=csv,noheader,nounits")
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return dict.fromkeys(GPU_FIELDS)
-    values = answer.stdout.strip().split(",")
-    if len(values) != len(GPU_FIELDS):
-        return dict.fromkeys(GPU_FIELDS)
-    return dict(zip(GPU_FIELDS, map(_number, values), strict=True))
-
-
-def _number(text: str) -> float | None:
-    """Parse a number; `[N/A]` and the like are None."""
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -3,38 +3,40 @@
 import itertools
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-import jsonschema
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
 
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
 SCHEMAS = Path(__file__).parent.parent / "schemas"
 MAX_ERRORS = 50  # from which the most relevant is chosen; an untrusted document could have a million
-
-# JSON Schema accepts 3.0 as an integer; Python's `range` and torch do not.
-_Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
 
 
 @cache
 def _validator(name: str) -> Any:
-    return _Validator(read_json(SCHEMAS / f"{name}.schema.json"))
+    import jsonschema  # here, because many commands validate nothing and it takes long to import
+
+    # JSON Schema accepts 3.0 as an integer; Python's `range` and torch do not.
+    strict = jsonschema.validators.extend(
+        jsonschema.Draft202012Validator,
+        type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+            "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+        ),
+    )
+    return strict(read_json(SCHEMAS / f"{name}.schema.json"))
 
 
-def violation(value: Any, name: str) -> ValidationError | None:
+def violation(value: Any, name: str) -> "ValidationError | None":
     """Return the most relevant violation of `schemas/<name>.schema.json` by plain data, or None."""
-    errors = itertools.islice(_validator(name).iter_errors(value), MAX_ERRORS)
-    return jsonschema.exceptions.best_match(errors)
+    from jsonschema.exceptions import best_match
+
+    return best_match(itertools.islice(_validator(name).iter_errors(value), MAX_ERRORS))
 
 
-def describe(error: ValidationError) -> str:
+def describe(error: "ValidationError") -> str:
     """Format a violation as `location: problem`, in one line."""
     location = ".".join(str(part) for part in error.absolute_path) or "top level"
     message = error.message if len(error.message) < 200 else f"{error.message[:200]} …"

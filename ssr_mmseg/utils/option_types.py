@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ssr_mmseg.utils import limits
+from ssr_mmseg.utils.live_input import SCHEMES, LiveInput, parse_live_input
 from ssr_mmseg.utils.plain_text import text_problem
 
 MOST = 60  # characters of a value in a message
@@ -40,8 +41,10 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return convert
 
 
+bench_runs = whole_number(1, limits.MAX_BENCH_RUNS)
 batch = whole_number(1, limits.MAX_BATCH)
 classes = whole_number(limits.MIN_CLASSES, limits.MAX_CLASSES)
+frames = whole_number(1, limits.MAX_FRAMES)
 points = whole_number(2, limits.MAX_POINTS)
 rounds = whole_number(3, limits.MAX_ROUNDS)
 seed = whole_number(0, limits.MAX_SEED)
@@ -60,6 +63,32 @@ def share(text: str) -> float:
     if re.fullmatch(r"[0-9]{0,10}\.?[0-9]{1,20}", text) and float(text) <= 1:
         return float(text)
     raise expected("a number from 0 to 1", text, "write it as 0.5")
+
+
+def seconds(text: str) -> float:
+    """Convert a positive number of seconds, written as a decimal fraction.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or more than `limits.MAX_SECONDS`.
+    """
+    if re.fullmatch(r"[0-9]{0,10}\.?[0-9]{1,20}", text) and 0 < float(text) <= limits.MAX_SECONDS:
+        return float(text)
+    raise expected(f"a positive number of seconds, at most {limits.MAX_SECONDS}", text, "write it as 10 or 0.5")
+
+
+def positive(unit: str, most: float, example: str) -> Callable[[str], float]:
+    """Return the type of a positive number, written as a decimal fraction."""
+
+    def convert(text: str) -> float:
+        if re.fullmatch(r"[0-9]{0,10}\.?[0-9]{1,20}", text) and 0 < float(text) <= most:
+            return float(text)
+        raise expected(f"a positive number of {unit}, at most {most:g}", text, f"write it as {example}")
+
+    return convert
+
+
+milliseconds = positive("milliseconds", limits.MAX_MILLISECONDS, "8 or 0.5")
+hours = positive("hours", limits.MAX_HOURS, "2 or 0.5")
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -135,6 +164,20 @@ def source_path(text: str) -> Path:
     if kind in (None, stat.S_IFREG, stat.S_IFDIR) or pipe:
         return found
     raise expected("a file or folder", text, "choose another path, because this is a device or a pipe")
+
+
+def media(text: str) -> Path | LiveInput:
+    """Return the path of an image, video or folder, or the camera or stream that a text names.
+
+    Raises:
+        argparse.ArgumentTypeError: It can be none of these.
+    """
+    try:
+        live = parse_live_input(text)
+    except ValueError as error:
+        schemes = ", ".join(SCHEMES)
+        raise expected(f"for a stream by {schemes} {error}", text, "correct the address") from error
+    return source_path(text) if live is None else live
 
 
 def target_path(text: str) -> Path:

@@ -9,6 +9,7 @@ from ssr_mmseg.datasets import split_configs
 from ssr_mmseg.datasets.split_configs import FOLDER, available_types
 from ssr_mmseg.settings import complete, for_dataset
 from ssr_mmseg.settings.paths import PROJECT
+from ssr_mmseg.utils.colors import distinct_colors
 from ssr_mmseg.utils.errors import UserError
 
 OWN = {"name": "own", "type": "folder", "classes": ["road", "car"]}
@@ -44,6 +45,11 @@ def test_folder_gets_its_classes_palette_and_ignored_values(tmp_path):
         assert list(dataset.metainfo["classes"]) == ["road", "car"]
         assert dataset.metainfo["palette"] == palette
         assert dataset.label_map == {7: 255}
+
+
+def test_folder_without_colors_gets_distinct_ones(tmp_path):
+    splits = split_configs(OWN, tmp_path)
+    assert DATASETS.build({**splits["train"], "lazy_init": True}).metainfo["palette"] == distinct_colors(2)
 
 
 def test_folder_needs_no_test_split(tmp_path):

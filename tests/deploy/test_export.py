@@ -109,6 +109,21 @@ def test_labels_are_the_argmax_of_the_logits(pair, tmp_path):
     assert (labels == expected).double().mean() > 0.999
 
 
+@pytest.mark.parametrize(
+    "options",
+    [ExportOptions(size=(40, 64)), ExportOptions("logits", (40, 64)), ExportOptions(size=(40, 64), dynamic=True)],
+)
+def test_nothing_of_the_source_code_is_in_a_file(pair, tmp_path, options):
+    export_pair(CONFIG, *pair[:2], tmp_path / "net.onnx", options)
+    data = (tmp_path / "net.onnx").read_bytes()
+    for text in (".py", str(PROJECT), str(Path(torch.__file__).parent), "stack_trace", str(Path.home())):
+        assert text.encode() not in data, text
+    model = onnx.load_from_string(data)
+    assert [entry.key for entry in model.metadata_props] == [KEY]
+    values = (*model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output)
+    assert not any(part.metadata_props or part.doc_string for part in (*values, *model.graph.initializer))
+
+
 def test_the_metadata_describe_input_and_output(pair, tmp_path):
     genotype, weights, _ = pair
     out = tmp_path / "net.onnx"

@@ -5,7 +5,8 @@ import types
 import pytest
 import torch
 
-from ssr_mmseg.profiling.machine import GPU_FIELDS, cpu_name, environment, query_gpu
+from ssr_mmseg.profiling.hardware import GPU_FIELDS, cpu_name, gpu_name, query_gpu
+from ssr_mmseg.profiling.machine import environment
 
 UNKNOWN = dict.fromkeys(GPU_FIELDS)
 
@@ -71,3 +72,19 @@ def test_unusable_output_of_nvidia_smi_leaves_the_fields_unknown(nvidia_smi, bod
 def test_a_missing_nvidia_smi_leaves_the_fields_unknown(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert query_gpu("GPU-0") == UNKNOWN
+
+
+def test_the_gpu_is_the_first_that_cuda_shows(nvidia_smi, monkeypatch):
+    nvidia_smi('case "$1" in --id=0) echo "Big GPU";; --id=GPU-12-ab) echo "Small GPU";; *) exit 6;; esac')
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpu_name() == "Big GPU"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-12-ab,0")
+    assert gpu_name() == "Small GPU"
+
+
+def test_a_board_without_nvidia_smi_has_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    board = tmp_path / "model"
+    assert gpu_name(board) == "CUDA device"
+    board.write_bytes(b"NVIDIA Jetson AGX Orin Developer Kit\0")
+    assert gpu_name(board) == "NVIDIA Jetson AGX Orin Developer Kit"

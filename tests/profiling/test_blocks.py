@@ -1,8 +1,8 @@
 """Interleaved repeats on a scripted clock: no test waits or depends on real time."""
 
 import pytest
-from interleaved import Repeats, measure_interleaved
 
+from ssr_mmseg.profiling.blocks import Repeats, measure_interleaved
 from ssr_mmseg.profiling.timing import Timing
 from ssr_mmseg.utils.errors import UserError
 

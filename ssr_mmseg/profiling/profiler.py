@@ -1,7 +1,7 @@
 """Profile a network: one record of size, latency, memory and circumstances per input size."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,7 @@ def profile_model(
     timed: nn.Module | None = None,
     images: Sequence[Tensor] | None = None,
     calibration: Sequence[Tensor] | None = None,
+    float_layers: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Count and time a network at each input size; the model itself is unchanged.
 
@@ -50,6 +51,7 @@ def profile_model(
         timed: A network that computes the same and is timed instead of `model`.
         images: Batch (N, 3, H, W) to run on for each size; standard normal values if None.
         calibration: Images (K, 3, H, W) for each size from which int8 ranges are calibrated.
+        float_layers: Layers that stay in float32 in int8; see `deploy/quantize.py`.
 
     Returns:
         One record of JSON values per size. Latencies are in ms per batch, `fps` in images per second, `macs` per
@@ -87,7 +89,7 @@ def profile_model(
                 memory = Memory(target)  # created before the backend, so that its weights count
                 runner = create_backend(backend, timed or model, target, precision)
                 if runner.precision == "int8" and calibration is not None:
-                    runner.calibrate(calibration[number])
+                    runner.calibrate(calibration[number], float_layers)
                 runner.prepare(batch_images)
                 logits = runner.run()
                 runner.synchronize()

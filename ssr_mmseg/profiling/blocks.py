@@ -1,8 +1,8 @@
 """Compare the latencies of a few networks: blocks of the timing protocol in turn, with percentiles and ratios.
 
-Blocks alternate so that slow drifts of the machine affect all networks equally. `ssr_mmseg/profiling/interleaved.py`,
-for the latency table, alternates single runs instead and scales their medians to a reference, which is faster for many
-short steps but gives no percentiles.
+Blocks alternate so that slow drifts of the machine affect all networks equally. `profiling/interleaved.py`, for the
+latency table, alternates single runs instead and scales their medians to a reference, which is faster for many short
+steps but gives no percentiles.
 """
 
 from collections.abc import Callable, Mapping
