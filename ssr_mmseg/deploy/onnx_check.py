@@ -26,14 +26,16 @@ MAX_NAME_BYTES = 200  # of a name in a message
 # are those that run a graph, make random numbers, or handle text, sequences, images or sparse tensors.
 OPERATORS = frozenset(
     """
-    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Clip Concat Constant ConstantOfShape
-    Conv ConvTranspose CumSum DepthToSpace DequantizeLinear Div Elu Equal Erf Exp Expand Flatten Floor Gather
-    GatherElements GatherND Gelu Gemm GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GridSample
-    GroupNormalization HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization LeakyRelu Less
-    LessOrEqual Log LogSoftmax LRN MatMul Max MaxPool Mean Min Mish Mod Mul Neg Not Or PRelu Pad Pow QLinearConv
-    QLinearMatMul QuantizeLinear Range Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
-    ReduceSumSquare Relu Reshape Resize Round ScatterElements ScatterND Selu Shape Sigmoid Sign Size Slice Softmax
-    Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where
+    Abs Add And ArgMax ArgMin AveragePool BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant
+    ConstantOfShape Conv ConvInteger ConvTranspose Cos CumSum DepthToSpace DequantizeLinear Div DynamicQuantizeLinear
+    Einsum Elu Equal Erf Exp Expand Flatten Floor Gather GatherElements GatherND Gelu Gemm GlobalAveragePool
+    GlobalMaxPool Greater GreaterOrEqual GridSample GroupNormalization HardSigmoid HardSwish Identity
+    InstanceNormalization LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax LpNormalization LRN MatMul
+    MatMulInteger Max MaxPool Mean Min Mish Mod Mul Neg Not Or Pad Pow PRelu QLinearConv QLinearMatMul QuantizeLinear
+    Range Reciprocal ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Resize RMSNormalization Round ScatterElements ScatterND Selu Shape Sigmoid Sign Sin
+    Size Slice Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tanh ThresholdedRelu Tile
+    Transpose Trilu Unsqueeze Where
     """.split()  # noqa: SIM905  a list would take a line each
 )
 DOMAINS = ("", "ai.onnx")
@@ -73,6 +75,7 @@ INNER = {
 COUNTED = {"node": "operators", "tensor": "weights"}
 DIMENSIONS, TYPE, FLOATS, INT32, INT64, RAW, DOUBLES, UINT64, LOCATION = 1, 2, 4, 5, 7, 9, 10, 11, 14
 OPERATOR, DOMAIN = 4, 7
+METADATA, NAME = 14, 1  # of a model, and of an entry in it
 
 
 class RefusedError(ValueError):
@@ -110,6 +113,15 @@ def check_model(data: bytes, origin: str) -> None:
         raise UserError(f"{origin} is not an ONNX model ({error}); create it with: ssr-mmseg export") from error
     except RefusedError as error:
         raise UserError(f"{origin} has {error}, which predict does not read; check where it is from") from error
+
+
+def has_metadata(data: bytes, key: str) -> bool:
+    """Return whether a checked ONNX file has metadata under a key."""
+    for number, _, entry in fields(memoryview(data)):
+        named = fields(entry) if number == METADATA and isinstance(entry, memoryview) else ()
+        if any(inner == NAME and value == key.encode() for inner, _, value in named):
+            return True
+    return False
 
 
 class _Seen:

@@ -1,10 +1,11 @@
 """Segmentation of large images by an exported network of fixed input size. Imports neither torch nor mmseg."""
 
 import math
+from typing import Protocol
 
 import numpy as np
 
-from ssr_mmseg.deploy.onnx_model import ExportedNetwork
+from ssr_mmseg.deploy.onnx_metadata import OnnxMetadata
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.windows import LogitsBand, central_parts, windows
 
@@ -12,13 +13,27 @@ MAX_WINDOWS = 100_000  # per image
 MAX_BAND = 2**30  # logits of a row of windows; 4 GiB
 
 
-def segment(network: ExportedNetwork, image: np.ndarray) -> np.ndarray:
+class FileNetwork(Protocol):
+    """A network from a file: an exported one, or any other that is described like one."""
+
+    metadata: OnnxMetadata
+
+    def labels(self, image: np.ndarray) -> np.ndarray:
+        """Return the class of each pixel (H, W), uint8, of an image (H, W, 3), BGR, uint8."""
+        ...
+
+    def window(self, crop: np.ndarray) -> np.ndarray:
+        """Return the classes (h, w) or logits (classes, h, w) of a window from a crop (≤ h, ≤ w, 3), BGR, uint8."""
+        ...
+
+
+def segment(network: FileNetwork, image: np.ndarray) -> np.ndarray:
     """Return the class of each pixel (H, W), uint8, of an image (H, W, 3), BGR, whole or by windows."""
     overlap = network.metadata.overlap
     return network.labels(image) if overlap is None else segment_large(network, image, overlap)
 
 
-def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> np.ndarray:
+def segment_large(network: FileNetwork, image: np.ndarray, overlap: int) -> np.ndarray:
     """Return the class of each pixel (H, W), uint8, of an image that is covered by windows of the network's input size.
 
     The image is not resized; if it is smaller than the input, it is padded with the mean color at the bottom and right.
@@ -44,8 +59,8 @@ def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> 
         labels = np.empty((rows, columns), np.uint8)
         parts = central_parts(image.shape[:2], window, overlap)
         for (top, left), (row, column) in zip(starts, parts, strict=True):
-            found = _run(network, image, top, left)
-            labels[row, column] = found[row.start - top : row.stop - top, column.start - left : column.stop - left]
+            part = network.window(image[top : top + window[0], left : left + window[1]])
+            labels[row, column] = part[row.start - top : row.stop - top, column.start - left : column.stop - left]
         return labels
     height, wide = window[0], max(columns, window[1])
     band = LogitsBand(
@@ -54,11 +69,11 @@ def segment_large(network: ExportedNetwork, image: np.ndarray, overlap: int) -> 
         np.empty((max(rows, height), wide), np.uint8),
     )
     for top, left in starts:
-        band.add(top, left, _run(network, image, top, left))
+        band.add(top, left, network.window(image[top : top + window[0], left : left + window[1]]))
     return band.finish()[:rows, :columns]
 
 
-def _check_size(network: ExportedNetwork, size: tuple[int, ...], overlap: int) -> None:
+def _check_size(network: FileNetwork, size: tuple[int, ...], overlap: int) -> None:
     """Raise `UserError` before an image of the size (H, W) takes more memory or windows than any image needs."""
     window, classes = network.metadata.size, len(network.metadata.classes)
     count = math.prod(
@@ -74,14 +89,3 @@ def _check_size(network: ExportedNetwork, size: tuple[int, ...], overlap: int) -
             f"{shape} take {band} logits at once, expected at most {MAX_BAND}; cut the image into parts, or export "
             "the network with --head labels"
         )
-
-
-def _run(network: ExportedNetwork, image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """Return the network's output for a window: classes (h, w) or logits (classes, h, w)."""
-    height, width = network.metadata.size
-    crop = image[top : top + height, left : left + width]
-    rows, columns = crop.shape[:2]
-    images = network.feed(np.pad(crop, ((0, height - rows), (0, width - columns), (0, 0))))
-    images[:, :, rows:] = 0  # the mean color
-    images[:, :, :, columns:] = 0
-    return network.run(np.repeat(images, network.batch, axis=0))

@@ -9,6 +9,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, selection
 from ssr_mmseg.settings.ranking import ranked_networks
+from ssr_mmseg.settings.rivals import configured_networks, rival_entry
 from ssr_mmseg.settings.scenario import cells, searches, supernet_scenario, table_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
@@ -96,6 +97,8 @@ def jobs(config: dict) -> Iterator[Job]:
             for scenario, names in networks.items():
                 yield from _seed_jobs(config, scenario, seed, names)
     for stage in JOINED:
+        if stage == "report" and config["recommend"]["latency_ms"] is not None:
+            yield Job.of(config, "recommend")  # the page shows it
         yield Job.of(config, stage)
 
 
@@ -121,7 +124,7 @@ def contest_jobs(config: dict) -> Iterator[Job]:
             for kind in KINDS:
                 yield from search_jobs(config, supernet_scenario(scenario, kind), seed)
             for network in ranked:
-                if network not in config["networks"]:
+                if network not in configured_networks(config):
                     for stage in ("select", "retrain", "evaluate"):
                         yield Job.of(config, stage, scenario, seed, network)
             yield Job.of(config, "rank", scenario, seed)
@@ -157,7 +160,7 @@ def _seed_jobs(
             yield Job.of(config, "select", dataset, seed, network)
     for network in networks:
         for stage in ("retrain", "evaluate", "profile"):
-            if stage in stages:
+            if stage in stages and (stage != "retrain" or rival_entry(config, network) is None):
                 yield Job.of(config, stage, dataset, seed, network)
     if "searched" in networks and "gap" in stages:
         yield Job.of(config, "gap", dataset, seed)

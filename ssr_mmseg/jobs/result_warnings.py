@@ -11,6 +11,7 @@ from ssr_mmseg.jobs.changes import changes, source_change, text
 from ssr_mmseg.jobs.job import Job, ablation_jobs, contest_jobs, jobs
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, selection
+from ssr_mmseg.settings.rivals import configured_networks, rival_entry
 from ssr_mmseg.settings.scenario import searches, table_networks
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
@@ -48,6 +49,16 @@ def accuracy_doubts(iou: Mapping[str, float | None]) -> list[str]:
     if len(occurring) < 2 or len(recognized) > 1:
         return []
     return [f"recognizes {recognized[0]} only" if recognized else "recognizes no class"]
+
+
+def export_doubts(problem: str | None) -> list[str]:
+    """Return that a network has no exported file, for the reason that its evaluation recorded; empty without one."""
+    return [] if problem is None else [f"has no exported file: {problem}"]
+
+
+def latency_doubts(settled: bool | None) -> list[str]:
+    """Return that a latency should not be quoted; empty if it settled during the warm-up, or nobody knows."""
+    return ["the latency did not settle"] if settled is False else []
 
 
 def result_warnings(config: dict) -> list[str]:
@@ -93,7 +104,7 @@ def outdated_warnings(config: dict) -> Iterator[str]:
 
 def _searches(config: dict, dataset: str, seed: int) -> Iterator[str]:
     """Yield the warnings about the searches of a dataset, if a configured network depends on them."""
-    if not any(map(follows_search, config["networks"])):
+    if not any(map(follows_search, configured_networks(config))):
         return  # there may be results of another configuration
     for scenario in searches(config, dataset):
         search = settings.for_dataset(config, scenario)["search"]
@@ -139,10 +150,14 @@ def _networks(config: dict, dataset: str, seed: int) -> Iterator[str]:
         try:
             evaluation = read_json(paths.result_path(config, paths.EVALUATION, **names))
             doubts = accuracy_doubts((evaluation["test"] or evaluation["val"])["iou"])
+            unexported = export_doubts(evaluation["export_problem"])
         except FAULTS:
             continue
-        for doubt in doubts:
-            yield (
-                f"{network.scenario}, seed {seed}: {network.name} {doubt}; train longer (retrain.epochs or "
-                f"retrain.min_steps), or change the learning rate in {retrain['config']}"
-            )
+        yield from (f"{network.scenario}, seed {seed}: {network.name} {doubt}" for doubt in unexported)
+        remedy = (
+            "check its preprocess and classes in networks"
+            if rival_entry(config, network.name)
+            else "train longer (retrain.epochs or retrain.min_steps), or change the learning rate in "
+            f"{retrain['config']}"
+        )
+        yield from (f"{network.scenario}, seed {seed}: {network.name} {doubt}; {remedy}" for doubt in doubts)

@@ -23,13 +23,14 @@ def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def measured_points(dataset: Dataset) -> list[dict]:
-    """Return one point per network that was both evaluated and profiled at the dataset's own size."""
+    """Return one point per network that was evaluated at the size, and whose latency there is known and settled."""
     points = []
     for network in dataset.networks:
         miou = accuracy(network, dataset.split, "miou")
         for record in network.profile["records"] if network.profile else []:
             latency = record["latency_ms_p50"]
-            if tuple(record["size"]) == dataset.size and miou is not None and latency:
+            evaluated = tuple(record["size"]) == (network.size or dataset.size)
+            if evaluated and miou is not None and latency and record["settled"]:
                 extra = {"device": record["device"], "input size": "×".join(map(str, record["size"]))}
                 points.append({"network": network.label, "latency": latency, "mIoU": miou, **extra})
     return points
@@ -128,6 +129,9 @@ def accuracy_latency(dataset: Dataset) -> Chart | None:
         f"and {fastest['mIoU']:.2f} %."
     )
     caption = "Up and to the left is better. The dashed line is the Pareto front of the networks measured here."
+    drawn = {point["network"] for point in points}
+    if missing := [network.label for network in dataset.networks if network.profile and network.label not in drawn]:
+        caption += f" Not drawn: {', '.join(missing)}, not evaluated, or with a latency that did not settle."
     if published:
         caption += (
             f" Hollow gray diamonds are {len(published)} published results on the test set. They come from other "

@@ -19,9 +19,11 @@ from ssr_mmseg.report.comparison import Ablation
 from ssr_mmseg.report.readers import Missing
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import SEARCHED, follows_search, selection
+from ssr_mmseg.settings.rivals import RIVAL, configured_networks, rival_entry
 from ssr_mmseg.settings.scenario import TableNetwork, scenario_named, searches, table_networks
 
 PAPER = "paper_cityscapes"
+LATENCIES = ("fps", "latency_ms_p50", "latency_ms_p95")  # shown if they settled
 
 
 @dataclass
@@ -34,6 +36,13 @@ class Network:
     evaluation: dict | None
     profile: dict | None
     frames: list[Path]
+    rival: bool = False  # a file that others have trained
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The input size that the accuracy of a rival was measured at; None for other networks, or if unknown."""
+        exported = self.evaluation["exported"] if self.rival and self.evaluation else None
+        return (exported["size"][0], exported["size"][1]) if exported else None
 
     @property
     def label(self) -> str:
@@ -145,7 +154,7 @@ def collect(config: dict) -> Results:
         manifest = results.read(f"dataset {name}", Job.of(config, "prepare", name), "manifest", readers.read_manifest)
         dataset = Dataset(name, tuple(dataset_settings["size"]), manifest)
         for seed in config["seeds"]:
-            if any(map(follows_search, config["networks"])):
+            if any(map(follows_search, configured_networks(config))):
                 dataset.searches += [_search(results, scenario, seed) for scenario in searches(config, name)]
             dataset.networks += [_network(results, seed, network) for network in table_networks(config, name)]
         dataset.published = published(dataset_settings["type"])
@@ -177,7 +186,7 @@ def _search(results: Results, name: str, seed: int) -> Search:
         if metrics is not None:
             stages.append({**metrics, "name": job.title})
     genotypes = {}
-    for network in (SEARCHED, *filter(selection, results.config["networks"])):
+    for network in (SEARCHED, *filter(selection, configured_networks(results.config))):
         values = ("select", name, seed, network) if selection(network) else ("discretize", name, seed)
         job = Job.of(results.config, *values)
         genotype = results.read(f"{network} genotype {suffix}", job, "genotype", Genotype.read)
@@ -197,38 +206,42 @@ def _network(results: Results, seed: int, network: TableNetwork) -> Network:
             f"{output} {suffix}", Job.of(results.config, stage, network.scenario, seed, network.name), output, reader
         )
 
-    training = read("retrain", "training", readers.read_training)
+    rival = rival_entry(results.config, network.name) is not None
+    training = None if rival else read("retrain", "training", readers.read_training)
     evaluation = read("evaluate", "evaluation", readers.read_evaluation)
     profile = read("profile", "profile", readers.read_profile)
     folder = paths.result_path(
         results.config, paths.PREDICTIONS, dataset=network.scenario, seed=seed, network=network.name
     )
-    return Network(network.label, seed, training, evaluation, profile, sorted(folder.glob("*.png")))
+    return Network(network.label, seed, training, evaluation, profile, sorted(folder.glob("*.png")), rival)
 
 
 def table_rows(dataset: Dataset, network: Network) -> list[dict]:
-    """Return the rows of one network, one per profiled input size; only the dataset's own size has accuracies."""
+    """Return the rows of one network, one per profiled input size; only the size it was evaluated at has accuracies."""
     records = network.profile["records"] if network.profile else []
     training = network.training or {}
     common = {
         "dataset": dataset.name,
         "network": network.name,
         "seed": network.seed,
-        **{key: training.get(key) for key in ("kind", "train_split", "pretrained")},
+        "kind": RIVAL if network.rival else training.get("kind"),
+        **{key: training.get(key) for key in ("train_split", "pretrained")},
         "train_hours": training.get("hours"),
     }
     rows = []
     for record in records or [{"size": list(dataset.size)}]:
         height, width = record["size"]
-        has_accuracy = (height, width) == dataset.size
+        has_accuracy = (height, width) == (network.size or dataset.size)
         rows.append(
             {
                 **common,
                 "input_size": f"{height}×{width}",
-                **{key: record.get(key) for key in ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95")},
+                **{key: record.get(key) for key in ("params", "macs")},
+                **{key: record.get(key) if record.get("settled") else None for key in LATENCIES},
                 "device": record.get("device"),
                 "miou_val": accuracy(network, "val", "miou") if has_accuracy else None,
                 "miou_test": accuracy(network, "test", "miou") if has_accuracy else None,
+                "miou_exported": exported_miou(network, dataset.split) if has_accuracy else None,
                 "pixel_accuracy": accuracy(network, dataset.split, "pixel_accuracy") if has_accuracy else None,
             }
         )
@@ -239,6 +252,13 @@ def accuracy(network: Network, split: str, key: str) -> Any:
     """Return one value of a network's evaluation on a split, or None."""
     metrics = network.evaluation[split] if network.evaluation else None
     return metrics[key] if metrics else None
+
+
+def exported_miou(network: Network, split: str) -> float | None:
+    """Return the mIoU of a network's exported file on a split, or None."""
+    exported = network.evaluation["exported"] if network.evaluation else None
+    metrics = exported[split] if exported else None
+    return metrics["miou"] if metrics else None
 
 
 def published(dataset_type: str) -> list[dict]:
@@ -266,29 +286,3 @@ def published(dataset_type: str) -> list[dict]:
 
 def _float(text: str) -> float | None:
     return float(text) if text else None
-
-
-def provenance(results: Results) -> dict:
-    """Return the commits, versions, machines, hours and evaluated weights of all results."""
-    trainings = [n.training for d in results.datasets for n in d.networks if n.training]
-    profiles = [n.profile for d in results.datasets for n in d.networks if n.profile]
-    stages = [stage for d in results.datasets for search in d.searches for stage in search.stages]
-    origins = [entry["provenance"] for entry in (*stages, *trainings, *profiles)]
-    versions = sorted({pair for origin in origins for pair in origin["versions"].items()})
-    devices = {t["device"] for t in trainings} | {r["device"] for p in profiles for r in p["records"]}
-    weights = [
-        {"dataset": dataset.name, "network": network.label, "seed": network.seed, **network.evaluation["weights"]}
-        for dataset in results.datasets
-        for network in dataset.networks
-        if network.evaluation and network.evaluation["weights"]
-    ]
-    return {
-        "weights": weights,
-        "commits": sorted({origin["commit"] or "not under git" for origin in origins}),
-        "versions": versions,
-        "pythons": sorted({origin["python"] for origin in origins if origin["python"]}),
-        "machines": sorted({origin["machine"] for origin in origins if origin["machine"]}),
-        "devices": sorted(devices),
-        "search_hours": sum(stage["hours"] or 0 for stage in stages),
-        "train_hours": sum(training["hours"] or 0 for training in trainings),
-    }

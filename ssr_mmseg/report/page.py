@@ -14,9 +14,10 @@ from ssr_mmseg import __version__
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.architecture.search_space import GATES
 from ssr_mmseg.jobs.job import jobs
-from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, search_charts
-from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect, provenance
+from ssr_mmseg.report import charts, comparison, gate_charts, genotype_drawing, predictions, readers, search_charts
+from ssr_mmseg.report.collect import PAPER, Dataset, Results, Search, collect
 from ssr_mmseg.report.data_section import data_section
+from ssr_mmseg.report.origins import provenance
 from ssr_mmseg.report.style import ROLES, Chart
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
@@ -59,7 +60,10 @@ def render(results: Results, config_path: str | Path) -> str:
         light=ROLES,
         results=results,
         rows=results.rows,
-        highlights=[card for dataset in results.datasets for card in highlights(dataset)],
+        highlights=[
+            *recommended(results.config),
+            *(card for dataset in results.datasets for card in highlights(dataset)),
+        ],
         datasets=[dataset_view(results.config, dataset) for dataset in results.datasets],
         seeds=[row for row in results.summary if row["seeds"] > 1],
         ablation_gaps=comparison.ablation_gaps(results.ablation) if results.ablation else None,
@@ -160,6 +164,16 @@ def iou_table(dataset: Dataset) -> dict:
     by_network = {n.label: n.evaluation[dataset.split]["iou"] for n in evaluated if n.evaluation}
     classes = list(dict.fromkeys(name for values in by_network.values() for name in values))
     return {"networks": list(by_network), "rows": [(c, [v.get(c) for v in by_network.values()]) for c in classes]}
+
+
+def recommended(config: dict) -> Iterator[dict]:
+    """Yield a headline for the recommended network, if the stage `recommend` has chosen one."""
+    try:
+        value = readers.read_recommendation(paths.result_path(config, paths.RECOMMENDATION))
+    except readers.FAULTS:
+        return
+    detail = f"of {value['compared']} networks, by {value['backend']}; {paths.result_path(config, paths.CARD)} says why"
+    yield {"label": f"Recommended: {value['network']}", "value": f"{value['latency']:.3g} ms", "detail": detail}
 
 
 def highlights(dataset: Dataset) -> Iterator[dict]:

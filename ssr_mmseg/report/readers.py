@@ -118,13 +118,22 @@ def read_training(path: Path) -> dict:
 
 
 def read_evaluation(path: Path) -> dict:
-    """Read the accuracy by split (None without public labels) and the evaluated `weights` (None if not recorded)."""
+    """Read the accuracy by split (None without public labels), the evaluated `weights` and the `exported` file.
+
+    The latter two are None if there are none.
+    """
     value = read_json(path)
     weights = value.get("weights")
     if weights is not None:
         weights = {"bytes": number(weights["bytes"]) or 0, "sha256": str(weights["sha256"])}
-    accuracy = {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
-    return {**accuracy, "weights": weights}
+    exported = value.get("exported")
+    if exported is not None:
+        exported = {"size": _size(exported["size"]), **_accuracies(exported)}
+    return {**_accuracies(value), "weights": weights, "exported": exported}
+
+
+def _accuracies(value: dict) -> dict[str, dict | None]:
+    return {split: None if value[split] is None else _accuracy(value[split]) for split in ("val", "test")}
 
 
 def _accuracy(value: dict) -> dict:
@@ -148,6 +157,7 @@ def read_profile(path: Path) -> dict:
             "size": _size(record["size"]),
             **{key: number(record[key]) for key in fields},
             **{key: str(record[key]) for key in ("device", "backend", "precision")},
+            "settled": record.get("settled") is not False,
         }
         for record in firsts.values()
     ]
@@ -183,3 +193,21 @@ def absent(what: str, path: Path, job: Job) -> Missing:
         "interrupted": f"{stage} was stopped",
     }
     return Missing(what, f"{path} does not exist; {reasons[state]}{f': {message}' if message else ''}")
+
+
+def read_recommendation(path: Path) -> dict:
+    """Read which network is recommended, with its latency in ms.
+
+    Raises:
+        ValueError: None is.
+    """
+    value = read_json(path)
+    if value["recommended"] is None:
+        raise ValueError("no network is recommended")
+    chosen = value["networks"][0]
+    return {
+        "network": str(chosen["network"]),
+        "latency": number(chosen["latency_ms"]["p50"]),
+        "backend": str(value["backend"]),
+        "compared": len(value["networks"]),
+    }

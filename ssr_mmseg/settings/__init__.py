@@ -1,22 +1,28 @@
 """Settings of an experiment: its configuration and scenarios, the files that they name, and the paths of results.
 
-Must not import torch or mmengine: the Snakefile imports this package, in every cluster job.
+Must not import torch or mmengine: the Snakefile imports this package, in every cluster job. What validates
+configurations takes most of the time to import, so it is imported when it is first used: many commands read none.
 """
 
-from ssr_mmseg.settings.experiment_config import (
-    DEFAULTS,
-    complete,
-    dataset_names,
-    latency_table_path,
-    manifest_path,
-    parse_file,
-    read_config,
-)
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
 from ssr_mmseg.settings.overrides import merge, typed
+from ssr_mmseg.settings.paths import DEFAULTS
 from ssr_mmseg.settings.scenario import for_dataset
 from ssr_mmseg.settings.stage_identity import joined_identity, made_from, stage_identity
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights
+
+if TYPE_CHECKING:
+    from ssr_mmseg.settings.experiment_config import (
+        complete,
+        dataset_names,
+        latency_table_path,
+        manifest_path,
+        parse_file,
+        read_config,
+    )
 
 __all__ = [
     "DEFAULTS",
@@ -35,3 +41,13 @@ __all__ = [
     "start_weights",
     "typed",
 ]
+
+_LATER = ("complete", "dataset_names", "latency_table_path", "manifest_path", "parse_file", "read_config")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function of `experiment_config` when it is first used."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = pkgutil.resolve_name(f"ssr_mmseg.settings.experiment_config:{name}")
+    return value

@@ -16,7 +16,9 @@ from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.extent import check_extent
 from ssr_mmseg.settings.models.datasets import DEFAULT_OVERLAP
 from ssr_mmseg.settings.overrides import merge
+from ssr_mmseg.settings.paths import DEFAULTS
 from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, plugin_names
+from ssr_mmseg.settings.rivals import check_rivals, trained_networks
 from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
 from ssr_mmseg.settings.start_weights import check_start_weights
 from ssr_mmseg.settings.validation import validate
@@ -24,7 +26,6 @@ from ssr_mmseg.utils import safe_parsing
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_bytes, read_json
 
-DEFAULTS = "config/config.yaml"
 YTE = "__use_yte__"  # a YAML file with this key is a template of the language yte, which embeds Python
 
 
@@ -90,6 +91,7 @@ def complete(user: Any, origin: str = "configuration") -> dict:
     validate(config, origin)
     check_extent(config, origin)
     _check_selectors(config["selectors"], f"{origin}: selectors")
+    check_rivals(config, origin)
     for name in config["datasets"]:
         _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")
     for scenario in scenarios(config).values():
@@ -99,17 +101,21 @@ def complete(user: Any, origin: str = "configuration") -> dict:
 
 
 def _with_text_keys(user: dict) -> dict:
-    """Return a configuration whose label maps have text keys: a YAML parser may have read `255: water` as a number."""
-    datasets = user.get("datasets")
-    if not isinstance(datasets, dict):
-        return user
-    entries = dict(datasets)
-    for name, entry in datasets.items():
-        label_map = entry.get("label_map") if isinstance(entry, dict) else None
-        if isinstance(label_map, dict):
-            keys = {key: str(key) if type(key) is int else key for key in label_map}
-            entries[name] = {**entry, "label_map": {keys[key]: value for key, value in label_map.items()}}
-    return {**user, "datasets": entries}
+    """Return a configuration whose maps of classes have text keys: a YAML parser reads `255: water` as a number."""
+    changed: dict[str, Any] = {}
+    if isinstance(datasets := user.get("datasets"), dict):
+        changed["datasets"] = {name: _text_keys_at(entry, "label_map") for name, entry in datasets.items()}
+    if isinstance(networks := user.get("networks"), list):
+        changed["networks"] = [_text_keys_at(entry, "classes") for entry in networks]
+    return {**user, **changed}
+
+
+def _text_keys_at(entry: Any, key: str) -> Any:
+    """Return an entry whose mapping at a key, if it is one, has text in the place of integers as keys."""
+    mapping = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(mapping, dict):
+        return entry
+    return {**entry, key: {str(name) if type(name) is int else name: value for name, value in mapping.items()}}
 
 
 def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
@@ -124,7 +130,7 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
     latency_table_path(config, scenario.name)
     if scenario.name == scenario.dataset:
         project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
-        for network in config["networks"]:
+        for network in trained_networks(config):
             _check_network(network)
         check_start_weights(config, scenario.dataset, origin)
 

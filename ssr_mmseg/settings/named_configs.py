@@ -11,6 +11,7 @@ from typing import Any
 
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.experiment_config import for_dataset
+from ssr_mmseg.settings.rivals import trained_networks
 from ssr_mmseg.settings.scenario import scenarios
 from ssr_mmseg.utils.hashing import identity
 
@@ -51,7 +52,7 @@ class NamedConfig:
 
 def named_configs(config: dict) -> list[NamedConfig]:
     """Return those of a completed configuration, over all of its scenarios, without repetition."""
-    kinds = {network: project_files.network_kind(network) for network in config["networks"]}
+    kinds = {network: project_files.network_kind(network) for network in trained_networks(config)}
     derived = DERIVED if set(kinds.values()) - {"baseline"} else None
     configs = []
     for name in scenarios(config):

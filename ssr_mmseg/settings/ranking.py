@@ -1,6 +1,7 @@
 """The networks of the contest. The Snakefile imports this module: it must not import torch."""
 
 from ssr_mmseg.settings.project_files import follows_search
+from ssr_mmseg.settings.rivals import configured_networks
 from ssr_mmseg.utils.errors import UserError
 
 RANDOM = "random"
@@ -17,10 +18,11 @@ def contestants(config: dict) -> list[str]:
     Raises:
         UserError: There is nothing to compare the searched network with.
     """
-    networks = [network for network in config["networks"] if follows_search(network)]
+    configured = configured_networks(config)
+    networks = [network for network in configured if follows_search(network)]
     if "searched" not in networks or len(networks) < 2:
         raise UserError(
             "the contest compares the network searched with those of selectors, expected both among networks, "
-            f"found: {', '.join(config['networks'])}; add them, as in config/contest.yaml"
+            f"found: {', '.join(configured)}; add them, as in config/contest.yaml"
         )
     return networks

@@ -16,6 +16,7 @@ from ssr_mmseg.settings.cost_targets import first_target, hold_of, target_key
 from ssr_mmseg.settings.overrides import merge
 from ssr_mmseg.settings.paths import CELLS
 from ssr_mmseg.settings.project_files import follows_search, network_names
+from ssr_mmseg.settings.rivals import configured_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets, search_overrides
 from ssr_mmseg.utils.errors import UserError
 
@@ -91,7 +92,7 @@ def scenarios(config: dict) -> dict[str, Scenario]:
 
 def supernet_kinds(config: dict) -> list[str]:
     """Return the kinds of supernets that each search of a configuration needs for its selectors and the contest."""
-    return list(KINDS) if config["contest"]["ranking"] else needed_supernets(config["networks"])
+    return list(KINDS) if config["contest"]["ranking"] else needed_supernets(configured_networks(config))
 
 
 def supernet_scenario(dataset: str, kind: str) -> str:
@@ -147,7 +148,7 @@ def searches(config: dict, dataset: str) -> list[str]:
 def table_networks(config: dict, dataset: str) -> list[TableNetwork]:
     """Return the networks of a dataset's table, in its order: those that follow a search once per search."""
     networks = []
-    for network in config["networks"]:
+    for network in configured_networks(config):
         for name in searches(config, dataset) if follows_search(network) else [dataset]:
             networks.append(TableNetwork(network + name.removeprefix(dataset), network, name))
     return networks

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.project_files import follows_search, network_names
+from ssr_mmseg.settings.rivals import trained_networks
 from ssr_mmseg.settings.scenario import ablation_cells, for_dataset, scenarios, table_networks
 from ssr_mmseg.utils.errors import UserError
 
@@ -62,13 +63,15 @@ def check_start_weights(config: dict, dataset: str, origin: str) -> None:
     pattern = for_dataset(config, dataset)["retrain"].get("weights")
     if pattern is None:
         return
-    trainings = [(n.scenario, seed, n.name) for n in table_networks(config, dataset) for seed in config["seeds"]]
+    trained = trained_networks(config)
+    networks = [network for network in table_networks(config, dataset) if network.name in trained]
+    trainings = [(network.scenario, seed, network.name) for network in networks for seed in config["seeds"]]
     ablation = config.get("ablation")
     if ablation and ablation["retrain"] and ablation["dataset"] == dataset:
         trainings += [(cell, seed, "searched") for cell in ablation_cells(config) for seed in ablation["seeds"]]
-    if "{network}" not in pattern and len(config["networks"]) > 1:
+    if "{network}" not in pattern and len(trained) > 1:
         raise UserError(
-            f"{origin}: retrain.weights: {pattern} is one file for {len(config['networks'])} networks; "
+            f"{origin}: retrain.weights: {pattern} is one file for {len(trained)} networks; "
             "write {network} in place of the network's name, or configure one network"
         )
     for training in trainings:

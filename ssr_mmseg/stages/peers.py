@@ -8,10 +8,12 @@ from ssr_mmseg import settings
 from ssr_mmseg.jobs.changes import check_current
 from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.result_file import Result
+from ssr_mmseg.jobs.result_warnings import latency_doubts
 from ssr_mmseg.report.peers import write_peers_figure
-from ssr_mmseg.settings import paths, project_files
+from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.rivals import configured_kind
 from ssr_mmseg.settings.scenario import TableNetwork, all_networks
-from ssr_mmseg.stages.table import accuracy_columns, cost_columns, rounded
+from ssr_mmseg.stages.table import accuracy_columns, cost_columns, evaluated_size, rounded
 from ssr_mmseg.utils.files import atomic_path
 
 HERE, PUBLISHED = "measured here", "published"
@@ -31,6 +33,7 @@ COLUMNS = (
     "device",
     "backend",
     "precision",
+    "warnings",
     "pretrained",
     "source",
 )
@@ -63,21 +66,24 @@ def measured_rows(config: dict, dataset: str, network: TableNetwork) -> list[dic
     for stage in ("evaluate", "profile"):
         check_current(config, Job.of(config, stage, **names))
     profile = Result(paths.result_path(config, paths.PROFILE, **names))
-    evaluation = paths.result_path(config, paths.EVALUATION, **names)
-    accuracy = accuracy_columns(Result(evaluation)) if evaluation.is_file() else {}
+    path = paths.result_path(config, paths.EVALUATION, **names)
+    evaluation = Result(path) if path.is_file() else None
+    accuracy = accuracy_columns(evaluation) if evaluation else {}
     training = paths.result_path(config, paths.TRAINING, **names)
-    dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
+    evaluated = evaluated_size(config, network, evaluation) if evaluation else None
     common = {
         "dataset": dataset,
         "network": network.label,
-        "kind": project_files.network_kind(network.name),
+        "kind": configured_kind(config, network.name),
         "origin": HERE,
         "pretrained": Result(training)["pretrained"] if accuracy and training.is_file() else None,
     }
-    return [
-        rounded(common | cost | (accuracy if size == dataset_size else {}) | measured)
-        for size, cost, measured in cost_columns(profile)
-    ]
+    rows = []
+    for size, cost, measured in cost_columns(profile):
+        doubts = latency_doubts(cost.pop("settled"))
+        row = common | cost | (accuracy if size == evaluated else {}) | measured
+        rows.append(rounded(row | {"warnings": "; ".join(doubts) or None}))
+    return rows
 
 
 def published_rows(dataset: str, dataset_type: str) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from ssr_mmseg import settings
 from ssr_mmseg.jobs.changes import check_current
 from ssr_mmseg.jobs.job import Job
 from ssr_mmseg.jobs.result_file import Result
-from ssr_mmseg.jobs.result_warnings import accuracy_doubts, search_doubts
+from ssr_mmseg.jobs.result_warnings import accuracy_doubts, export_doubts, latency_doubts, search_doubts
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.rivals import RIVAL, rival_entry
 from ssr_mmseg.settings.scenario import TableNetwork, table_networks
 from ssr_mmseg.utils.files import atomic_path
 
@@ -27,6 +28,7 @@ COLUMNS = (
     "macs",
     "miou_val",
     "miou_test",
+    "miou_exported",
     "pixel_accuracy",
     "fps",
     "latency_ms_p50",
@@ -49,6 +51,7 @@ COLUMNS = (
 DIGITS = {
     "miou_val": 2,
     "miou_test": 2,
+    "miou_exported": 2,
     "pixel_accuracy": 2,
     "fps": 2,
     "latency_ms_p50": 3,
@@ -89,42 +92,59 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
     names = {"dataset": network.scenario, "seed": seed, "network": network.name}
     for stage in ("evaluate", "profile"):
         check_current(config, Job.of(config, stage, **names))
+    rival = rival_entry(config, network.name) is not None
     manifest = Result(settings.manifest_path(config, dataset))
-    training = Result(paths.result_path(config, paths.TRAINING, **names))
     evaluation = Result(paths.result_path(config, paths.EVALUATION, **names))
     profile = Result(paths.result_path(config, paths.PROFILE, **names))
     common = {
         "dataset": dataset,
         "network": network.label,
         "seed": seed,
-        **{key: training[key] for key in ("kind", "train_split", "pretrained")},
         "classes": len(manifest["classes"]),
-        "train_hours": training["hours"],
-        "commit": training["provenance", "commit"],
+        **(
+            {"kind": RIVAL, "commit": profile["provenance", "commit"]}
+            if rival
+            else training_columns(Result(paths.result_path(config, paths.TRAINING, **names)))
+        ),
     }
-    doubts = accuracy_doubts(evaluation[best_split(evaluation), "iou"])
+    doubts = [*accuracy_doubts(evaluation[best_split(evaluation), "iou"]), *export_doubts(evaluation["export_problem"])]
     if common["kind"] == "searched":
         check_current(config, Job.of(config, "gap", network.scenario, seed))
         gap = Result(paths.result_path(config, paths.GAP, dataset=network.scenario, seed=seed))
         common |= search_columns(gap)
         doubts = search_doubts(*(gap["end", key] for key in ("groups", "relaxed_miou", "one_hot_miou"))) + doubts
-    common["warnings"] = "; ".join([*manifest["warnings"], *doubts]) or None
-    dataset_size = settings.for_dataset(config, dataset)["dataset"]["size"]
-    return [
-        rounded(common | cost | (accuracy_columns(evaluation) if size == dataset_size else {}) | measured)
-        for size, cost, measured in cost_columns(profile)
-    ]
+    evaluated = evaluated_size(config, network, evaluation)
+    rows = []
+    for size, cost, measured in cost_columns(profile):
+        warnings = [*manifest["warnings"], *doubts, *latency_doubts(cost.pop("settled"))]
+        accuracy = accuracy_columns(evaluation) if size == evaluated else {}
+        rows.append(rounded(common | cost | accuracy | measured | {"warnings": "; ".join(warnings) or None}))
+    return rows
+
+
+def training_columns(training: Result) -> dict[str, Any]:
+    """Return what the training of a network says about it."""
+    columns = {key: training[key] for key in ("kind", "train_split", "pretrained")}
+    return {**columns, "train_hours": training["hours"], "commit": training["provenance", "commit"]}
+
+
+def evaluated_size(config: dict, network: TableNetwork, evaluation: Result) -> list[int]:
+    """Return the input size at which the accuracy of a network was measured: the dataset's, or that of a rival."""
+    if rival_entry(config, network.name):
+        return evaluation["exported", "size"]
+    return settings.for_dataset(config, network.scenario)["dataset"]["size"]
 
 
 def cost_columns(profile: Result) -> Iterator[tuple[list[int], dict[str, Any], dict[str, Any]]]:
-    """Yield the input size, the columns, and the accuracy measured with it, of each record of a profile."""
+    """Yield the input size, the columns with `settled`, and the accuracy measured with it, of each profile record."""
     keys = ("params", "macs", "fps", "latency_ms_p50", "latency_ms_p95", "device", "backend", "precision")
     for number in range(len(profile["records"])):
         height, width = profile["records", number, "size"]
         columns = {key: profile["records", number, key] for key in keys}
-        columns |= {key: profile["records", number].get(key) for key in ("graph", "batch")}
+        columns |= {key: profile["records", number].get(key) for key in ("graph", "batch", "settled")}
         miou = profile["records", number].get("miou_val")  # measured for a precision that changes the predictions
-        measured = {} if miou is None else {"miou_val": miou, "miou_test": None, "pixel_accuracy": None}
+        unknown = dict.fromkeys(("miou_test", "miou_exported", "pixel_accuracy"))
+        measured = {} if miou is None else {"miou_val": miou, **unknown}
         yield [height, width], {"input_size": f"{height}x{width}", **columns}, measured
 
 
@@ -134,11 +154,13 @@ def best_split(evaluation: Result) -> str:
 
 
 def accuracy_columns(evaluation: Result) -> dict[str, Any]:
-    """Return mIoU on both splits, and pixel accuracy on test, or on val if the test labels are not public."""
+    """Return mIoU on both splits; that of the exported file and pixel accuracy on the split that counts."""
     best = best_split(evaluation)
+    exported = evaluation["exported"]
     return {
         "miou_val": evaluation["val", "miou"],
         "miou_test": evaluation["test", "miou"] if best == "test" else None,
+        "miou_exported": evaluation["exported", best, "miou"] if exported else None,
         "pixel_accuracy": evaluation[best, "pixel_accuracy"],
     }
 

@@ -45,12 +45,19 @@ ABLATION = {
     "dimensions": {"joint": ["depth", "dilation"]},
     "blocks": [{"regularizer": ["ssr"], "shrink": [True], "dimensions": ["joint"]}],
 }
+RIVAL = {  # a file of the project, because only the stages open it
+    "onnx": "config/config.yaml",
+    "name": "rival",
+    "preprocess": {"mean": [0.5, 0.5, 0.5], "channels": "bgr", "size": [64, 64]},
+    "output": {"kind": "labels"},
+    "classes": {"0": "a", "3": None},
+}
 CONFIGS = st.fixed_dictionaries(
     {"datasets": st.sampled_from([ENTRIES, {"town": ENTRIES["town"]}])},
     optional={
         "device": st.sampled_from(["auto", "cpu"]),
         "seeds": st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True),
-        "networks": st.just(["searched", "erfnet", "paper_cityscapes"]),
+        "networks": st.sampled_from([["searched", "erfnet", "paper_cityscapes"], ["erfnet", RIVAL]]),
         "search": st.just({"space": SPACE_SETTINGS, "epochs": 2, "threshold": 0.2, "cost": {"type": "macs"}}),
         "profile": st.just({"sizes": [[64, 64]], "runs": 5, "seconds": 0.5}),
         "ablation": st.just(ABLATION),

@@ -46,7 +46,7 @@ from ssr_mmseg.datasets.preparation.archive import extract
 from ssr_mmseg.datasets.preparation.manifest import class_weights, read_manifest
 from ssr_mmseg.datasets.preparation.verify import IGNORED, INVALID, check_pair
 from ssr_mmseg.jobs import status
-from ssr_mmseg.report import charts, collect, page
+from ssr_mmseg.report import charts, collect, origins, page
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.prepared_files import changed_files, parse_records, read_records, records_digest
 from ssr_mmseg.stages.gap import write_gap
@@ -201,6 +201,8 @@ PROVENANCE = {"commit": "abc", "versions": {"torch": "2"}, "python": "3", "machi
 _GATES = dict.fromkeys(GATES, 1)
 _EPOCH = {"epoch": 1, "loss": 0.5, "entropy": dict.fromkeys(GATES, 0.5), "probabilities": {"depth": [[0.5, 0.5], []]}}
 _SPLIT = {"images": 2, "miou": 41.2, "pixel_accuracy": 81.0, "iou": {"road": 41.2, "sky": None}}
+_SPLITS = {"val": _SPLIT, "test": None}
+_FILE = {"bytes": 1, "sha256": "0" * 64}
 _COST = {"params": 10, "macs": 10**9, "fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
 _TRAINED = {"kind": "searched", "train_split": "train", "pretrained": "no", "device": "a CPU", "epochs": 1}
 _DEVICE = {"device": "a CPU", "backend": "eager", "precision": "fp32"}
@@ -234,7 +236,12 @@ RESULTS: dict[str, Any] = {
         "history": [{"epoch": 1, "loss": 0.5}],
         "provenance": PROVENANCE,
     },
-    paths.EVALUATION: {"weights": {"bytes": 1, "sha256": "0" * 64}, "val": _SPLIT, "test": None},
+    paths.EVALUATION: {
+        "weights": _FILE,
+        **_SPLITS,
+        "exported": {**_FILE, "size": [64, 128], **_SPLITS},
+        "export_problem": None,
+    },
     paths.PROFILE: {"records": [{"size": [64, 128], **_COST, **_DEVICE}], "provenance": PROVENANCE},
     paths.GAP: {
         "hours": 1.0,
@@ -259,7 +266,7 @@ def _results(document: tuple[str, bytes], _: Path) -> None:
     results = collect.collect(CONFIG)
     assert len(results.missing) <= results.expected
     assert isinstance(results.rows, list)
-    collect.provenance(results)
+    origins.provenance(results)
     for dataset in results.datasets:
         list(page.highlights(dataset))
         page.iou_table(dataset)

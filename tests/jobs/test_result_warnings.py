@@ -38,9 +38,10 @@ def write_search(scenario, seed, groups=DECIDED, relaxed=40.0, one_hot=40.0) -> 
     write(paths.stage_metrics_path({}, scenario, seed, 1), worse)
 
 
-def write_evaluation(scenario, seed, network, val=GOOD, test=GOOD) -> None:
+def write_evaluation(scenario, seed, network, val=GOOD, test=GOOD, problem=None) -> None:
     splits = {"val": {"iou": val}, "test": None if test is None else {"iou": test}}
-    write(paths.EVALUATION.format(dataset=scenario, seed=seed, network=network), splits)
+    evaluation = {**splits, "exported": None, "export_problem": problem}
+    write(paths.EVALUATION.format(dataset=scenario, seed=seed, network=network), evaluation)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,19 @@ def test_every_doubtful_result_gets_a_line_with_its_remedy(config):
     assert "search longer (search.epochs, search.shrink_epochs or search.min_steps)" in second
     assert third.startswith("town, seed 4: erfnet recognizes Road only; ")
     assert third.endswith("config/mmseg/ssrnet_streets.py")
+
+
+def test_a_network_without_an_exported_file_is_named(config):
+    write_evaluation("town", 0, "erfnet", problem="the operator 'Tan'")
+    assert result_warnings(config) == ["town, seed 0: erfnet has no exported file: the operator 'Tan'"]
+
+
+def test_a_rival_is_not_to_be_trained_longer(config, tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"")
+    rival = {"onnx": str(tmp_path / "a.onnx"), "name": "yolo"}
+    write_evaluation("town", 0, "yolo", test=ONE)
+    (warning,) = result_warnings(settings.complete({**config, "networks": [rival]}))
+    assert warning == "town, seed 0: yolo recognizes Road only; check its preprocess and classes in networks"
 
 
 def test_a_search_without_shrinking_is_told_to_shrink(config):

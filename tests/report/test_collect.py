@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from report_files import PROVENANCE
 
-from ssr_mmseg.report.collect import collect, provenance, published
+from ssr_mmseg.report.collect import collect, published
+from ssr_mmseg.report.origins import provenance
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.scenario import table_networks
 from ssr_mmseg.stages.table import COLUMNS, network_rows

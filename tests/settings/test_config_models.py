@@ -17,6 +17,7 @@ from ssr_mmseg.utils.errors import UserError
 REGENERATE = "the models or config/config.yaml have changed: run `make schema`"
 CONFIGS = sorted(path.name for path in (paths.PROJECT / "config").glob("*.yaml"))
 STREETS = {"type": "streets", "size": [64, 64]}
+RIVAL = "a mapping of onnx, name, preprocess, output, classes"
 NAME = "a name of 1 to 100 letters, digits or underscores"
 NAMES = "datasets.streets.classes: expected a list of 2 to 255 distinct strings, found "
 TARGET = "a number > 0, or a non-empty list of distinct numbers > 0"
@@ -193,7 +194,32 @@ def test_valid_values(path, value):
         ("seeds", [], "seeds: expected a list of 1 to 1000 distinct integers from 0 to 4294967295, found []; see"),
         ("seeds", list(range(1001)), "seeds: expected a list of 1 to 1000 distinct integers from 0 to 4294967295, fou"),
         ("seeds", [2**32], "seeds.0: expected an integer from 0 to 4294967295, found 4294967296; see"),
-        ("networks", ["a b"], f'networks.0: expected {NAME}, found "a b"; see config/README.md'),
+        ("networks", ["a b"], f'networks.0: expected {NAME}, or {RIVAL}, found "a b"; see config/README.md'),
+        (
+            "networks",
+            [{"onnx": "a.onnx"}],
+            f"networks.0: the key name is missing, expected {NAME}; see config/README.md",
+        ),
+        (
+            "networks",
+            [{"onnx": "a.onnx", "name": "a", "layout": "nchw"}],
+            "unknown key layout at networks.0; known keys: classes, name, onnx, output, preprocess",
+        ),
+        (
+            "networks",
+            [{"onnx": "a.onnx", "name": "a", "preprocess": {"layout": "chw"}}],
+            'networks.0.preprocess.layout: expected auto, nchw or nhwc, found "chw"; see config/README.md',
+        ),
+        (
+            "networks",
+            [{"onnx": "a.onnx", "name": "a", "preprocess": {"std": [1.0, 0.0, 1.0]}}],
+            "networks.0.preprocess.std.1: expected a number from 1e-06 to 1000000.0, found 0.0; see config/README.md",
+        ),
+        (
+            "networks",
+            [{"onnx": "a.onnx", "name": "a", "output": {"kind": "boxes"}}],
+            'networks.0.output.kind: expected auto, labels or logits, found "boxes"; see config/README.md',
+        ),
         ("latency/threads", 0, "latency.threads: expected an integer from 1 to 1024, or null, found 0; see"),
         ("threads", {1: 2, "search": 1, "retrain": 1}, "the key 1 at threads is not text; put it in quotes"),
         ("ablation/dimensions/a b", ["depth"], "ablation.dimensions: expected names of 1 to 100 letters, digits or un"),
@@ -262,7 +288,7 @@ def test_folders_of_results_are_no_names(name):
 
 def test_folders_on_both_levels_are_reserved():
     """The folder of an experiment may be that of a dataset of the experiment without a name."""
-    first = {"ablation", "benchmarks", "config", "figures", "jobs", "logs", "report", "work"}
+    first = {"ablation", "benchmarks", "config", "figures", "jobs", "logs", "recommended", "report", "work"}
     assert first | {"prepare", "latency"} == paths.FOLDERS
 
 

@@ -32,6 +32,22 @@ ENTRY = {  # with every key of a dataset
     **{section: {} for section in ("latency", "search", "discretize", "retrain", "evaluate", "profile")},
 }
 CONFIG = {**DEFAULTS, "datasets": {"town": ENTRY}, "selectors": {"random_search": {"epochs": 0.5}}}
+RIVAL = {  # with every key; a file that is only read when it is evaluated
+    "onnx": "config/config.yaml",
+    "name": "rival",
+    "preprocess": {
+        "scale": 255.0,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.2, 0.2, 0.2],
+        "channels": "rgb",
+        "layout": "auto",
+        "resize": "letterbox",
+        "size": [64, 64],
+    },
+    "output": {"name": "output", "kind": "auto", "layout": "auto"},
+    "classes": {"0": "a", "1": 1, "2": None},
+}
+CONFIG["networks"] = [RIVAL, "searched", "random_search"]
 CONFIG["retrain"] = {**DEFAULTS["retrain"], "weights": None}
 CONFIG["ablation"] = {
     "dataset": "town",

@@ -28,7 +28,7 @@ def config(tmp_path, monkeypatch):
         files.write_json(Path(paths.PROFILE.format(**names)), {"records": records, "provenance": {}})
         if network.label in ("searched@0.5", "erfnet"):
             split = {"images": 4, "miou": 60.0 - rank, "pixel_accuracy": 90.0, "iou": {"sky": 60.0 - rank}}
-            files.write_json(Path(paths.EVALUATION.format(**names)), {"val": split, "test": split})
+            files.write_json(Path(paths.EVALUATION.format(**names)), {"val": split, "test": split, "exported": None})
     return config
 
 

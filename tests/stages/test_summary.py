@@ -50,6 +50,7 @@ def write_network(dataset, seed, network, index):
     iou = {"road": 70.0, "car": 30.0}
     test = {"miou": TEST[network][index], "pixel_accuracy": 81.0, "iou": iou} if dataset == "town" else None
     evaluation = {"val": {"miou": VAL[network][index], "pixel_accuracy": 84.0, "iou": iou}, "test": test}
+    evaluation |= {"exported": None, "export_problem": None}
     cost = {"params": 10, "macs": 20, "device": "", "backend": "eager", "precision": "fp32"}
     timing = {"fps": 8.0, "latency_ms_p50": 125.0, "latency_ms_p95": 130.0}
     records = [{"size": size, **cost, **timing} for size in ([64, 128], [512, 1024])]
