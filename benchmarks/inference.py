@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from command_line import run_benchmark
-from interleaved import Repeats, measure_interleaved
 from peak import peak_steps
 from reference_clone import copy_files
 from torch import nn
@@ -32,8 +31,9 @@ from ssr_mmseg.models.batch_norm import draw_statistics
 from ssr_mmseg.models.decode_heads import AggregationHead
 from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.profiling import count_macs, create_backend, environment
-from ssr_mmseg.profiling.backends.base import Backend, backend_type
+from ssr_mmseg.profiling.backends.base import Backend, alignment
 from ssr_mmseg.profiling.backends.onnxruntime import OnnxRuntime
+from ssr_mmseg.profiling.blocks import Repeats, measure_interleaved
 from ssr_mmseg.profiling.machine import package_versions
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings.paths import PROJECT
@@ -45,7 +45,10 @@ GENOTYPE = PROJECT / "config/genotypes/paper_cityscapes.json"
 CLASSES = 20  # of the reference's network
 FILES = ("erfnet_retrain1.py", "decode_dc1.py")
 DEFAULTS = {
-    "cpu": ("eager", "channels_last", "compile", "onnxruntime", "openvino", "openvino:bf16"),
+    "cpu": (
+        *("eager", "channels_last", "compile", "onnxruntime", "openvino"),
+        *("openvino:bf16", "onnxruntime:int8", "openvino:int8"),
+    ),
     "cuda": tuple(
         f"{name}:{precision}"
         for name in ("eager", "channels_last", "compile", "cuda_graphs", "onnxruntime", "tensorrt")
@@ -101,7 +104,8 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
     unpadded = DeployedNetwork(model.backbone, model.head)
 
     def create(backend: str, precision: str, graph: str) -> Backend:
-        return create_backend(backend, _graph(graph, model, aligned, unpadded, backend), device, precision)
+        network = _graph(graph, model, aligned, unpadded, alignment(backend, precision))
+        return create_backend(backend, network, device, precision)
 
     plans: list[tuple[str, Callable[[], Backend], str]] = []
     for name in names:
@@ -122,6 +126,8 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
     for label, build, graph in plans:
         try:
             backend = build()
+            if backend.precision == "int8":
+                backend.calibrate(images)  # random ones: time does not depend on the ranges
             with arithmetic(backend.precision):
                 backend.prepare(images)
                 agreement = check_logits(backend.run(), expected, backend.precision, label)
@@ -133,10 +139,10 @@ def backend_steps(names: list[str], model: LogitsNetwork, images: torch.Tensor, 
     return steps, facts, missing
 
 
-def _graph(graph: str, model: nn.Module, aligned: nn.Module, unpadded: nn.Module, backend: str) -> nn.Module:
+def _graph(graph: str, model: nn.Module, aligned: nn.Module, unpadded: nn.Module, align: int) -> nn.Module:
     if graph == "trained":
         return model
-    return aligned if backend_type(backend).align > 1 else unpadded
+    return aligned if align > 1 else unpadded
 
 
 def _within(precision: str, run: Callable[[], object]) -> Callable[[], object]:

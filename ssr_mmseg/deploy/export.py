@@ -14,6 +14,7 @@ from ssr_mmseg.deploy.deployed_network import DeployedNetwork
 from ssr_mmseg.deploy.logits import LogitsNetwork
 from ssr_mmseg.deploy.onnx_check import check_model
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
+from ssr_mmseg.deploy.quantize import quantize
 from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.models.decode_heads import AggregationHead
@@ -38,18 +39,40 @@ class ExportOptions:
         size: Height and width, multiples of 8; the dataset's if None.
         dynamic: Leave batch, height and width open; `size` is then the size that `predict` uses.
         batch: Images per run of a fixed graph.
+        precision: `fp32` or `int8`.
     """
 
     head: str = "labels"
     size: tuple[int, int] | None = None
     dynamic: bool = False
     batch: int = 1
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Calibration of an int8 file.
+
+    Attributes:
+        images: Calibration images (K, 3, H, W) of the input size; see `quantize`.
+        float_layers: Names of the weights of layers that stay in float32.
+    """
+
+    images: Tensor
+    float_layers: tuple[str, ...] = ()
 
 
 def write_onnx(
-    model: LogitsNetwork, images: Tensor, options: ExportOptions, metadata: OnnxMetadata, out: Path
+    model: LogitsNetwork,
+    images: Tensor,
+    options: ExportOptions,
+    metadata: OnnxMetadata,
+    out: Path,
+    quantization: Quantization | None = None,
 ) -> dict[str, float]:
     """Write an ONNX file, atomically and only if its logits on `images` (N, 3, H, W) agree with those of `model`.
+
+    With a `quantization` the file is int8.
 
     Returns:
         See `check_logits`.
@@ -58,11 +81,11 @@ def write_onnx(
         UserError: The logits differ, or `predict` would refuse the file.
     """
     runtime = require("onnxruntime", "export")
-    graph = build_graph(model, images, options.dynamic)
+    graph = build_graph(model, images, options.dynamic, quantization)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
     logits = torch.from_numpy(session.run(None, {onnx_export.INPUT: images.numpy()})[0])
     with torch.inference_mode():
-        agreement = check_logits(logits, model(images), "fp32", f"the graph for {out}")
+        agreement = check_logits(logits, model(images), "int8" if quantization else "fp32", f"the graph for {out}")
     if options.head == "labels":
         onnx_export.to_labels(graph)
     entry = graph.metadata_props.add()
@@ -74,12 +97,20 @@ def write_onnx(
     return agreement
 
 
-def build_graph(model: LogitsNetwork, images: Tensor, dynamic: bool) -> "onnx.ModelProto":
+def build_graph(
+    model: LogitsNetwork, images: Tensor, dynamic: bool, quantization: Quantization | None = None
+) -> "onnx.ModelProto":
     """Export the graph from images to logits; a derived network is rewritten for inference first."""
-    network: nn.Module = model
+    network = exported_network(model, dynamic, 1 if quantization else ALIGN)
+    graph = onnx_export.export(network, images, dynamic, user="export")
+    return quantize(graph, quantization.images, quantization.float_layers) if quantization else graph
+
+
+def exported_network(model: LogitsNetwork, dynamic: bool = False, align: int = 1) -> nn.Module:
+    """Return the network that is exported: a derived one rewritten for inference, any other as it is."""
     if isinstance(model.backbone, SSRNet) and isinstance(model.head, AggregationHead):
-        network = DeployedNetwork(model.backbone, model.head, ALIGN, dynamic)
-    return onnx_export.export(network, images, dynamic, user="export")
+        return DeployedNetwork(model.backbone, model.head, align, dynamic)
+    return model
 
 
 def check_options(size: tuple[int, int], options: ExportOptions) -> None:

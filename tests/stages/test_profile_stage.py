@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 from small_experiment import NETWORK, build, configuration, make
@@ -10,8 +11,10 @@ from ssr_mmseg import settings
 from ssr_mmseg.deploy.fold_batch_norm import BATCH_NORM
 from ssr_mmseg.deploy.logits import deploy_network, logits_network
 from ssr_mmseg.experiment.experiment import Experiment
+from ssr_mmseg.experiment.int8 import Int8Plan
 from ssr_mmseg.experiment.sample_images import sample_images
 from ssr_mmseg.models.batch_norm import draw_statistics
+from ssr_mmseg.profiling.backends.quantizing import QuantizingBackend
 from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.profile import profile, variants
 from ssr_mmseg.utils.errors import UserError
@@ -70,6 +73,26 @@ def test_int8_records_have_the_measured_miou(here, monkeypatch):
     assert (record["precision"], record["miou_val"]) == ("int8", 12.5)
     assert [sample.pred_sem_seg.data.shape for sample in seen[0]] == [(1, 32, 64)] * 2
     assert record["label_agreement"] > 0.8
+    assert (record["quantizer"], record["float_layers"]) == ("onnxruntime", [])
+    assert record["miou_loss_train"] == record["miou_loss_train_all_int8"]
+    assert record["miou_loss_train"] <= configuration()["profile"]["tolerance"]
+
+
+def test_layers_of_the_plan_stay_in_float32_in_every_record(here, monkeypatch):
+    plan = Int8Plan(onnx.ModelProto(), ("stem.conv.weight",), 3.0, 0.25)
+    kept = []
+    monkeypatch.setattr("ssr_mmseg.stages.profile.plan_int8", lambda *_: plan)
+    monkeypatch.setattr(
+        QuantizingBackend,
+        "calibrate",
+        lambda self, images, keep=(): kept.append(keep) or setattr(self, "calibration", images),
+    )
+    backends = [{"name": name, "precision": "int8"} for name in ("onnxruntime", "openvino")]
+    profiled = records(backends=backends, weights="trained", sizes=[[40, 64]])
+    fields = ("float_layers", "miou_loss_train_all_int8", "miou_loss_train")
+    assert [[record[field] for field in fields] for record in profiled] == [[["stem.conv.weight"], 3.0, 0.25]] * 4
+    assert set(kept) == {plan.float_layers}
+    assert len(kept) == 6  # to time each of both at two sizes, and to measure each on val
 
 
 def test_missing_weights_of_the_retraining_are_refused(here):

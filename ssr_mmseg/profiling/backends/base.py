@@ -1,6 +1,7 @@
 """Interface of a profiling backend, the registry of backends, and their construction by name."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import ClassVar
 
 import torch
@@ -45,8 +46,12 @@ class Backend(ABC):
         self.device = device
         self.precision = precision or self.precisions[0]
 
-    def calibrate(self, images: Tensor) -> None:
+    def calibrate(self, images: Tensor, keep: Collection[str] = ()) -> None:
         """Take representative images (K, 3, H, W); called once, before `prepare`, and for int8 only.
+
+        Args:
+            images: The images.
+            keep: Layers that stay in float32; see `deploy/quantize.py`.
 
         Raises:
             UserError: The backend does not quantize.
@@ -88,7 +93,7 @@ def backend_type(name: str, precision: str | None = None) -> type[Backend]:
 def alignment(name: str, precision: str) -> int:
     """Return the number of channels to whose multiples widths are padded for a backend.
 
-    It is 1 for int8, because padding channels would distort the calibrated ranges.
+    It is 1 for int8: a padded network switches channels off by a bias of -1e30, in which the range of a tensor drowns.
     """
     return 1 if precision == "int8" else backend_type(name).align
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
+from ssr_mmseg.profiling.backends.base import BACKENDS
+from ssr_mmseg.profiling.backends.quantizing import QuantizingBackend
 from ssr_mmseg.profiling.precision import DTYPES
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
@@ -17,7 +18,7 @@ NUMPY = {torch.float32: np.float32, torch.float16: np.float16}
 
 
 @BACKENDS.register_module(name="onnxruntime")
-class OnnxRuntime(Backend):
+class OnnxRuntime(QuantizingBackend):
     """ONNX Runtime with all graph optimizations, torch's number of threads, and input and output bound once.
 
     Logits are stored as (N, H, W, classes) and returned as a view (N, classes, H, W), like those of a
@@ -39,7 +40,6 @@ class OnnxRuntime(Backend):
             raise UserError(f"backend {self.name} quantizes for the CPU only; choose fp16, or backend tensorrt")
         self.dtype = DTYPES.get(self.precision, torch.float32)
         self.model = model
-        self.calibration: Tensor | None = None
 
     def choose_provider(self) -> str:
         """Return the name of the execution provider that runs the graph.
@@ -63,19 +63,12 @@ class OnnxRuntime(Backend):
             return {}
         return {"device_id": 0, "use_tf32": int(self.precision == "tf32"), "cudnn_conv_algo_search": "EXHAUSTIVE"}
 
-    def calibrate(self, images: Tensor) -> None:
-        self.calibration = images
-
     def graph(self, images: Tensor) -> bytes:
         """Export a graph for batches of the shape of `images`, quantized if the precision is int8, and serialize it."""
         model = self.model if self.dtype == torch.float32 else _half(self.model)
         graph = onnx_export.export(model, images.to(self.dtype), user=f"backend {self.name}")
         if self.precision == "int8":
-            from ssr_mmseg.deploy.quantize import quantize
-
-            if self.calibration is None:
-                raise UserError(f"backend {self.name} needs calibration images for int8; call calibrate first")
-            graph = quantize(graph, self.calibration)
+            graph = self.quantized(graph)
         self.nhwc = onnx_export.channels_last_output(graph)
         return graph.SerializeToString()
 

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.backends.base import BACKENDS, Backend
+from ssr_mmseg.deploy.split_resize import split_last_resize
+from ssr_mmseg.profiling.backends.base import BACKENDS
+from ssr_mmseg.profiling.backends.quantizing import QuantizingBackend
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
 
@@ -16,7 +18,7 @@ HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
 @BACKENDS.register_module(name="openvino")
-class OpenVino(Backend):
+class OpenVino(QuantizingBackend):
     """OpenVINO with one stream tuned for latency, torch's number of threads, and preallocated images and logits.
 
     Logits are stored as (N, H, W, classes), as in backend `onnxruntime`.
@@ -25,6 +27,7 @@ class OpenVino(Backend):
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "bf16", "fp16", "int8")
     packages: ClassVar[tuple[str, ...]] = ("onnx", "openvino")
     align: ClassVar[int] = 16
+    name: ClassVar[str] = "openvino"
 
     def __init__(self, model: nn.Module, device: torch.device, precision: str | None = None) -> None:
         super().__init__(model, device, precision)
@@ -38,23 +41,18 @@ class OpenVino(Backend):
                 f"backend openvino: this processor does not compute in {self.precision}; choose fp32 or int8"
             )
         self.model = model
-        self.calibration: Tensor | None = None
-
-    def calibrate(self, images: Tensor) -> None:
-        self.calibration = images
 
     def prepare(self, images: Tensor) -> None:
         graph = onnx_export.export(self.model, images.cpu(), user="backend openvino")
         if self.precision == "int8":
-            from ssr_mmseg.deploy.quantize import quantize
-
-            if self.calibration is None:
-                raise UserError("backend openvino needs calibration images for int8; call calibrate first")
-            graph = quantize(graph, self.calibration)
+            graph = self.quantized(graph)
+        nhwc = split_last_resize(graph)
         network = self.core.read_model(graph.SerializeToString(), b"")
-        steps = self.library.preprocess.PrePostProcessor(network)
-        steps.output().model().set_layout(self.library.Layout("NCHW"))
-        steps.output().tensor().set_layout(self.library.Layout("NHWC"))
+        if not nhwc:
+            steps = self.library.preprocess.PrePostProcessor(network)
+            steps.output().model().set_layout(self.library.Layout("NCHW"))
+            steps.output().tensor().set_layout(self.library.Layout("NHWC"))
+            network = steps.build()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": 1,
@@ -62,7 +60,7 @@ class OpenVino(Backend):
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": HINTS[self.precision],
         }
-        compiled = self.core.compile_model(steps.build(), "CPU", settings)
+        compiled = self.core.compile_model(network, "CPU", settings)
         self.request = compiled.create_infer_request()
         self.images = images.to("cpu", torch.float32, memory_format=torch.contiguous_format, copy=True)
         self.request.set_input_tensor(self.library.Tensor(self.images.numpy(), shared_memory=True))
