@@ -1,5 +1,6 @@
 """Networks from normalized images to logits, without parts that only serve training."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmseg.models import EncoderDecoder
@@ -26,10 +27,10 @@ class LogitsNetwork(nn.Module):
         return nn.functional.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 
 
-def build_network(genotype: Genotype, classes: int) -> LogitsNetwork:
-    """Build the network of a genotype, as it is profiled."""
+def build_network(genotype: Genotype, classes: int, head_widths: Mapping[str, int] | None = None) -> LogitsNetwork:
+    """Build the network of a genotype, as it is profiled; see `AggregationHead` for the widths of its head."""
     backbone = SSRNet(genotype.to_dict())
-    head = AggregationHead(list(genotype.widths), num_classes=classes, align_corners=False)
+    head = AggregationHead(list(genotype.widths), num_classes=classes, align_corners=False, **(head_widths or {}))
     return LogitsNetwork(backbone, head)
 
 

@@ -10,12 +10,16 @@ from ssr_mmseg.architecture.input_size import STRIDE, check_input_size
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table.measure import fill, list_parts
 from ssr_mmseg.costs.latency_table.predictor import LatencyModel
-from ssr_mmseg.costs.latency_table.table import LatencyTable, difference
+from ssr_mmseg.costs.latency_table.table import EARLIER_HEAD, LatencyTable, difference
 from ssr_mmseg.datasets import read_manifest
+from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
+from ssr_mmseg.experiment.cfg_options import read_named_config
+from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.profiling import environment
 from ssr_mmseg.profiling.backends.base import alignment, backend_type
 from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.named_configs import DERIVED, NamedConfig
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.threads import check_threads
 
@@ -50,7 +54,7 @@ def latency_table(
         torch.set_num_threads(options["threads"])
     device = resolve_device(dataset_settings["device"])
     backend_type(options["backend"], options["precision"])  # refuse an unknown name before measuring
-    key = circumstances(options, device, classes, size)
+    key = circumstances(options, device, classes, size, head_widths(dataset_settings["retrain"]))
     path = Path(out or paths.result_path(config, paths.LATENCY_TABLE, dataset=dataset))
     partial = path.with_suffix(".partial.json")
     space = SearchSpace.from_settings(dataset_settings["search"])
@@ -67,7 +71,17 @@ def latency_table(
     return table
 
 
-def circumstances(options: dict, device: torch.device, classes: int, size: tuple[int, int]) -> dict:
+def head_widths(retrain: dict) -> dict[str, int]:
+    """Return the widths of the head of derived networks in the config that the section `retrain` names."""
+    named = NamedConfig("retrain", retrain["config"], DERIVED)
+    check_config(named)
+    head = read_named_config(named)["model"]["decode_head"]
+    return {name: head.get(name, width) for name, width in EARLIER_HEAD.items()}
+
+
+def circumstances(
+    options: dict, device: torch.device, classes: int, size: tuple[int, int], head: dict[str, int]
+) -> dict:
     """Return the circumstances for which a table is valid, its `key`.
 
     Args:
@@ -75,6 +89,7 @@ def circumstances(options: dict, device: torch.device, classes: int, size: tuple
         device: Device to measure on.
         classes: Number of classes.
         size: Height and width of the input.
+        head: Widths of the networks' head.
     """
     machine, graph = environment(device), backend_type(options["backend"]).default_graph
     return {
@@ -83,6 +98,7 @@ def circumstances(options: dict, device: torch.device, classes: int, size: tuple
         "precision": options["precision"],
         "graph": graph,
         "align": alignment(options["backend"], options["precision"]) if graph == "deployed" else 1,
+        "head": head,
         "threads": machine["threads"],
         "size": list(size),
         "classes": classes,

@@ -2,13 +2,21 @@
 
 import pytest
 import yaml
+from latency_tables import key
 
 from ssr_mmseg import cli, settings
+from ssr_mmseg.architecture.genotype import Block, Genotype, Stage
 from ssr_mmseg.architecture.search_space import SearchSpace
 from ssr_mmseg.costs.latency_table import measure
-from ssr_mmseg.costs.latency_table.table import LatencyTable
+from ssr_mmseg.costs.latency_table.table import EARLIER_HEAD, LatencyTable
+from ssr_mmseg.deploy.logits import build_network
 from ssr_mmseg.utils.files import read_json
 
+HEADS = {
+    "streets": {"channels": 64, "skip_channels": 32, "branch_channels": 20},
+    "cityscapes": {"channels": 128, "skip_channels": 64, "branch_channels": 40},
+}
+GENOTYPE = Genotype((Stage(20, (Block(1, 1, 18, 18),)), Stage(24, (Block(1, 1, 22, 22),))))
 CONFIG = {
     "device": "cpu",
     "datasets": {"town": {"type": "streets", "size": [32, 64]}},
@@ -103,3 +111,31 @@ def test_a_file_that_is_not_a_table_is_not_overwritten(run, tmp_path):
     assert status == 2
     assert "t.json is not a latency table" in errors
     assert (tmp_path / "t.json").read_text() == '{"mine": 1}'
+
+
+def test_the_table_is_of_the_head_that_networks_are_trained_with(run, tmp_path):
+    assert run()[0] == 0
+    assert LatencyTable.read(tmp_path / "t.json").key["head"] == HEADS["streets"]
+    narrow = tmp_path / "t.json"
+    wide = yaml.safe_dump({**CONFIG, "retrain": {"config": "config/mmseg/ssrnet_cityscapes.py"}})
+    (tmp_path / "config.yaml").write_text(wide)
+    before = LatencyTable.read(narrow).entries
+    status, errors = run()
+    assert status == 0
+    assert "was measured with head branch_channels 20, not 40: measuring again" in errors
+    table = LatencyTable.read(narrow)
+    assert table.key["head"] == HEADS["cityscapes"]
+    assert set(table.entries) == set(before)
+    assert build_network(GENOTYPE, 3, HEADS["streets"]).head.channels == 64
+
+
+def test_a_table_of_the_workflow_says_what_it_was_made_from_and_is_read(tmp_path):
+    table = LatencyTable(key(), 2, 1, 1.0, {"part": 1.0})
+    table.write(tmp_path / "t.json", made_from={"identity": "0123456789ab"})
+    assert LatencyTable.read(tmp_path / "t.json") == table
+
+
+def test_a_table_without_a_head_is_of_the_paper_s(tmp_path):
+    value = LatencyTable(key(), 2, 1, 1.0, {"part": 1.0}).to_dict()
+    value["key"] = {name: entry for name, entry in value["key"].items() if name != "head"}
+    assert LatencyTable.from_dict(value).key["head"] == EARLIER_HEAD

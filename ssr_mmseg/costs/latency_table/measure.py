@@ -67,11 +67,11 @@ def time_parts(parts: list[Part], table: LatencyTable, device: torch.device) -> 
         Milliseconds of every run, (parts, rounds).
     """
     size = _size(table)
-    classes, graph, align = (table.key[name] for name in ("classes", "graph", "align"))
+    classes, graph, align, head = (table.key[name] for name in ("classes", "graph", "align", "head"))
     backends = []
     for part in parts:
         torch.manual_seed(0)
-        module, batch = build_module(part, classes, graph, align), make_input(part, size, align)
+        module, batch = build_module(part, classes, graph, align, head), make_input(part, size, align)
         backends.append(prepare_backend(table.key["backend"], table.key["precision"], module, batch, device))
     return interleave([backend.run for backend in backends], backends[0].synchronize, table.key["rounds"])
 

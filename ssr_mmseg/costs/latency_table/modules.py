@@ -1,5 +1,7 @@
 """Parts of a latency table as torch modules that any profiling backend can run."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -28,7 +30,7 @@ def deploy_chain(chain: nn.Sequential, narrow: int, align: int) -> nn.Sequential
     return blocks
 
 
-def build_module(part: Part, classes: int, graph: str, align: int) -> nn.Module:
+def build_module(part: Part, classes: int, graph: str, align: int, head: Mapping[str, int] | None = None) -> nn.Module:
     """Build the module that is timed for a part, in eval mode, with random weights: they hardly affect its latency.
 
     Args:
@@ -36,11 +38,12 @@ def build_module(part: Part, classes: int, graph: str, align: int) -> nn.Module:
         classes: Number of classes.
         graph: `trained` or `deployed`, as in profiles.
         align: Number of channels to whose multiples a deployed network's widths are padded.
+        head: Widths of a network's head.
     """
     if isinstance(part, BlockPart):
         chain = build_chain(part).eval()
         return deploy_chain(chain, part.narrow, align) if graph == "deployed" else chain
-    network = build_network(part.genotype, classes).eval()
+    network = build_network(part.genotype, classes, head).eval()
     return DeployedNetwork(network.backbone, network.head, align) if graph == "deployed" else network
 
 

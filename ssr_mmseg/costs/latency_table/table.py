@@ -13,7 +13,20 @@ from ssr_mmseg.utils.hashing import identity
 
 FORMAT = "ssr-latency-1"
 # A table is valid only for its own value of each of these.
-CIRCUMSTANCES = ("device", "backend", "precision", "graph", "align", "threads", "size", "classes", "rounds", "versions")
+CIRCUMSTANCES = (
+    "device",
+    "backend",
+    "precision",
+    "graph",
+    "align",
+    "head",
+    "threads",
+    "size",
+    "classes",
+    "rounds",
+    "versions",
+)
+EARLIER_HEAD = {"channels": 128, "skip_channels": 64, "branch_channels": 40}  # of tables that do not name it
 
 
 @dataclass
@@ -22,7 +35,8 @@ class LatencyTable:
 
     Attributes:
         key: Value of each of `CIRCUMSTANCES`: `graph` is `trained`, or `deployed` with widths padded to multiples of
-            `align`; `size` is height and width of the input; `threads` are CPU threads.
+            `align`; `head` are the widths of the networks' head; `size` is height and width of the input; `threads`
+            are CPU threads.
         points: Number of widths measured per group, from the smallest to the largest.
         networks: Number of whole networks that the model is fitted to, drawn with seed 0.
         reference_ms: Latency of the reference part, which is run among the others and to which they are scaled.
@@ -56,6 +70,7 @@ class LatencyTable:
         remedy = "delete it and create it again with ssr-mmseg latency-table"
         json_schema.check(value, "results/latency_table", origin, remedy)
         table = cls(**{key: inner for key, inner in value.items() if key not in ("format", "made_from")})
+        table.key = {"head": EARLIER_HEAD, **table.key}
         if not all(math.isfinite(time) for time in table.entries.values()):
             raise UserError(f"{origin} has latencies that are not finite numbers; {remedy}")
         return table
