@@ -13,14 +13,19 @@ SIZE = [256, 512]  # stands in for the input size, which these commands suggest
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
-    """Add the source and its options to a command."""
-    command.add_argument("source", type=types.source_path, metavar="DATA", help="folder of images and labels")
+    """Add the source, the options that say how it is read, and a configuration that may say it to a command."""
+    add_reading_options(command)
     command.add_argument(
         "--config", type=types.source_path, help="configuration whose entry says how the data are read"
     )
     command.add_argument(
         "--dataset", type=types.name, help="name of the entry in --config, or of the one that is printed"
     )
+
+
+def add_reading_options(command: argparse.ArgumentParser) -> None:
+    """Add the source and the options that say how it is read to a command."""
+    command.add_argument("source", type=types.source_path, metavar="DATA", help="folder of images and labels")
     command.add_argument(
         "--classes", type=types.text_line, metavar="A,B", help="class names of the ids 0, 1, …, separated by commas"
     )

@@ -22,6 +22,7 @@ NETWORK = "paper_cityscapes"
 PAPER = str(PROJECT / f"config/genotypes/{NETWORK}.json")
 CONFIG = ("--config", "own.yaml")
 TOWN = (*CONFIG, "--dataset", DATASET)
+EXPORTED = f"results/{DATASET}/seed0/evaluate/{NETWORK}/model.onnx"
 DATA, CLASSES = f"results/{DATASET}/prepare/data", ",".join("abcdefghijk")
 COMMANDS = {  # in order, because each needs the results of those before
     "help": ("--help",),
@@ -36,9 +37,10 @@ COMMANDS = {  # in order, because each needs the results of those before
     "search": ("search", *TOWN),
     "retrain": ("retrain", *TOWN, "--network", NETWORK),
     "evaluate": ("evaluate", *TOWN, "--network", NETWORK),
+    "evaluate --json": ("evaluate", *TOWN, "--onnx", EXPORTED, "--json"),
     "profile": ("profile", *TOWN, "--network", NETWORK),
 }
-PRINTS_JSON = ("space", "cost", "forecast --json", "inspect --json")
+PRINTS_JSON = ("space", "cost", "evaluate --json", "forecast --json", "inspect --json")
 
 
 def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:

@@ -13,7 +13,7 @@ import yaml
 
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.config_schema import branches, experiment_schema, mapping_node
-from ssr_mmseg.settings.experiment_config import DEFAULTS
+from ssr_mmseg.settings.paths import DEFAULTS
 from ssr_mmseg.settings.type_text import type_text
 
 SCHEMA = "workflow/schemas/config.schema.yaml"

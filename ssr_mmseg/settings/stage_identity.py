@@ -8,6 +8,7 @@ from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.cache import cached
 from ssr_mmseg.settings.plugin_names import class_literal
 from ssr_mmseg.settings.ranking import ranked_networks
+from ssr_mmseg.settings.rivals import rival_digest, rival_entry, rival_file
 from ssr_mmseg.settings.scenario import for_dataset, scenario_named, supernet_scenario
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.stage_table import STAGES
@@ -104,6 +105,7 @@ def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str =
             made.files[table] = sha256(paths.project_file(table))
         made.settings |= {f"search.{key}": scenario["search"][key] for key in ("space", "dimensions")}
         made.settings |= {"latency": scenario["latency"], "device": scenario["device"], entry: _class_settings(data)}
+        _read_config(made, scenario["retrain"]["config"])  # which has the widths of the networks' head
     elif stage == "search":
         made.values["seed"] = seed
         made.settings["search"] = scenario["search"]
@@ -127,7 +129,9 @@ def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str =
         _add_network(made, network, takes)
     elif stage == "evaluate":
         made.settings["evaluate"] = scenario["evaluate"]
-        takes("retrain")
+        if rival := rival_entry(config, network):
+            _add_rival(made, rival)
+        takes("prepare" if rival else "retrain")
     elif stage == "rank":
         ranked = ranked_networks(config)
         made.inputs += [ResultKey("select", dataset, seed, name) for name in ranked]
@@ -136,6 +140,9 @@ def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str =
         made.inputs.append(ResultKey("evaluate", dataset, seed, "searched"))
     elif stage == "profile":
         made.settings |= {"profile": scenario["profile"], "device": scenario["device"], entry: _class_settings(data)}
+        if rival := rival_entry(config, network):
+            _add_rival(made, rival)
+            return made
         if scenario["profile"]["weights"] == "trained":
             takes("retrain")
         _read_config(made, scenario["retrain"]["config"])
@@ -146,8 +153,10 @@ def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str =
 def joined_identity(config: dict, stage: str) -> str:
     """Return the identity of a stage that joins all results; Snakemake itself compares those, as input files."""
     parts: dict[str, Any] = {"version": STAGES[stage].version}
-    if stage in ("ablation", "contest"):
+    if stage in ("ablation", "contest", "recommend"):
         parts[stage] = config.get(stage)
+    if stage == "recommend":
+        parts |= {"device": config["device"], "profile": config["profile"]}
     return identity(parts)
 
 
@@ -198,6 +207,15 @@ def _add_start(made: Origin, config: dict, dataset: str, seed: int, network: str
         made.inputs.append(ResultKey("retrain", *made_by))
     else:
         made.files["the weights to start from"] = sha256(path)
+
+
+def _add_rival(made: Origin, entry: dict[str, Any]) -> None:
+    """Add the settings of a rival, and the content of its file, wherever the file is."""
+    from ssr_mmseg.settings.models import Rival  # here, because pydantic takes half of the command line's start
+
+    name = entry["name"]
+    made.settings[f"networks.{name}"] = Rival.model_validate(entry).model_dump(exclude={"onnx", "name"})
+    made.files[f"the file of {name}"] = rival_digest(rival_file(entry))
 
 
 def _add_network(made: Origin, network: str, takes: Any) -> None:

@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from ssr_mmseg.search.graph_hook import GraphHook
 from ssr_mmseg.search.single_path import SinglePathStep
 from ssr_mmseg.search.step import TwoPhaseStep
 from ssr_mmseg.utils.devices import peak_memory_gb
-from ssr_mmseg.utils.errors import UserError
 
 KEPT = 0.4  # share of the supernet beyond one operator per block that each stage leaves; see docs/scaling.md
 
@@ -40,17 +40,17 @@ def forecast(config: dict, dataset: str, seed: int, steps: int) -> dict:
         measurements in `measured`.
 
     Raises:
-        UserError: The dataset has not been prepared, or its training set is too small for the steps.
+        UserError: The dataset has not been prepared.
     """
     experiment = Experiment(config, dataset, seed)
     experiment.limit_threads("search")
     search = experiment.settings["search"]
     # the small one first, because the peak memory of a process never falls
-    small = _measure(experiment, smallest_structure(experiment.space), steps)
-    whole = _measure(experiment, None, steps)
+    small = measure_step(experiment, smallest_structure(experiment.space), steps)
+    whole = measure_step(experiment, None, steps)
     length = experiment.search_length
     epochs_left = warmup = warmup_epochs(search, length.epochs)
-    warmup_seconds = _measure(experiment, None, steps, warmup=True)["seconds_per_step"] if warmup else 0.0
+    warmup_seconds = measure_step(experiment, None, steps, warmup=True)["seconds_per_step"] if warmup else 0.0
     stages = []
     for stage in range(search["shrink_stages"] + 1):
         share = KEPT**stage if search["shrink"] else 1.0
@@ -96,8 +96,8 @@ def table(result: dict) -> str:
     return "\n".join([*lines, f"{result['dataset']}: {result['hours']:.3g} hours in total, without evaluations"])
 
 
-def _measure(experiment: Experiment, structure: list | None, steps: int, warmup: bool = False) -> dict:
-    """Return the median seconds and the peak memory of a step on a supernet; the first step is not counted.
+def measure_step(experiment: Experiment, structure: list | None, steps: int, warmup: bool = False) -> dict:
+    """Return the median seconds and the peak memory of a search's step on a supernet; the first step is not counted.
 
     Args:
         warmup: Measure a step of the search's warm-up.
@@ -117,12 +117,8 @@ def _measure(experiment: Experiment, structure: list | None, steps: int, warmup:
                     hook.apply(step, runner.logger)
             if structure is not None:
                 _kill_missing(step)
-            if loop.steps_per_epoch <= steps:
-                raise UserError(
-                    f"an epoch has {loop.steps_per_epoch} steps, expected {steps + 1} or more; use fewer --steps"
-                )
             seconds: list[float] = []
-            batches = iter(loop.batches(0))
+            batches = chain.from_iterable(map(loop.batches, repeat(0)))  # one epoch as often as needed
             for _ in range(steps + 1):
                 started = time.perf_counter()
                 batch = next(batches)

@@ -48,7 +48,7 @@ def inspect_data(source: Path, settings: Mapping[str, Any], sheet: Path | None, 
         UserError: The data cannot be used as they are.
     """
     with options_named():
-        plan = plan_import(_folder(source), ImportRequest.from_settings(settings), need_splits=False)
+        plan = plan_import(source_folder(source), ImportRequest.from_settings(settings), need_splits=False)
         result = inspect_plan(plan, settings["name"])
     if sheet is not None:
         palette = settings.get("palette") or clean_copy.colors_of(plan.label_map)
@@ -57,7 +57,7 @@ def inspect_data(source: Path, settings: Mapping[str, Any], sheet: Path | None, 
     if as_json:
         print(json.dumps(result, indent=2))
     else:
-        print(as_text(result, _entry(source, settings, plan, result["suggested"])))
+        print(as_text(result, dataset_entry(source, settings, plan, result["suggested"])))
         if sheet is not None:
             print(f"contact sheet: {sheet}")
     return DOUBTFUL if result["warnings"] else FINE
@@ -71,7 +71,7 @@ def import_data(source: Path, settings: Mapping[str, Any], out: Path) -> None:
     """
     clean_copy.check_target(out, source)
     with options_named():
-        plan = plan_import(_folder(source), ImportRequest.from_settings(settings))
+        plan = plan_import(source_folder(source), ImportRequest.from_settings(settings))
         result = inspect_plan(plan, settings["name"])
     clean_copy.write_copy(plan, out, settings.get("palette"), link=False)
     written = {"type": "folder", "source": str(out), "size": result["suggested"]["size"]}
@@ -137,7 +137,9 @@ def _class_table(classes: Sequence[str], splits: Mapping[str, Any]) -> Table:
     return table
 
 
-def _entry(source: Path, settings: Mapping[str, Any], plan: ImportPlan, suggested: Mapping[str, Any]) -> dict[str, Any]:
+def dataset_entry(
+    source: Path, settings: Mapping[str, Any], plan: ImportPlan, suggested: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the dataset's entry that reads the source as it was read here."""
     entry: dict[str, Any] = {"type": "folder", "source": str(source), "size": suggested["size"]}
     keys = ("classes", "label_map", "ignore", "palette", "split", "layout", "orientation")
@@ -152,7 +154,7 @@ def _entry(source: Path, settings: Mapping[str, Any], plan: ImportPlan, suggeste
     return {settings["name"]: entry}
 
 
-def _folder(source: Path) -> Path:
+def source_folder(source: Path) -> Path:
     """Return the source if it is a folder.
 
     Raises:

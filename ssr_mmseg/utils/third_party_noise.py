@@ -19,6 +19,7 @@ PRINTED = {
 WARNED = {
     "Fail to import ``MultiScaleDeformableAttention`` from": "mmcv, when it is imported without compiled operators, "
     "that one should install mmcv rather than mmcv-lite; no network here uses that operator",
+    "For binary segmentation, we suggest": "mmseg, for every head of two classes; a softmax over both is meant",
     "Default ``avg_non_ignore`` is False": "mmseg, for every CrossEntropyLoss with the usual mean over all pixels",
 }
 LOGGED = {  # still written to the log file of a training

@@ -61,7 +61,8 @@ def test_every_rule_runs_and_a_second_call_has_nothing_to_do(finished):
     stages += ["seed0/gap.json"]
     for network in ("searched", "random", "erfnet"):
         stages += [f"seed0/retrain/{network}/{name}" for name in ("config.py", "training.json", "weights.pth")]
-        stages += [f"seed0/evaluate/{network}/evaluation.json", f"seed0/profile/{network}/profile.json"]
+        stages += [f"seed0/evaluate/{network}/{name}" for name in ("evaluation.json", "per_image.csv")]
+        stages += [f"seed0/profile/{network}/profile.json"]
     joined = ["summary.csv", "table.csv", "report/index.html", "report/predictions.png"]
     assert files == sorted([*(f"{dataset}/{name}" for dataset in ("town", "village") for name in stages), *joined])
     assert NOTHING in plan(finished, "results/table.csv", *TWO).output

@@ -31,6 +31,7 @@ from ssr_mmseg.settings.scenario import (
     supernet_scenario,
     table_networks,
 )
+from ssr_mmseg.settings.rivals import configured_networks, rival_entry
 from ssr_mmseg.settings.ranking import contestants, ranked_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.source_listing import source_listing

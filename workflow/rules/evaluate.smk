@@ -7,7 +7,7 @@ rule evaluate:
         current("evaluate"),
         manifest,
         genotype,
-        weights=result(paths.WEIGHTS),
+        evaluated_weights,
     output:
         **outputs("evaluate"),
     log:

@@ -28,7 +28,7 @@ def last_state(wildcards) -> str:
 
 
 def genotype(wildcards) -> list[str]:
-    """Return the genotype of a network, if the workflow makes it; other networks are defined by project files."""
+    """Return the genotype of a network, if the workflow makes it; other networks are defined by files."""
     if not follows_search(wildcards.network):
         return []
     return [result(paths.SELECTED if selection(wildcards.network) else paths.GENOTYPE)]
@@ -63,7 +63,12 @@ def start_weights(wildcards) -> list[str]:
 def profiled_weights(wildcards) -> list[str]:
     """Return the weights of a profiled network, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"
-    return [result(paths.WEIGHTS)] if trained else []
+    return evaluated_weights(wildcards) if trained else []
+
+
+def evaluated_weights(wildcards) -> list[str]:
+    """Return the weights of an evaluated network; none for a rival, whose file has them."""
+    return [] if rival_entry(CONFIG, wildcards.network) else [result(paths.WEIGHTS)]
 
 
 def stage_metrics(dataset: str, seed: int) -> list[str]:
@@ -85,16 +90,32 @@ def table_inputs(_) -> list[str]:
             result(pattern).format(dataset=network.scenario, seed=seed, network=network.name)
             for dataset, seed in itertools.product(datasets, seeds)
             for network in table_networks(CONFIG, dataset)
+            if pattern != paths.TRAINING or rival_entry(CONFIG, network.name) is None
         ]
-    if "searched" in CONFIG["networks"]:
+    if "searched" in configured_networks(CONFIG):
         inputs += expand(result(paths.GAP), dataset=searched_scenarios(), seed=seeds)
+    return inputs
+
+
+def recommended_inputs(_) -> list[str]:
+    """Return all results that the recommendation rests on: those of the first dataset."""
+    dataset = settings.dataset_names(CONFIG)[0]
+    inputs = expand(result(paths.MANIFEST), dataset=dataset)
+    for pattern in (paths.EVALUATION, paths.PROFILE):
+        inputs += [
+            result(pattern).format(dataset=network.scenario, seed=seed, network=network.name)
+            for seed in CONFIG["seeds"]
+            for network in table_networks(CONFIG, dataset)
+        ]
     return inputs
 
 
 def report_inputs(_) -> list[str]:
     """Return all results that the page and the figures show."""
-    seeds, networks = CONFIG["seeds"], CONFIG["networks"]
+    seeds, networks = CONFIG["seeds"], configured_networks(CONFIG)
     inputs = table_inputs(_)
+    if CONFIG["recommend"]["latency_ms"] is not None:
+        inputs.append(result(paths.CARD))
     if any(map(follows_search, networks)):
         inputs += [path for dataset in searched_scenarios() for seed in seeds for path in stage_metrics(dataset, seed)]
         inputs += expand(

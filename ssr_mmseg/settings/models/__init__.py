@@ -9,6 +9,8 @@ from ssr_mmseg.settings.models.contest import Contest
 from ssr_mmseg.settings.models.costs import Cost, LatencyCost, MacsCost, PluginCost
 from ssr_mmseg.settings.models.datasets import DatasetEntry
 from ssr_mmseg.settings.models.experiment import Experiment, Monitor, Threads
+from ssr_mmseg.settings.models.networks import Output, Preprocess, Rival
+from ssr_mmseg.settings.models.recommend import Recommend
 from ssr_mmseg.settings.models.search import Discretize, Regularizer, Search, SearchSpace, SpaceStage
 from ssr_mmseg.settings.models.timing import Backend, Latency, Profile
 from ssr_mmseg.settings.models.training import Evaluate, Retrain
@@ -27,10 +29,14 @@ __all__ = [
     "LatencyCost",
     "MacsCost",
     "Monitor",
+    "Output",
     "PluginCost",
+    "Preprocess",
     "Profile",
+    "Recommend",
     "Regularizer",
     "Retrain",
+    "Rival",
     "Search",
     "SearchSpace",
     "SpaceStage",

@@ -1,13 +1,15 @@
 """The whole configuration, and its small sections."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from ssr_mmseg.settings.models.ablation import Ablation
 from ssr_mmseg.settings.models.base import FolderName, Name, PluginSettings, Section, Seeds, UniqueList, optional
 from ssr_mmseg.settings.models.contest import Contest
 from ssr_mmseg.settings.models.datasets import DatasetEntry
+from ssr_mmseg.settings.models.networks import Rival, entry_tag
+from ssr_mmseg.settings.models.recommend import Recommend
 from ssr_mmseg.settings.models.search import Discretize, Search
 from ssr_mmseg.settings.models.timing import Latency, Profile
 from ssr_mmseg.settings.models.training import Evaluate, Retrain
@@ -55,14 +57,21 @@ class Experiment(Section):
         "timing but no training."
     )
     seeds: Seeds = Field(description="Each seed is a search of its own and a retraining of every network.")
-    networks: UniqueList[Name] = Field(
+    networks: UniqueList[
+        Annotated[
+            Annotated[Name, Tag("<name>")] | Annotated[Rival, Tag("<mapping>")],
+            Discriminator(entry_tag),
+        ]
+    ] = Field(
         min_length=1,
         max_length=1000,
-        description="Rows of the table, all trained by the same recipe. `searched`: what the search finds. `random` "
+        description="Rows of the table; all but ONNX files are trained by the same recipe. `searched`: what the search "
+        "finds. `random` "
         "(and `random_2`, `random_3` … for more draws): a random network of the space with about its cost. `uniform`: "
         "a network of that cost that nobody searched, with equal widths. `random_search`, `evolution`, `local_search` "
         "and `darts_pt` search in other ways (docs/contest.md). Any other name is a genotype "
-        "`config/genotypes/<name>.json` or a baseline `config/mmseg/_base_/models/<name>.py`.",
+        "`config/genotypes/<name>.json` or a baseline `config/mmseg/_base_/models/<name>.py`. A mapping is a rival: a "
+        "network that others have trained, as an ONNX file (docs/rivals.md).",
     )
     datasets: dict[FolderName, DatasetEntry] = Field(
         min_length=1,
@@ -80,6 +89,7 @@ class Experiment(Section):
     retrain: Retrain
     evaluate: Evaluate
     profile: Profile
+    recommend: Recommend
     threads: Threads
     monitor: Monitor
     contest: Contest

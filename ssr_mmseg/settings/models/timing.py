@@ -79,4 +79,10 @@ class Profile(Section):
         "and int8."
     )
     calibration: int = Field(ge=1, le=10_000, description="Number of training images from which int8 takes its ranges.")
+    tolerance: float = Field(
+        ge=0,
+        le=100,
+        description="Points of mIoU that int8 may lose on as many training images. If it loses more, the layers that "
+        "are most sensitive to it stay in float32, as few as suffice.",
+    )
     seconds: float = Field(gt=0, le=86_400, description="Time limit of the timed runs, in seconds: see `runs`.")

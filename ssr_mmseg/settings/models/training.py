@@ -38,3 +38,8 @@ class Evaluate(Section):
         description="Images per split to draw with prediction and truth, in "
         "`results/<dataset>/seed<seed>/evaluate/<network>/predictions`.",
     )
+    exported: bool = Field(
+        description="Whether to export each network to `model.onnx` in the folder of its evaluation, as `ssr-mmseg "
+        "export` does, and measure the accuracy of that file, the column `miou_exported` of the table, by what "
+        "`predict` computes."
+    )
