@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from ssr_mmseg.jobs import glibc_malloc
+from ssr_mmseg.settings.stage_table import STAGES
 
 TWO = ("--configfile", "config/two.yaml")
 NOTHING = "Nothing to be done"
@@ -114,7 +115,9 @@ def test_one_more_seed_keeps_the_results_of_the_others(finished):
 def test_changed_values_and_versions_rerun_their_stage_and_changed_commands_do_not(copied):
     path = copied.folder / "config/mmseg/_base_/schedules/retrain_quick.py"
     path.write_text(f"{path.read_text()}\nextra = 1\n")
-    copied.edit("ssr_mmseg/settings/stage_table.py", '"profile",\n            2,', '"profile",\n            3,')
+    version = STAGES["profile"].version
+    numbers = [f'"profile",\n            {number},' for number in (version, version + 1)]
+    copied.edit("ssr_mmseg/settings/stage_table.py", *numbers)
     copied.edit("workflow/rules/search.smk", 'command("search")', '"true; " + command("search")')
     rerun = {"retrain", "evaluate", "gap", "profile", "table", "summary", "report"}
     assert {rule for rule, _ in planned(plan(copied, *TWO))} == rerun
