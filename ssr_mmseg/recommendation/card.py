@@ -10,6 +10,7 @@ from ssr_mmseg.recommendation.rule import Ranked, Verdict
 from ssr_mmseg.recommendation.runs import Run
 
 FAR = 1.5  # p95 over p50
+ROOM = 0.5  # share of the allowed time, below which it is not used
 FEW_IMAGES = 30  # of a split, below which intervals are wide and not reliable
 
 
@@ -109,17 +110,24 @@ def _why_none(data: CardData) -> str:
 
 
 def _reason(data: CardData) -> str:
-    """Return why this network and no other."""
+    """Return why this network and no other, and whether there is room for a better one."""
     assert data.chosen is not None
     tied = [one for one in data.ranked if one.verdict is Verdict.TIED]
     worse = [one for one in data.ranked if one.verdict is Verdict.LESS_ACCURATE]
-    within = "It is the only one within the time." if not tied and not worse else ""
     if tied:
         slower = "is slower" if len(tied) == 1 else "are slower"
-        within = f"On val it is as accurate as {_names(data, tied)}, up to chance; {_pronoun(tied)} {slower}."
+        reason = f"On val it is as accurate as {_names(data, tied)}, up to chance; {_pronoun(tied)} {slower}."
     elif worse:
-        within = "No other network within the time is as accurate on val beyond chance."
-    return within
+        reason = "No other network within the time is as accurate on val, beyond chance."
+    else:
+        reason = "It is the only one within the time."
+    _, timing = _of(data, data.chosen)
+    if data.limit and timing.p50 < ROOM * data.limit:
+        reason += (
+            f" It takes {100 * timing.p50 / data.limit:.0f} % of the time that is allowed: larger images or a larger "
+            "space of networks, both of which take more hours, may be more accurate."
+        )
+    return reason
 
 
 def _pronoun(networks: Sequence[Ranked]) -> str:
@@ -165,7 +173,8 @@ def _accuracy(data: CardData) -> list[str]:
     lines = [
         "## Accuracy",
         "",
-        f"Of the exported file, IoU in percent with {CONFIDENCE} % intervals over images (bootstrap). The choice was "
+        f"Of the exported file, IoU in percent with {CONFIDENCE} % intervals over images (bootstrap), which take images as "
+        "independent: for frames of one video they are too narrow. The choice was "
         f"made on val{'; test was not looked at before' if 'test' in splits else ', so its figures flatter a little'}.",
         "",
         f"| class | {' | '.join(splits)} |",
