@@ -131,7 +131,9 @@ def step_times(config: dict, dataset: str, extremes: tuple[Genotype, Genotype], 
 def training_step(experiment: Experiment, network: str, genotype: Genotype | None) -> float:
     """Return the median seconds of a step that trains a network, with the loading of its images."""
     with tempfile.TemporaryDirectory() as folder:
-        runner = experiment.retrain_runner(network, genotype, Path(folder) / "fit")
+        # mmengine knows runners by name and second
+        work = Path(folder) / f"fit-{network}-{time.monotonic_ns()}"
+        runner = experiment.retrain_runner(network, genotype, work)
         try:
             runner.logger.setLevel("WARNING")
             loop = runner.build_train_loop(runner._train_loop)

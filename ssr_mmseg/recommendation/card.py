@@ -173,8 +173,8 @@ def _accuracy(data: CardData) -> list[str]:
     lines = [
         "## Accuracy",
         "",
-        f"Of the exported file, IoU in percent with {CONFIDENCE} % intervals over images (bootstrap), which take images as "
-        "independent: for frames of one video they are too narrow. The choice was "
+        f"Of the exported file, IoU in percent with {CONFIDENCE} % intervals over images (bootstrap). They take images "
+        "as independent, so for frames of one video they are too narrow. The choice was "
         f"made on val{'; test was not looked at before' if 'test' in splits else ', so its figures flatter a little'}.",
         "",
         f"| class | {' | '.join(splits)} |",
