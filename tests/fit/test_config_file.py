@@ -9,6 +9,7 @@ from plans import plan
 from ssr_mmseg import settings
 from ssr_mmseg.fit.config_file import as_yaml, config_path, experiment, rival_name, run_command, threads
 from ssr_mmseg.fit.request import FitRequest
+from ssr_mmseg.settings.rivals import configured_networks
 
 FACTS = {"data": "3 classes; 300 images", "device": "an abacus"}
 ENTRY = {
@@ -51,6 +52,15 @@ def test_the_commands_in_it_are_those_that_made_it_and_run_it(tmp_path):
     assert lines[0] == "# Written by: ssr-mmseg fit pictures --ms 8"
     assert run_command(request()) in lines[1]
     assert f"--configfile {config_path(request())}" in lines[1]
+
+
+def test_rivals_are_networks_of_the_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("yolo26n-sem.onnx").write_bytes(b"a file that is read later")
+    rivals = request(rivals=(Path("yolo26n-sem.onnx"),))
+    read = settings.complete(experiment(rivals, ENTRY, plan(), 3, False))
+    assert read["networks"][-1]["onnx"] == "yolo26n-sem.onnx"
+    assert configured_networks(read)[-1] == "yolo26n_sem"
 
 
 def test_a_rival_gets_a_name_that_paths_can_have():
