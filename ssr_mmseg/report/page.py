@@ -172,7 +172,7 @@ def recommended(config: dict) -> Iterator[dict]:
         value = readers.read_recommendation(paths.result_path(config, paths.RECOMMENDATION))
     except readers.FAULTS:
         return
-    detail = f"of {value['compared']} networks, by {value['backend']}; {paths.result_path(config, paths.CARD)} says why"
+    detail = f"of {value['compared']} networks; by {value['backend']}. card.md in recommended/ says why"
     yield {"label": f"Recommended: {value['network']}", "value": f"{value['latency']:.3g} ms", "detail": detail}
 
 

@@ -115,6 +115,36 @@ def test_partial_results_are_shown(config, results):
     assert "d2-accuracy" in specs(html)
 
 
+def profile_of(network):
+    return Path(f"results/town/seed0/profile/{network}/profile.json")
+
+
+def test_latencies_that_did_not_settle_are_neither_shown_nor_drawn(config, results):
+    value = json.loads(profile_of("erfnet").read_text())
+    for record in value["records"]:
+        record |= {"settled": False, "latency_ms_p50": 123.456, "latency_ms_p95": 234.567}
+    profile_of("erfnet").write_text(json.dumps(value))
+    html, page = render(config)
+    text = re.sub(r"\s+", " ", " ".join(page.text))
+    assert "123.4" not in text
+    assert "234.5" not in text
+    drawn = json.dumps(specs(html)["d1-accuracy"])
+    assert '"random"' in drawn
+    assert "123.4" not in drawn
+    assert "Not drawn: erfnet, not evaluated, or with a latency that did not settle." in text
+
+
+@pytest.mark.parametrize("recommended", ["erfnet", None])
+def test_the_recommended_network_is_the_first_headline(config, results, recommended):
+    networks = [{"network": "erfnet", "latency_ms": {"p50": 1.234, "p95": 2, "settled": True}}]
+    value = {"recommended": recommended, "backend": "onnxruntime", "networks": networks}
+    Path(paths.RECOMMENDATION).parent.mkdir(parents=True)
+    Path(paths.RECOMMENDATION).write_text(json.dumps(value))
+    text = re.sub(r"\s+", " ", " ".join(render(config)[1].text))
+    assert ("Recommended: erfnet" in text) == (recommended is not None)
+    assert ("1.23 ms" in text) == (recommended is not None)
+
+
 @pytest.mark.parametrize("networks", [["erfnet"], ["searched"], ["random"]])
 def test_a_page_with_one_kind_of_network(config, results, networks):
     html, page = render({**config, "networks": networks, "datasets": {"town": config["datasets"]["town"]}})
