@@ -105,6 +105,16 @@ def test_doubtful_results_have_a_warning(config, results):
     assert row("village", "erfnet", 0, "64x128")["warnings"] == "sky has no pixel; val is small; recognizes road only"
 
 
+def test_a_latency_that_did_not_settle_has_a_warning_in_its_row(config, results):
+    path = Path(paths.PROFILE.format(dataset="town", seed=0, network="erfnet"))
+    profile = files.read_json(path)
+    profile["records"][1]["settled"] = False
+    files.write_json(path, profile)
+    write_table(config)
+    assert row("town", "erfnet", 0, "64x128")["warnings"] == ""
+    assert row("town", "erfnet", 0, "512x1024")["warnings"] == "the latency did not settle"
+
+
 def test_columns_come_from_the_stages(config, results):
     write_table(config)
     searched = row("town", "searched", 7, "64x128")
