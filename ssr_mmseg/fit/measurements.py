@@ -22,6 +22,7 @@ from ssr_mmseg.profiling.precision import arithmetic
 from ssr_mmseg.stages.forecast import measure_step, smallest_structure
 from ssr_mmseg.stages.latency_table import head_widths
 
+LONGEST_START = 20.0  # seconds until a process has imported everything, on a slow disk
 ROUNDS = 15  # timed runs of a network
 STEPS = 3  # timed steps of a training; one more is not counted
 
@@ -158,5 +159,8 @@ def training_step(experiment: Experiment, network: str, genotype: Genotype | Non
 
 
 def startup_seconds() -> float:
-    """Return how long this process took until it had imported everything: each job of the workflow does, too."""
-    return time.time() - psutil.Process().create_time()
+    """Return how long this process took until it had imported everything: each job of the workflow does, too.
+
+    A process that has done other things before is older than that.
+    """
+    return min(LONGEST_START, time.time() - psutil.Process().create_time())
