@@ -7,8 +7,9 @@ Importing any part of it changes nothing of torch's or mmengine's; the command l
 their process loads.
 """
 
-import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ssr_mmseg.utils.lazy_names import lazy_names
 
 __version__ = "0.1.0"
 
@@ -52,13 +53,7 @@ _PLACES = {
     "load": "ssr_mmseg.api.loading:load",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name of the Python interface when it is first used."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = pkgutil.resolve_name(_PLACES[name])
-    return value
+__getattr__ = lazy_names(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

@@ -4,8 +4,9 @@ Importing this package does not import torch: `bench` times exported files where
 imported when it is first used.
 """
 
-import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ssr_mmseg.utils.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ssr_mmseg.profiling.backends import BACKENDS, Backend, create_backend
@@ -38,13 +39,7 @@ _PLACES = {
     "profile_model": "ssr_mmseg.profiling.profiler:profile_model",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name of the package when it is first used."""
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = pkgutil.resolve_name(_PLACES[name])
-    return value
+__getattr__ = lazy_names(__name__, _PLACES)
 
 
 def __dir__() -> list[str]:

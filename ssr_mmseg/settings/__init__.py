@@ -4,8 +4,7 @@ Must not import torch or mmengine: the Snakefile imports this package, in every 
 configurations takes most of the time to import, so it is imported when it is first used: many commands read none.
 """
 
-import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ssr_mmseg.settings.overrides import merge, typed
 from ssr_mmseg.settings.paths import DEFAULTS
@@ -13,6 +12,7 @@ from ssr_mmseg.settings.scenario import for_dataset
 from ssr_mmseg.settings.stage_identity import joined_identity, made_from, stage_identity
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.settings.start_weights import start_weights
+from ssr_mmseg.utils.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ssr_mmseg.settings.experiment_config import (
@@ -43,11 +43,4 @@ __all__ = [
 ]
 
 _LATER = ("complete", "dataset_names", "latency_table_path", "manifest_path", "parse_file", "read_config")
-
-
-def __getattr__(name: str) -> Any:
-    """Import a function of `experiment_config` when it is first used."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = pkgutil.resolve_name(f"ssr_mmseg.settings.experiment_config:{name}")
-    return value
+__getattr__ = lazy_names(__name__, {name: f"ssr_mmseg.settings.experiment_config:{name}" for name in _LATER})
