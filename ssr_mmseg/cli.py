@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import NoReturn
 
-from ssr_mmseg import __version__, commands, data_options, settings
+from ssr_mmseg import __version__, commands, data_options, deploy_options, settings
+from ssr_mmseg.deploy_options import NETWORK
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.links import check_links
 from ssr_mmseg.jobs.progress import progress_path, recorded
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.plugin_names import plugin_names
 from ssr_mmseg.settings.stage_table import STAGES
 from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.errors import UserError, one_line
@@ -31,9 +31,6 @@ REMEDIES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES), _WRITE),
     **dict.fromkeys((errno.ENOENT, errno.EIO, errno.ESTALE), _READ),
 }
-
-
-NETWORK = f"searched, {', '.join(plugin_names('selector'))}, or the name of a genotype or a baseline"
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -109,9 +106,15 @@ def parser() -> OneLineParser:
     cost.add_argument("--genotype", type=types.source_path, required=True, help="genotype file")
     cost.add_argument("--classes", type=types.classes, required=True, help="number of classes")
     cost.add_argument("--size", type=types.image_size, required=True, help="input size, HEIGHTxWIDTH")
-    _add_export(add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed"))
-    _add_predict(add("predict", commands.predict, "segment images, videos or a camera with an exported network"))
-    _add_bench(add("bench", commands.bench, "time ONNX files on this device, and print rows of results/table.csv"))
+    deploy_options.add_export(
+        add("export", commands.export, "write a trained network as an ONNX file for predict", "config", "seed")
+    )
+    deploy_options.add_predict(
+        add("predict", commands.predict, "segment images, videos or a camera with an exported network")
+    )
+    deploy_options.add_bench(
+        add("bench", commands.bench, "time ONNX files on this device, and print rows of results/table.csv")
+    )
     summary = "show what a folder of labeled images holds; exits with 1 for warnings, 2 if it cannot be used"
     look = add("inspect", commands.inspect_data, summary)
     data_options.add_options(look)
@@ -170,73 +173,6 @@ def _add_evaluate_options(command: argparse.ArgumentParser) -> None:
     measured.add_argument("--onnx", type=types.source_path, help="ONNX file to measure alone; prints its accuracy")
     command.add_argument("--split", choices=("val", "test"), help="with --onnx (default: test, or val without labels)")
     command.add_argument("--json", action="store_true", help="with --onnx, print JSON instead of a line")
-
-
-def _add_export(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dataset", type=types.name, help="name of a configured dataset or another scenario")
-    command.add_argument("--network", type=types.name, help=NETWORK)
-    command.add_argument(
-        "--genotype", type=types.source_path, help="genotype file, with --weights instead of --dataset and --network"
-    )
-    command.add_argument("--weights", type=types.source_path, help="weights.pth of a retraining of the genotype")
-    command.add_argument("--classes", type=types.text_line, help="class names, separated by commas, with --weights")
-    command.add_argument("--out", type=types.target_file, required=True, help="ONNX file to write")
-    command.add_argument(
-        "--head", choices=("labels", "logits"), default="labels", help="output of the network (%(default)s)"
-    )
-    command.add_argument("--size", type=types.image_size, help="input size, HEIGHTxWIDTH (default: the dataset's)")
-    command.add_argument("--batch", type=types.batch, default=1, help="images per run (%(default)s)")
-    command.add_argument(
-        "--dynamic", action="store_true", help="accept any batch size, and any input size of multiples of 8"
-    )
-    command.add_argument(
-        "--precision",
-        choices=("fp32", "int8"),
-        default="fp32",
-        help="arithmetic; int8 is calibrated on images of train (%(default)s)",
-    )
-
-
-def _add_predict(command: argparse.ArgumentParser) -> None:
-    command.add_argument("model", type=types.source_path, help="ONNX file written by export")
-    command.add_argument(
-        "inputs",
-        type=types.media,
-        nargs="+",
-        metavar="INPUT",
-        help="image, video, folder of them, number of a camera, or address of a stream such as rtsp://HOST/PATH",
-    )
-    command.add_argument("--out", type=types.target_path, required=True, help="folder to write overlays to")
-    command.add_argument("--masks", action="store_true", help="write the class ids as gray PNG files, too")
-    command.add_argument("--legend", action="store_true", help="add names and colors of the classes below the image")
-    command.add_argument("--skip", type=types.text_line, metavar="CLASS,CLASS", help="classes whose color is not drawn")
-    command.add_argument(
-        "--palette",
-        choices=("file", "safe"),
-        default="file",
-        help="colors of the file, or such that color-blind people can tell apart (%(default)s)",
-    )
-    command.add_argument("--opacity", type=types.share, default=0.5, help="opacity of the colors, 0 to 1 (%(default)s)")
-    command.add_argument(
-        "--frames", type=types.frames, help="frames after which a video, camera or stream ends (default: Ctrl-C)"
-    )
-    command.add_argument("--seconds", type=types.seconds, help="seconds after which it ends")
-    _add_runtime_options(command)
-
-
-def _add_bench(command: argparse.ArgumentParser) -> None:
-    command.add_argument("models", type=types.source_path, nargs="+", metavar="MODEL", help="ONNX file")
-    command.add_argument(
-        "--size", type=types.image_size, help="input size of files that leave it open (default: that of the export)"
-    )
-    command.add_argument("--seconds", type=types.seconds, help="seconds of timed runs that are enough (10)")
-    command.add_argument("--runs", type=types.bench_runs, help="timed runs that are enough (200)")
-    _add_runtime_options(command)
-
-
-def _add_runtime_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--provider", choices=("cpu", "cuda", "tensorrt"), default="cpu", help="(%(default)s)")
-    command.add_argument("--threads", type=types.threads_or_all, default=0, help="CPU threads (default: one per core)")
 
 
 def _is_stage(arguments: argparse.Namespace) -> bool:
