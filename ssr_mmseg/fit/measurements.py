@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-from mmengine.logging import MMLogger
 
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.costs.latency_table.modules import build_module, make_input
@@ -19,7 +18,7 @@ from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.profiling.backends.base import alignment, backend_type, prepare_backend
 from ssr_mmseg.profiling.interleaved import interleave
 from ssr_mmseg.profiling.precision import arithmetic
-from ssr_mmseg.stages.forecast import measure_step, smallest_structure
+from ssr_mmseg.stages.forecast import measure_step, quiet_logger, smallest_structure
 from ssr_mmseg.stages.latency_table import head_widths
 
 LONGEST_START = 20.0  # seconds until a process has imported everything, on a slow disk
@@ -135,8 +134,7 @@ def training_step(experiment: Experiment, network: str, genotype: Genotype | Non
         # mmengine knows runners by name and second
         work = Path(folder) / f"fit-{network}-{time.monotonic_ns()}"
         runner = experiment.retrain_runner(network, genotype, work)
-        try:
-            runner.logger.setLevel("WARNING")
+        with quiet_logger(runner):
             loop = runner.build_train_loop(runner._train_loop)
             wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
             model = runner.model.train()
@@ -151,10 +149,6 @@ def training_step(experiment: Experiment, network: str, genotype: Genotype | Non
                 if experiment.device.type == "cuda":
                     torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - started)
-        finally:
-            for handler in runner.logger.handlers:
-                handler.close()
-            MMLogger._instance_dict.pop(runner.experiment_name, None)
     return statistics.median(seconds[1:] or seconds)
 
 

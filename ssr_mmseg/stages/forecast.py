@@ -3,12 +3,15 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner import Runner
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.search_space import GATES, SearchSpace
@@ -106,8 +109,7 @@ def measure_step(experiment: Experiment, structure: list | None, steps: int, war
         torch.cuda.reset_peak_memory_stats()
     with tempfile.TemporaryDirectory() as folder:
         runner = experiment.search_runner(structure, last=1, total=1, work=Path(folder) / "forecast")
-        try:
-            runner.logger.setLevel("WARNING")
+        with quiet_logger(runner):
             loop = runner.build_train_loop(runner._train_loop)
             wrappers = runner.build_optim_wrapper(runner.optim_wrapper)
             step = TwoPhaseStep(runner.model.train(), wrappers, loop.objective)
@@ -129,15 +131,23 @@ def measure_step(experiment: Experiment, structure: list | None, steps: int, war
                 if experiment.device.type == "cuda":
                     torch.cuda.synchronize()
                 seconds.append(time.perf_counter() - started)
-        finally:
-            for handler in runner.logger.handlers:
-                handler.close()
-            MMLogger._instance_dict.pop(runner.experiment_name, None)
     return {
         "seconds_per_step": statistics.median(seconds[1:]),
         "peak_gb": peak_memory_gb(),
         "steps_per_epoch": loop.steps_per_epoch,
     }
+
+
+@contextmanager
+def quiet_logger(runner: Runner) -> Iterator[None]:
+    """Log warnings only, and close the logger of a runner at the end, so that its folder can be removed."""
+    runner.logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        for handler in runner.logger.handlers:
+            handler.close()
+        MMLogger._instance_dict.pop(runner.experiment_name, None)
 
 
 def _kill_missing(step: TwoPhaseStep) -> None:
