@@ -208,7 +208,8 @@ def _mask_folder(path: Path) -> AbstractContextManager[Path]:
         other = [path] if not path.is_dir() else [file for file in path.iterdir() if not _is_mask(file.name)]
         if other:
             raise UserError(
-                f"{other[0]} is in the place of masks but none of a video; move it, or choose another folder for --out"
+                f"{other[0]} is no mask of a video, but its folder would be replaced; move it, or choose another "
+                "folder for --out"
             )
     return staged_folder(path)
 

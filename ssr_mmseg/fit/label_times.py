@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ssr_mmseg.deploy import onnx_export
-from ssr_mmseg.profiling.file_timing import prepare_file
+from ssr_mmseg.profiling.file_timing import FileRunner, ImageFile, prepare_file
 from ssr_mmseg.profiling.interleaved import interleave
+from ssr_mmseg.settings.models.networks import Preprocess
 
 ROUNDS = 15
 
@@ -39,6 +40,7 @@ def label_milliseconds(classes: int, size: tuple[int, int], backend: str, device
     Raises:
         UserError: The backend cannot run here.
     """
+    runner = FileRunner(backend, device.type == "cuda", threads)
     with tempfile.TemporaryDirectory() as folder:
         steps = []
         for finish in (onnx_export.channels_last_output, onnx_export.to_labels):
@@ -46,6 +48,6 @@ def label_milliseconds(classes: int, size: tuple[int, int], backend: str, device
             finish(graph)
             file = Path(folder) / f"{finish.__name__}.onnx"
             file.write_bytes(graph.SerializeToString())
-            steps.append(prepare_file(file, backend, device.type == "cuda", threads))
+            steps.append(prepare_file(ImageFile(file, size, Preprocess()), runner))
         logits, labels = np.median(interleave(steps, lambda: None, ROUNDS), axis=1)
     return max(0.0, float(labels - logits))

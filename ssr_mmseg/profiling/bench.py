@@ -13,8 +13,9 @@ import numpy as np
 from ssr_mmseg.deploy.onnx_check import read_model
 from ssr_mmseg.deploy.onnx_metadata import KEY, OnnxMetadata
 from ssr_mmseg.deploy.onnx_precision import graph_precision
-from ssr_mmseg.deploy.onnx_session import FATAL, open_session, reason
+from ssr_mmseg.deploy.onnx_session import FATAL, open_session
 from ssr_mmseg.profiling.blocks import measure_interleaved
+from ssr_mmseg.profiling.file_runs import SESSION, onnxruntime_run
 from ssr_mmseg.profiling.hardware import cpu_name, gpu_name
 from ssr_mmseg.profiling.timing import MIN_RUNS, MIN_SECONDS, WARMUP_SECONDS, measure
 from ssr_mmseg.utils.errors import UserError, one_line
@@ -28,8 +29,6 @@ COLUMNS = (
 )
 DIGITS = {"fps": 2, "latency_ms_p50": 3, "latency_ms_p95": 3}
 BACKENDS = {"cpu": "onnxruntime", "cuda": "onnxruntime", "tensorrt": "tensorrt"}  # names in the profiles
-# Threads that keep spinning after a run would take cores from the file that is timed next.
-ENTRIES = {"session.force_spinning_stop": "1"}
 FORMULA = "=+-@\t\r"  # beginnings of cells that a spreadsheet would compute
 
 
@@ -107,10 +106,10 @@ class TimedFile:
 
     def __init__(self, path: Path, provider: str, threads: int, size: tuple[int, int] | None) -> None:
         self.path = path
-        self._session = open_session(path, provider, threads, ENTRIES)
+        session = open_session(path, provider, threads, SESSION)
         try:
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            entries, outputs = self._session.get_inputs(), [output.name for output in self._session.get_outputs()]
+            metadata = session.get_modelmeta().custom_metadata_map
+            entries, outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
         except UnicodeDecodeError as error:  # ONNX Runtime takes names of any bytes, and decodes them only now
             raise UserError(f"{path} has a name or metadata that are not UTF-8; export it again") from error
         self.about = OnnxMetadata.from_metadata(metadata, str(path)) if KEY in metadata else None
@@ -126,12 +125,21 @@ class TimedFile:
         precision = graph_precision(read_model(path))
         # Both providers of GPUs compute float32 in TF32 where the GPU can.
         self.precision = "tf32" if provider != "cpu" and precision == "fp32" else precision
-        self._binding = self._session.io_binding()
-        self._bind(entries[0].name, outputs, "cpu" if provider == "cpu" else "cuda")
+        images = np.random.default_rng(0).standard_normal(self.shape, np.float32)
+        device = "cpu" if provider == "cpu" else "cuda"
+        self._run = onnxruntime_run(session, path, images, outputs, device)
         self.run()
 
+    def run(self) -> None:
+        """Run once and wait for the result.
+
+        Raises:
+            UserError: The graph cannot run.
+        """
+        self._run()
+
     def _whole(self, shape: Sequence[Any], size: tuple[int, int] | None) -> tuple[int, int, int, int]:
-        """Return the shape of the input with numbers in the place of open dimensions.
+        """Return the shape of the input with numbers for open dimensions.
 
         Raises:
             UserError: The size is unknown, or too large.
@@ -150,29 +158,6 @@ class TimedFile:
         if problem := pixels_problem(height, width, batch):
             raise UserError(f"{self.path}: expected {problem}; choose a smaller size or batch")
         return batch, 3, height, width
-
-    def _bind(self, name: str, outputs: Sequence[str], device: str) -> None:
-        """Put random images on the device, where the outputs stay, too."""
-        images = np.random.default_rng(0).standard_normal(self.shape, np.float32)
-        runtime = require("onnxruntime", "bench")
-        self._binding.bind_ortvalue_input(name, runtime.OrtValue.ortvalue_from_numpy(images, device, 0))
-        for output in outputs:
-            self._binding.bind_output(output, device)
-
-    def run(self) -> None:
-        """Run once and wait for the result.
-
-        Raises:
-            UserError: The graph cannot run.
-        """
-        try:
-            self._session.run_with_iobinding(self._binding)
-            self._binding.synchronize_outputs()
-        except Exception as error:  # its error types are private
-            height, width = self.shape[2:]
-            raise UserError(
-                f"{self.path} cannot run on images of {height}x{width} ({reason(error)}); choose another size"
-            ) from error
 
 
 def _names(files: Sequence[TimedFile]) -> list[str]:

@@ -1,6 +1,5 @@
 """Timing of an ONNX file as it is, by ONNX Runtime and by OpenVINO, with the clock and the threads of all networks."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +8,16 @@ import torch
 
 from ssr_mmseg.deploy.graph_cost import GraphCost, graph_cost
 from ssr_mmseg.deploy.onnx_check import read_model
-from ssr_mmseg.deploy.onnx_session import open_session, reason
+from ssr_mmseg.deploy.onnx_session import open_session
 from ssr_mmseg.deploy.rival_input import InputForm
-from ssr_mmseg.profiling.backends.openvino import HINTS
+from ssr_mmseg.profiling.file_runs import SESSION, onnxruntime_run, openvino_run
 from ssr_mmseg.profiling.machine import Memory, environment, package_versions
 from ssr_mmseg.profiling.profiler import latencies
 from ssr_mmseg.profiling.timing import measure
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
-from ssr_mmseg.utils.extras import require
 
-GRAPH = "file"  # in the place of a rewriting
-# Threads that keep spinning after a run would take cores from whatever runs next, as in backend `onnxruntime`.
-SESSION = {"session.force_spinning_stop": "1"}
+GRAPH = "file"  # instead of a form that the network is rewritten to
 
 
 def profile_file(
@@ -60,8 +56,14 @@ def profile_file(
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, shape, np.uint8) if form.type is np.uint8 else random.random(shape, np.float32)
     memory = Memory(target)
-    make = _openvino if backend == "openvino" else _onnxruntime
-    step = make(path, form, output, np.ascontiguousarray(images.astype(form.type, copy=False)), target, precision)
+    pixels: np.ndarray = np.ascontiguousarray(images.astype(form.type, copy=False))
+    threads = torch.get_num_threads()
+    if backend != "openvino":
+        step = onnxruntime_run(open_session(path, target.type, threads, SESSION), path, pixels, [output], target.type)
+    elif target.type == "cpu":
+        step = openvino_run(path, pixels, threads, precision or "fp32")
+    else:
+        raise UserError(f"backend openvino runs on the CPU, found device {target.type}; choose another backend")
     timed = measure(step, lambda: None, batch=batch, **timing)
     memory.measure_peak(step, lambda: None)
     circumstances = environment(target)
@@ -79,48 +81,3 @@ def profile_file(
         "graph": GRAPH,
         "miou_val": None,
     }
-
-
-def _onnxruntime(
-    path: Path, form: InputForm, output: str, images: np.ndarray, device: torch.device, _: str | None
-) -> Callable[[], None]:
-    """Return a function that runs the file once by ONNX Runtime, with the input bound."""
-    onnxruntime = require("onnxruntime", "an ONNX file")
-    session = open_session(path, device.type, torch.get_num_threads(), SESSION)
-    binding = session.io_binding()
-    binding.bind_ortvalue_input(form.name, onnxruntime.OrtValue.ortvalue_from_numpy(images, device.type, 0))
-    binding.bind_output(output, device.type)
-
-    def step() -> None:
-        try:
-            session.run_with_iobinding(binding)
-        except Exception as error:  # its error types are private
-            raise UserError(f"{path} cannot run on images of shape {images.shape} ({reason(error)})") from error
-
-    return step
-
-
-def _openvino(
-    path: Path, form: InputForm, output: str, images: np.ndarray, device: torch.device, precision: str | None
-) -> Callable[[], None]:
-    """Return a function that runs the file once by OpenVINO, set as backend `openvino` is."""
-    library: Any = require("openvino", "backend openvino")
-    if device.type != "cpu":
-        raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
-    try:
-        core = library.Core()
-        model = core.read_model(read_model(path), b"")
-        model.reshape({form.name: list(images.shape)})
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": HINTS[precision or "fp32"],
-        }
-        request = core.compile_model(model, "CPU", settings).create_infer_request()
-        request.set_tensor(form.name, library.Tensor(images, shared_memory=True))
-        request.infer()
-    except RuntimeError as error:
-        raise UserError(f"{path} cannot run by OpenVINO ({reason(error)}); leave out the backend") from error
-    return request.infer

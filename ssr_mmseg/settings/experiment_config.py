@@ -111,7 +111,7 @@ def _with_text_keys(user: dict) -> dict:
 
 
 def _text_keys_at(entry: Any, key: str) -> Any:
-    """Return an entry whose mapping at a key, if it is one, has text in the place of integers as keys."""
+    """Return an entry whose mapping at a key, if it is one, has text instead of integers as keys."""
     mapping = entry.get(key) if isinstance(entry, dict) else None
     if not isinstance(mapping, dict):
         return entry

@@ -9,7 +9,7 @@ from ssr_mmseg import settings
 from ssr_mmseg.datasets import read_manifest
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.jobs.provenance import commit, provenance
-from ssr_mmseg.profiling.file_timing import time_files
+from ssr_mmseg.profiling.file_timing import FileRunner, ImageFile, time_files
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.profiling.timing import Timing
 from ssr_mmseg.recommendation.card import CardData, card
@@ -17,9 +17,11 @@ from ssr_mmseg.recommendation.intervals import miou_interval
 from ssr_mmseg.recommendation.rule import Candidate, Verdict, rank
 from ssr_mmseg.recommendation.runs import Run, read_run
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.models.networks import Preprocess, Rival
 from ssr_mmseg.settings.rivals import rival_entry, rival_file
 from ssr_mmseg.settings.scenario import table_networks
 from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import atomic_path, write_json, write_text
 
 Key = tuple[str, int]  # label and seed
@@ -32,10 +34,15 @@ def recommend(config: dict) -> None:
     is written.
 
     Raises:
-        UserError: A result is missing, or the backend cannot run here.
+        UserError: A result is missing, networks were trained on val, or the backend cannot run here.
     """
     dataset = settings.dataset_names(config)[0]
     options = settings.for_dataset(config, dataset)
+    if "val" in options["dataset"]["train_split"].split("+"):
+        raise UserError(
+            f"dataset {dataset}: networks are trained on {options['dataset']['train_split']}, expected train alone, "
+            "because the recommendation compares them on val; set train_split to train"
+        )
     manifest = read_manifest(settings.manifest_path(config, dataset))
     runs, absent = collect(config, dataset, manifest["classes"])
     timings = time_runs(options, runs)
@@ -95,10 +102,20 @@ def threads() -> int:
 def time_runs(options: dict, runs: dict[Key, Run]) -> dict[Key, Timing]:
     """Time the exported file of each network; see `time_files`."""
     profile, cuda = options["profile"], resolve_device(options["device"]).type == "cuda"
-    files = [run.file for run in runs.values()]
-    backend = options["recommend"]["backend"]
-    timings = time_files(files, backend, cuda, threads(), profile["runs"], profile["seconds"])
+    runner = FileRunner(options["recommend"]["backend"], cuda, threads())
+    files = [_image_file(options, run) for run in runs.values()]
+    timings = time_files(files, runner, profile["runs"], profile["seconds"])
     return dict(zip(runs, timings, strict=True))
+
+
+def _image_file(options: dict, run: Run) -> ImageFile:
+    """Return how a network's file is fed, at the size at which its accuracy was measured."""
+    height, width = run.record["size"]
+    entry = rival_entry(options, run.names["network"])
+    if entry is None:
+        return ImageFile(run.file, (height, width), Preprocess())
+    rival = Rival.model_validate(entry)
+    return ImageFile(run.file, (height, width), rival.preprocess, rival.output.name)
 
 
 def ship(config: dict, run: Run, folder: Path) -> list[str]:

@@ -234,9 +234,7 @@ def test_masks_of_a_video_replace_those_of_an_earlier_run_but_nothing_else(model
     assert sorted(path.name for path in folder.iterdir()) == ["000000.png", "000001.png"]
     (folder / "mine.png").touch()
     video = (out / "drive.mp4").read_bytes()
-    assert "drive_mask/mine.png is in the place of masks but none" in refused(
-        model, [inputs / "drive.avi"], out, "cpu", 0, options
-    )
+    assert "drive_mask/mine.png is no mask of a video" in refused(model, [inputs / "drive.avi"], out, "cpu", 0, options)
     assert (folder / "mine.png").exists()
     assert (out / "drive.mp4").read_bytes() == video
 

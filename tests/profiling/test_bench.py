@@ -164,7 +164,7 @@ def test_mistakes_are_one_line_and_print_no_table(ours, tmp_path, capfd):
     loop.write_bytes(model([helper.make_node("Loop", ["images"], ["x"]), *brightest_channel()]).SerializeToString())
     for arguments, line in (
         (["none.onnx"], "model none.onnx not found"),
-        ([str(broken)], "broken.onnx cannot run on images of 8x16"),
+        ([str(broken)], "broken.onnx cannot run on images of shape (1, 3, 8, 16)"),
         ([str(ours), str(loop)], "loop.onnx has the operator 'Loop'"),
         ([str(ours), "--provider", "cuda"], "run: pip install onnxruntime-gpu"),
     ):

@@ -157,6 +157,12 @@ def test_a_damaged_table_of_images_is_refused(here, monkeypatch):
         table.write_text(original)
 
 
+def test_networks_that_were_trained_on_val_cannot_be_compared_on_it(here):
+    trained_on_both = settings.merge(config(), {"datasets": {"town": {"train_split": "train+val"}}})
+    with pytest.raises(UserError, match=r"trained on train\+val, expected train alone, .* set train_split to train"):
+        recommend(trained_on_both)
+
+
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_files_are_timed_by_what_runs_them(here, backend):
     recommend(config(ms=None, backend=backend))

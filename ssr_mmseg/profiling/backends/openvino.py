@@ -10,11 +10,9 @@ from ssr_mmseg.deploy import onnx_export
 from ssr_mmseg.deploy.split_resize import split_last_resize
 from ssr_mmseg.profiling.backends.base import BACKENDS
 from ssr_mmseg.profiling.backends.quantizing import QuantizingBackend
+from ssr_mmseg.profiling.file_runs import openvino_settings
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
-
-# By default OpenVINO computes in bf16 if the processor can, so fp32 must be requested.
-HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 
 
 @BACKENDS.register_module(name="openvino")
@@ -53,13 +51,7 @@ class OpenVino(QuantizingBackend):
             steps.output().model().set_layout(self.library.Layout("NCHW"))
             steps.output().tensor().set_layout(self.library.Layout("NHWC"))
             network = steps.build()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "ENABLE_CPU_PINNING": False,
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "INFERENCE_PRECISION_HINT": HINTS[self.precision],
-        }
+        settings = openvino_settings(torch.get_num_threads(), self.precision)
         compiled = self.core.compile_model(network, "CPU", settings)
         self.request = compiled.create_infer_request()
         self.images = images.to("cpu", torch.float32, memory_format=torch.contiguous_format, copy=True)

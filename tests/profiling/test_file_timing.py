@@ -1,0 +1,82 @@
+"""Files are timed on images of the right shape, by either runtime, and again if they do not settle."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, save
+
+from ssr_mmseg.profiling import file_timing
+from ssr_mmseg.profiling.file_timing import FileRunner, ImageFile, prepare_file, time_files
+from ssr_mmseg.profiling.timing import Timing
+from ssr_mmseg.settings.models.networks import Preprocess
+from ssr_mmseg.utils.errors import UserError
+
+SIZE = (24, 40)
+RUNNERS = [FileRunner("onnxruntime", False, 1), FileRunner("openvino", False, 1)]
+
+
+def write(path, shape, kind=TensorProto.FLOAT, outputs=("a",)):
+    """Write a file that negates its input of a shape, in which names are open dimensions."""
+    graph = helper.make_graph(
+        [helper.make_node("Neg", ["images"], [name]) for name in outputs],
+        "g",
+        [helper.make_tensor_value_info("images", kind, shape)],
+        [helper.make_tensor_value_info(name, kind, None) for name in outputs],
+    )
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    return path
+
+
+def record_batches(monkeypatch) -> list[np.ndarray]:
+    """Return a list that the batch of every prepared run is added to."""
+    seen = []
+
+    def recording(run):
+        def record(*arguments):
+            seen.append(next(value for value in arguments if isinstance(value, np.ndarray)))
+            return run(*arguments)
+
+        return record
+
+    for name in ("onnxruntime_run", "openvino_run"):
+        monkeypatch.setattr(file_timing, name, recording(getattr(file_timing, name)))
+    return seen
+
+
+@pytest.mark.parametrize("runner", RUNNERS, ids=lambda runner: runner.backend)
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((1, 3, 16, 32), (1, 3, 16, 32)),
+        (("n", 3, "h", "w"), (1, 3, *SIZE)),
+        (("n", "h", "w", 3), (1, *SIZE, 3)),
+        ((4, 3, 16, 32), (4, 3, 16, 32)),
+    ],
+)
+def test_open_dimensions_have_the_size_at_which_the_accuracy_was_measured(
+    tmp_path, monkeypatch, runner, shape, expected
+):
+    seen = record_batches(monkeypatch)
+    prepare_file(ImageFile(write(tmp_path / "f.onnx", shape), SIZE, Preprocess()), runner)()
+    assert [batch.shape for batch in seen] == [expected]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16])
+def test_pixels_have_the_type_that_the_file_takes(tmp_path, kind):
+    file = write(tmp_path / "f.onnx", (1, 3, 16, 32), kind, ("a", "b"))
+    prepare_file(ImageFile(file, SIZE, Preprocess()), RUNNERS[0])()
+    prepare_file(ImageFile(file, SIZE, Preprocess(), "b"), RUNNERS[0])()
+
+
+def test_a_file_without_images_is_refused(tmp_path):
+    file = write(tmp_path / "f.onnx", (1, 5, 16, 32))
+    with pytest.raises(UserError, match="in which the axis of the colors is unclear"):
+        prepare_file(ImageFile(file, SIZE, Preprocess()), RUNNERS[0])
+
+
+def test_only_files_that_did_not_settle_are_timed_again_and_not_for_ever(tmp_path, monkeypatch):
+    files = [ImageFile(write(tmp_path / f"{name}.onnx", (1, 3, 16, 32)), SIZE, Preprocess()) for name in "xyz"]
+    settled = iter([True, False, False, True, False, False])  # x, y, z, then y, z, then z
+    monkeypatch.setattr(file_timing, "measure", lambda *_, **__: Timing((1.0,), 5, next(settled)))
+    timings = time_files(files, RUNNERS[0], 1, 0.01)
+    assert [timing.settled for timing in timings] == [True, True, False]
+    assert next(settled, None) is None
