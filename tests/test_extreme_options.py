@@ -114,6 +114,7 @@ def folder(tmp_path_factory) -> Path:
         "networks": [NETWORK],
         "search": {"space": space, "epochs": 1, "shrink_stages": 1, "min_steps": 1, "batch_size": 2},
         "latency": {"points": 2, "rounds": 3, "networks": 1, "threads": 1},
+        "evaluate": {"exported": False},  # which takes seconds
         "profile": {"sizes": [], "runs": 1, "seconds": 0.01, "calibration": 2},
     }
     (folder / "own.yaml").write_text(yaml.safe_dump(config))
