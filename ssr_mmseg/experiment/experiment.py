@@ -37,6 +37,7 @@ from ssr_mmseg.experiment.mmseg_config import (
     fit_schedulers,
     lay_over,
     set_data,
+    set_genotype,
     share_loss,
 )
 from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
@@ -129,8 +130,7 @@ class Experiment:
             share_loss(model, self._read("retrain")["model"])
         else:
             model = self._read("retrain", DERIVED)["model"]
-            model["backbone"]["genotype"] = genotype.to_dict()
-            model["decode_head"]["in_channels"] = list(genotype.widths)
+            set_genotype(model, genotype)
         set_data(model, self.size, self.classes, class_weights(self.manifest, "full", self.train_splits))
         return model
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.mmengine_config import read_mmengine_config
@@ -52,6 +53,14 @@ def heads_of(model: dict) -> list[dict]:
     """Return the configs of the decode head and the auxiliary heads of a segmentor."""
     auxiliary = model.get("auxiliary_head") or []
     return [model["decode_head"], *(auxiliary if isinstance(auxiliary, list | tuple) else [auxiliary])]
+
+
+def set_genotype(model: dict, genotype: Genotype) -> None:
+    """Set the network that the backbone `SSRNet` builds, and the widths of the features that the heads read."""
+    model["backbone"]["genotype"] = genotype.to_dict()
+    model["decode_head"]["in_channels"] = list(genotype.widths)
+    for head in heads_of(model)[1:]:
+        head["in_channels"] = genotype.widths[head.get("in_index", -1)]
 
 
 def cross_entropies(head: dict) -> Iterator[dict]:

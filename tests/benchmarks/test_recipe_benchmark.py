@@ -1,13 +1,17 @@
-"""The experiment written by benchmarks/recipe.py is valid and leaves out one ingredient per variant."""
+"""The experiment written by benchmarks/recipe.py changes one ingredient per variant, and effects are paired."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from mmengine.config import Config
 
 from ssr_mmseg import settings
 from ssr_mmseg.settings import paths
+from ssr_mmseg.utils.files import read_json, write_json
 
 
 def differences(one: dict, other: dict, place: str = "") -> set[str]:
@@ -19,23 +23,86 @@ def differences(one: dict, other: dict, place: str = "") -> set[str]:
     }
 
 
-def test_each_variant_leaves_out_one_ingredient(tmp_path, monkeypatch):
-    out = tmp_path / "recipe"
-    command = [sys.executable, "benchmarks/recipe.py", "--out", str(out), "--epochs", "7", "--seeds", "0", "1"]
-    subprocess.run(command, cwd=paths.PROJECT, env=os.environ | {"PYTHONPATH": "."}, check=True)
+def run(script: str, *arguments: str, status: int = 0, cwd: Path = paths.PROJECT) -> subprocess.CompletedProcess:
+    """Run a script of benchmarks/."""
+    command = [sys.executable, str(paths.PROJECT / "benchmarks" / script), *arguments]
+    call = subprocess.run(
+        command, cwd=cwd, env=os.environ | {"PYTHONPATH": str(paths.PROJECT)}, capture_output=True, text=True
+    )
+    assert call.returncode == status, call.stderr
+    return call
+
+
+@pytest.mark.parametrize("base", ["camvid", "camvid_short"])
+def test_each_variant_changes_one_ingredient(tmp_path, monkeypatch, base):
+    out = tmp_path / "effects"
+    run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml", "--epochs", "7", "--seeds", "0", "1")
     monkeypatch.chdir(paths.PROJECT)
     config = settings.read_config(out / "recipe.yaml")
-    full = settings.for_dataset(config, "full")
-    assert (full["dataset"]["train_split"], full["retrain"]["epochs"], config["seeds"]) == ("train", 7, [0, 1])
-    recipe = Config.fromfile(paths.PROJECT / "config/mmseg/ssrnet_camvid.py").to_dict()
+    assert (config["name"], config["seeds"]) == ("effects", [0, 1])
+    recipe = Config.fromfile(paths.PROJECT / f"config/mmseg/ssrnet_{base}.py").to_dict()
+    batch = settings.read_config(paths.PROJECT / f"config/{base}.yaml")["retrain"]["batch_size"]
     changed = {}
     for name in settings.dataset_names(config):
-        variant = Config.fromfile(settings.for_dataset(config, name)["retrain"]["config"]).to_dict()
-        changed[name] = differences(variant, recipe)
-    assert changed.pop("full") == set()
-    assert all(len(keys) == 1 for keys in changed.values())
+        scenario = settings.for_dataset(config, name)
+        variant, _, sequence = name.rpartition("_")
+        assert (scenario["dataset"]["train_split"], scenario["dataset"]["hold_out"]) == ("train", [sequence])
+        training = scenario["retrain"]
+        length = (training["epochs"], training["batch_size"])
+        assert length == {"longer": (21, batch), "batch_doubled": (14, 2 * batch)}.get(variant, (7, batch))
+        changed[variant] = differences(Config.fromfile(training["config"]).to_dict(), recipe)
+    assert {name for name, keys in changed.items() if not keys} == {"recipe", "longer", "batch_doubled"}
+    assert changed.pop("plain_loss") == {
+        "model.decode_head.loss_decode.keep",
+        "model.decode_head.loss_decode.label_smoothing",
+    }
+    assert changed.pop("adam_l2") == {"optim_wrapper.optimizer.type", "optim_wrapper.optimizer.weight_decay"}
+    assert all(len(keys) <= 1 for keys in changed.values())
     assert changed["no_hard_pixels"] == {"model.decode_head.loss_decode.keep"}
     assert changed["no_cutmix"] == {"train_dataloader.augmentation"}
-    assert {"no_average", "no_hard_pixels", "no_cutmix", "cosine"} <= set(changed)
-    identities = {settings.stage_identity(config, "retrain", name, network="paper_cityscapes") for name in changed}
-    assert len(identities) == len(changed), "each variant is a separate training"
+    identities = {
+        settings.stage_identity(config, "retrain", name, network="paper_cityscapes")
+        for name in settings.dataset_names(config)
+    }
+    assert len(identities) == len(config["datasets"]), "each variant is a separate training"
+
+
+def test_an_unknown_variant_is_one_line(tmp_path):
+    call = run("recipe.py", "--out", str(tmp_path / "own"), "--only", "sugar", status=2)
+    (line,) = call.stderr.strip().splitlines()
+    assert line.startswith("recipe: --only: found 'sugar', expected one or more of: recipe, ")
+
+
+def test_effects_are_of_the_same_sequence_and_seed_and_records_grow(tmp_path):
+    names = ["--seeds", "0", "1", "2", "--only", "recipe", "cosine", "no_color"]
+    run("recipe.py", "--out", "runs/own", *names, cwd=tmp_path)
+    scores = {"recipe": (40.0, 50.0, 60.0), "cosine": (41.0, 52.0, 63.0), "no_color": (39.0, 49.0, None)}
+
+    def finish(sequence: str, raised: float) -> None:
+        """Write the results of a sequence."""
+        for variant, mious in scores.items():
+            for seed, miou in enumerate(mious):
+                if miou is not None:
+                    name = paths.EVALUATION.format(
+                        dataset=f"{variant}_{sequence}", seed=seed, network="paper_cityscapes"
+                    )
+                    file = tmp_path / "results/own" / name.removeprefix("results/")
+                    file.parent.mkdir(parents=True)
+                    write_json(file, {"val": {"miou": miou + raised}, "test": {"miou": 0.0}})
+
+    def effects() -> dict[str, tuple[int, float]]:
+        run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path)
+        rows = read_json(tmp_path / "record.json")["effects"]
+        return {row["variant"]: (row["pairs"], round(row["difference"], 6)) for row in rows}
+
+    finish("0001TP", 0.0)
+    assert effects() == {"cosine": (3, 2.0), "no_color": (2, -1.0)}
+    shutil.rmtree(tmp_path / "results")
+    finish("0006R0", 10.0)  # elsewhere: the record has the others
+    assert effects() == {"cosine": (6, 2.0), "no_color": (4, -1.0)}
+    printed = run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path).stdout
+    assert "recipe: mIoU 55.00 % over 6 runs" in printed
+    assert "| cosine | 6 | +2.00 (+1.06 to +2.94) |" in printed
+    run("recipe.py", "--out", "runs/own", *names, "--epochs", "9", cwd=tmp_path)
+    call = run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path, status=2)
+    assert "name another file" in call.stderr

@@ -30,6 +30,8 @@ DATASET = "town"
 CONFIGS = paths.PROJECT / "config/mmseg"
 RECIPE = f"""
 _base_ = [{str(CONFIGS / "ssrnet_camvid.py")!r}]
+model = dict(auxiliary_head=dict(type='FCNHead', in_channels=1, in_index=1, channels=8, num_convs=1, concat_input=False,
+    num_classes=2, norm_cfg=dict(type='BN'), loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4)))
 optim_wrapper = dict(enabled=False)  # bfloat16 is many times slower on CPUs without units for it
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=1, by_epoch=True, convert_to_iter_based=True),

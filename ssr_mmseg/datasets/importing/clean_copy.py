@@ -111,7 +111,7 @@ def _write_pair(
         split += WHOLE
     image = _place(folder, split, "images", pair.key + (pair.image.suffix if keep else ".png"))
     if keep and link:
-        image.symlink_to(_link_text(pair.image, target / image.relative_to(folder)))
+        image.symlink_to(link_text(pair.image, target / image.relative_to(folder)))
     elif keep:
         shutil.copyfile(pair.image, image)
     else:
@@ -158,10 +158,10 @@ def _save(image: Image.Image, path: Path) -> None:
     image.save(path, compress_level=COMPRESSION)
 
 
-def _link_text(image: Path, link: Path) -> str:
-    """Return what a link to an image holds: a relative path if both are below the working directory."""
+def link_text(file: Path, link: Path) -> str:
+    """Return what a link to a file holds: a relative path if both are below the working directory."""
     here = Path.cwd()
-    absolute, place = Path(os.path.abspath(image)), Path(os.path.abspath(link))
+    absolute, place = Path(os.path.abspath(file)), Path(os.path.abspath(link))
     if absolute.is_relative_to(here) and place.is_relative_to(here):
         return os.path.relpath(absolute, place.parent)
     return str(absolute)

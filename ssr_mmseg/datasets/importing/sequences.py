@@ -6,13 +6,21 @@ A key is the path of an image without its suffix, with `/` between folders, such
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from ssr_mmseg.datasets.importing.layouts.path_words import IMAGE_ENDS
 from ssr_mmseg.utils.errors import UserError
 
 HERE = "."  # name of the folder of images without a folder, and of a sequence whose frames have only numbers
 # The stem: text, separators, the last run of digits, separators, text without digits.
 NUMBERED = re.compile(r"(.*?)([_\-. ()]*)([0-9]+)([_\-. ()]*)([^0-9]*)", re.DOTALL)
+
+
+def image_key(image: Path) -> str:
+    """Return the key of an image by its relative path, without a usual end of such names, as `_leftImg8bit`."""
+    key = image.with_suffix("").as_posix()
+    end = next((end for end in IMAGE_ENDS if key.lower().endswith(end)), "")
+    return key[: len(key) - len(end)]
 
 
 def sequence_of(key: str) -> tuple[str, int | None]:

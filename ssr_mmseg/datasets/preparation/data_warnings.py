@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ssr_mmseg.datasets.importing.layouts.files import examples
-from ssr_mmseg.datasets.importing.layouts.path_words import IMAGE_ENDS
+from ssr_mmseg.datasets.importing.sequences import image_key
 from ssr_mmseg.datasets.preparation.similarity import near_duplicates, shared_sequences
 from ssr_mmseg.datasets.preparation.verify import CheckedPair
 from ssr_mmseg.utils.errors import UserError
@@ -86,7 +86,7 @@ def similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[st
                 )
     prints = {split: np.stack([pair.fingerprint for pair in pairs]) for split, pairs in checked.items()}
     names = {
-        split: [_key(pair.image.relative_to(folders[split])) for pair in pairs] for split, pairs in checked.items()
+        split: [image_key(pair.image.relative_to(folders[split])) for pair in pairs] for split, pairs in checked.items()
     }
     hashes = {
         (split, name): pair.image_sha256
@@ -99,10 +99,3 @@ def similar_images(checked: Checked, folders: Mapping[str, Path]) -> Iterator[st
         if other:  # identical files are reported above
             yield replace(finding, pairs=other).message
     yield from (finding.message for finding in shared_sequences(names, prints))
-
-
-def _key(image: Path) -> str:
-    """Return the path of an image without suffix and without what ends the names of all images, as `_leftImg8bit`."""
-    key = image.with_suffix("").as_posix()
-    end = next((end for end in IMAGE_ENDS if key.lower().endswith(end)), "")
-    return key[: len(key) - len(end)]

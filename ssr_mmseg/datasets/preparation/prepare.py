@@ -11,7 +11,7 @@ from PIL import ImageOps
 from ssr_mmseg.datasets.contact_sheet import Sample, contact_sheet, spread
 from ssr_mmseg.datasets.image_files import open_image
 from ssr_mmseg.datasets.importing.request import tiles_of
-from ssr_mmseg.datasets.preparation import file_records, source
+from ssr_mmseg.datasets.preparation import file_records, held_out, source
 from ssr_mmseg.datasets.preparation.data_warnings import check_usable, data_warnings
 from ssr_mmseg.datasets.preparation.manifest import NAME, write_manifest
 from ssr_mmseg.datasets.preparation.split_summary import split_summary
@@ -71,9 +71,16 @@ def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
         split: check_pairs(pairs[split], label_table(dataset), len(classes), settings["size"])
         for split, dataset in built.items()
     }
+    notes = [*acquired.notes, *hook(settings, "check")(settings, checked)]
+    if settings.get("hold_out"):
+        held = held_out.hold_out(settings, root, out / held_out.FOLDER, splits, checked)
+        root, checked = out / held_out.FOLDER, held.pairs
+        before = {link: before[file] for link, file in held.files.items()}
+        splits = split_configs(settings, root)
+        built = {split: _build(settings, config, root) for split, config in splits.items() if config is not None}
+        notes.append(held_out.note(settings, len(checked["val"])))
     check_usable(settings["name"], classes, checked)
     folders = {split: Path(dataset.data_prefix["img_path"]) for split, dataset in built.items()}
-    notes = [*acquired.notes, *hook(settings, "check")(settings, checked)]
     if splits["test"] is None:
         notes.append("no labeled test split: results are measured on val")
     palette = [[int(channel) for channel in color] for color in built["train"].metainfo["palette"]]

@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment.config_check.components import build, check_arguments, component
 from ssr_mmseg.experiment.config_check.place import Place
-from ssr_mmseg.experiment.mmseg_config import heads_of
+from ssr_mmseg.experiment.mmseg_config import heads_of, set_genotype
 from ssr_mmseg.settings import paths
 from ssr_mmseg.settings.named_configs import DERIVED, SUPERNET
 
@@ -22,7 +22,7 @@ PARTS = {  # keys whose value is a component, or a list of them
     "loss_decode": "loss",
 }
 LAYERS = ("norm_cfg", "act_cfg", "conv_cfg")  # their further arguments depend on the layer
-SUPPLIED = {"decode_head": ("num_classes", "in_channels"), "auxiliary_head": ("num_classes",)}
+SUPPLIED = {"decode_head": ("num_classes", "in_channels"), "auxiliary_head": ("num_classes", "in_channels")}
 SMALL_SPACE = {  # the workflow sets the experiment's
     "stages": [{"blocks": 1, "channels": 32, "width_step": 4}, {"blocks": 1, "channels": 64, "width_step": 4}],
     "dilations": [1],
@@ -87,9 +87,7 @@ def _with_network(model: dict[str, Any]) -> dict[str, Any]:
         backbone["space"] = copy.deepcopy(SMALL_SPACE)
         head["in_channels"] = SMALL_SPACE["stages"][-1]["channels"]  # type: ignore[index]
     elif backbone["type"] == DERIVED:
-        genotype = Genotype.read(paths.PROJECT / "config/genotypes/paper_cityscapes.json")
-        backbone["genotype"] = genotype.to_dict()
-        head["in_channels"] = list(genotype.widths)
+        set_genotype(model, Genotype.read(paths.PROJECT / "config/genotypes/paper_cityscapes.json"))
     for part in heads_of(model):
         part.setdefault("num_classes", 19)
     return model

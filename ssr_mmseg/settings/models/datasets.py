@@ -34,6 +34,7 @@ Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 LabelValue = Annotated[int, Field(ge=0, lt=2**31)]
 LabelKey = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"format": "color or name"})]
+SequenceName = Annotated[str, Field(min_length=1, max_length=1000)]
 ClassName = Annotated[str, AfterValidator(_check_class_name)]
 LabelMap = Annotated[dict[str, ClassName | int], Field(min_length=1, max_length=100_000)]
 Color = Annotated[list[Byte], Field(min_length=3, max_length=3, json_schema_extra={"format": "[red, green, blue]"})]
@@ -139,6 +140,13 @@ class DatasetEntry(Section):
         default="auto",
         description="Type `folder` only: whether labels of images that EXIF metadata turn were drawn on the `upright` "
         "image or on its `raw` pixels. `auto` decides by the size, and asks where that does not tell.",
+    )
+    hold_out: UniqueList[SequenceName] = optional(
+        "Sequences (or folders) of train that become val, in place of the source's val: networks are then judged on "
+        "scenes that they have not seen. A sequence is named by the part that the names of its images share, such as "
+        "`0001TP` for `0001TP_006690.png`.",
+        min_length=1,
+        max_length=1000,
     )
     options: Mapping = Field(default={}, description="Options of the dataset's type.")
     latency: Mapping = _overrides()

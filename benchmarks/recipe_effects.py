@@ -1,0 +1,123 @@
+"""Effects of the ingredients of a recipe, from the results of the experiment that `recipe.py` has written.
+
+    python benchmarks/recipe_effects.py --out runs/recipe --record benchmarks/records/recipe-camvid-cpu.json
+
+A pair is a held-out sequence and a seed: the variant's mIoU minus the recipe's, with the 95 % interval of the mean over
+the pairs and Holm's correction for the number of variants. The record keeps runs of earlier calls, if their settings
+are the same: a long experiment can be measured in parts, and on several machines.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from command_line import run_benchmark
+
+from ssr_mmseg import settings
+from ssr_mmseg.evaluation.statistics import compare_paired, holm
+from ssr_mmseg.profiling.machine import environment
+from ssr_mmseg.settings import paths
+from ssr_mmseg.utils.devices import resolve_device
+from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.files import read_json, write_json
+
+BASE = "recipe"  # the variant that the others are compared with
+
+Run = dict[str, Any]
+
+
+def finished_runs(config: dict[str, Any]) -> list[Run]:
+    """Return variant, held-out sequence, seed and mIoU (%) of every finished training of the experiment."""
+    (network,) = config["networks"]
+    runs = []
+    for name, entry in config["datasets"].items():
+        (sequence,) = entry["hold_out"]
+        for seed in config["seeds"]:
+            file = paths.result_path(config, paths.EVALUATION, dataset=name, seed=seed, network=network)
+            if file.is_file():
+                variant, miou = name.removesuffix(f"_{sequence}"), read_json(file)["val"]["miou"]
+                runs.append({"variant": variant, "sequence": sequence, "seed": seed, "miou": miou})
+    return runs
+
+
+def merged(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
+    """Return all runs in order; a later one replaces an earlier one of the same variant, sequence and seed."""
+    found = {(run["variant"], run["sequence"], run["seed"]): run for run in [*earlier, *later]}
+    return [found[key] for key in sorted(found)]
+
+
+def effects(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the effect of each variant, the largest first."""
+    scores = {(run["variant"], run["sequence"], run["seed"]): run["miou"] for run in runs}
+    rows = []
+    for variant in sorted({run["variant"] for run in runs} - {BASE}):
+        pairs = [key[1:] for key in scores if key[0] == variant and (BASE, *key[1:]) in scores]
+        if pairs:
+            ours, base = ([scores[name, *pair] for pair in pairs] for name in (variant, BASE))
+            found = compare_paired(ours, base)
+            rows.append(
+                {
+                    "variant": variant,
+                    "pairs": found.pairs,
+                    "difference": found.difference,
+                    "interval": found.interval,
+                    "p": found.t_p,
+                }
+            )
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = p
+    return sorted(rows, key=lambda row: -row["difference"])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the effects as a Markdown table."""
+    lines = ["| variant | pairs | mIoU, variant minus recipe | p (Holm) |", "|---|---|---|---|"]
+    for row in rows:
+        interval = "" if row["interval"] is None else " ({:+.2f} to {:+.2f})".format(*row["interval"])
+        p = "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
+        lines.append(f"| {row['variant']} | {row['pairs']} | {row['difference']:+.2f}{interval} | {p} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder that recipe.py has written")
+    parser.add_argument("--record", type=Path, help="JSON file to add the runs to")
+    arguments = parser.parse_args()
+
+    config = settings.read_config(arguments.out / "recipe.yaml")
+    runs = finished_runs(config)
+    base = next((entry for name, entry in config["datasets"].items() if name.startswith(f"{BASE}_")), None)
+    if not runs or base is None:
+        raise UserError(f"no results of {arguments.out}/recipe.yaml: run it with snakemake, with the variant {BASE}")
+    recipe = {
+        "size": base["size"],
+        "epochs": base["retrain"]["epochs"],
+        "batch_size": base["retrain"]["batch_size"],
+        "network": config["networks"][0],
+        "config": config["retrain"]["config"],
+    }
+    if arguments.record and arguments.record.is_file():
+        earlier = json.loads(arguments.record.read_text(encoding="utf-8"))
+        if earlier["settings"] != recipe:
+            raise UserError(
+                f"{arguments.record} is of {earlier['settings']}, but these results are of {recipe}; name another file"
+            )
+        runs = merged(earlier["runs"], runs)
+    rows = effects(runs)
+    if arguments.record:
+        command = " ".join([Path(sys.executable).name, *sys.argv])
+        machine = environment(resolve_device(config["device"]))
+        write_json(
+            arguments.record,
+            {"command": command, "settings": recipe, "environment": machine, "effects": rows, "runs": runs},
+        )
+    base_scores = [run["miou"] for run in runs if run["variant"] == BASE]
+    print(f"recipe: mIoU {sum(base_scores) / len(base_scores):.2f} % over {len(base_scores)} runs\n\n{table(rows)}")
+
+
+if __name__ == "__main__":
+    run_benchmark(main)
