@@ -28,7 +28,7 @@ from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils import option_types
 from ssr_mmseg.utils.errors import UserError
 
-SECONDS = 5.0  # of CPU time of one command; several times what the slowest needs
+SECONDS = 15.0  # of CPU time of one command; several times what the slowest needs, an export
 MEGABYTES = 400  # that all commands of one option may add
 PAPER = str(PROJECT / "config/genotypes/paper_cityscapes.json")
 NETWORK = small_experiment.NETWORK
@@ -152,7 +152,7 @@ def too_slow(*_: object) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command and return its exit status."""
     handler = signal.signal(signal.SIGALRM, too_slow)
-    signal.setitimer(signal.ITIMER_REAL, 20 * SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS)
     started = time.process_time()
     try:
         status = main(arguments)
