@@ -49,7 +49,7 @@ def onnxruntime_run(
     for output in outputs:
         binding.bind_output(output, device)
 
-    def run() -> None:
+    def run(_: Any = value) -> None:  # the value lives as long as the function: the binding only has its address
         try:
             session.run_with_iobinding(binding)
             binding.synchronize_outputs()
@@ -84,4 +84,8 @@ def openvino_run(path: Path, batch: np.ndarray, threads: int, precision: str = "
         request.infer()
     except RuntimeError as error:
         raise UserError(f"{path} cannot run by OpenVINO ({reason(error)}); leave out the backend") from error
-    return request.infer
+
+    def run(_: Any = batch) -> None:  # the batch lives as long as the function: the request only has its address
+        request.infer()
+
+    return run

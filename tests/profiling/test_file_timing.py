@@ -1,10 +1,15 @@
 """Files are timed on images of the right shape, by either runtime, and again if they do not settle."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
 
+from ssr_mmseg.deploy.onnx_session import open_session
 from ssr_mmseg.profiling import file_timing
+from ssr_mmseg.profiling.file_runs import SESSION, onnxruntime_run, openvino_run
 from ssr_mmseg.profiling.file_timing import FileRunner, ImageFile, prepare_file, time_files
 from ssr_mmseg.profiling.timing import Timing
 from ssr_mmseg.settings.models.networks import Preprocess
@@ -80,3 +85,26 @@ def test_only_files_that_did_not_settle_are_timed_again_and_not_for_ever(tmp_pat
     timings = time_files(files, RUNNERS[0], 1, 0.01)
     assert [timing.settled for timing in timings] == [True, True, False]
     assert next(settled, None) is None
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_run_keeps_its_batch(tmp_path, backend):
+    """Runtimes have its address only; otherwise they would read memory that is used for something else."""
+
+    class Batch(np.ndarray):
+        """An array that can be referred to weakly."""
+
+    path = write(tmp_path / "f.onnx", (1, 3, 16, 32))
+    batch = np.zeros((1, 3, 16, 32), np.float32).view(Batch)
+    alive = weakref.ref(batch)
+    if backend == "openvino":
+        run = openvino_run(path, batch, 1)
+    else:
+        run = onnxruntime_run(open_session(path, "cpu", 1, SESSION), path, batch, ["a"], "cpu")
+    del batch
+    gc.collect()
+    run()
+    assert alive() is not None
+    del run
+    gc.collect()
+    assert alive() is None
