@@ -8,6 +8,7 @@ import numpy as np
 
 from ssr_mmseg.deploy.onnx_check import read_model
 from ssr_mmseg.deploy.onnx_session import reason
+from ssr_mmseg.profiling.openvino_core import openvino_core
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
 
@@ -76,7 +77,7 @@ def openvino_run(path: Path, batch: np.ndarray, threads: int, precision: str = "
     library: Any = require("openvino", "backend openvino")
     data = read_model(path)
     try:
-        core = library.Core()
+        core = openvino_core()
         model = core.read_model(data, b"")
         model.reshape(list(batch.shape))
         request = core.compile_model(model, "CPU", openvino_settings(threads, precision)).create_infer_request()

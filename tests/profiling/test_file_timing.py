@@ -1,11 +1,15 @@
 """Files are timed on images of the right shape, by either runtime, and again if they do not settle."""
 
 import gc
+import os
+import subprocess
+import sys
 import weakref
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, save
+from patience import PATIENCE
 
 from ssr_mmseg.deploy.onnx_session import open_session
 from ssr_mmseg.profiling import file_timing
@@ -13,6 +17,7 @@ from ssr_mmseg.profiling.file_runs import SESSION, onnxruntime_run, openvino_run
 from ssr_mmseg.profiling.file_timing import FileRunner, ImageFile, prepare_file, time_files
 from ssr_mmseg.profiling.timing import Timing
 from ssr_mmseg.settings.models.networks import Preprocess
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
 SIZE = (24, 40)
@@ -108,3 +113,30 @@ def test_a_run_keeps_its_batch(tmp_path, backend):
     del run
     gc.collect()
     assert alive() is None
+
+
+SIGNALS = """
+import gc, os, signal, sys
+from pathlib import Path
+import numpy as np
+from ssr_mmseg.profiling.file_runs import openvino_run
+batch = np.zeros((1, 3, 16, 32), np.float32)
+first = openvino_run(Path(sys.argv[1]), batch, 1)
+second = openvino_run(Path(sys.argv[1]), batch, 1)
+del first
+gc.collect()
+del second
+gc.collect()
+signal.signal(signal.SIGTERM, lambda *_: print("handled", flush=True))
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_after_timing_by_openvino_is_handled(tmp_path):
+    """Each of OpenVINO's cores replaces the stack of signal handlers, and unmaps its own in the end."""
+    path = write(tmp_path / "f.onnx", (1, 3, 16, 32))
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    call = subprocess.run(
+        [sys.executable, "-c", SIGNALS, str(path)], env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (call.returncode, call.stdout) == (0, "handled\n"), call.stderr

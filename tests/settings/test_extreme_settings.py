@@ -27,6 +27,7 @@ ENTRY = {  # with every key of a dataset
     "split": {"val": 0.1, "test": 0.1, "seed": 0, "by": "auto", "table": None},
     "tiles": {"size": [64, 64], "overlap": 8},
     "layout": {"type": "folders", "images": "i", "labels": "l", "image_suffix": "a", "label_suffix": "b"},
+    "hold_out": ["0001TP"],
     "orientation": "auto",
     "options": {},
     **{section: {} for section in ("latency", "search", "discretize", "retrain", "evaluate", "profile")},

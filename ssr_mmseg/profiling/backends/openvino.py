@@ -11,6 +11,7 @@ from ssr_mmseg.deploy.split_resize import split_last_resize
 from ssr_mmseg.profiling.backends.base import BACKENDS
 from ssr_mmseg.profiling.backends.quantizing import QuantizingBackend
 from ssr_mmseg.profiling.file_runs import openvino_settings
+from ssr_mmseg.profiling.openvino_core import openvino_core
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.extras import require
 
@@ -32,7 +33,7 @@ class OpenVino(QuantizingBackend):
         self.library: Any = require("openvino", "backend openvino")
         if device.type != "cpu":
             raise UserError(f"backend openvino runs on the CPU, found device {device.type}; choose another backend")
-        self.core = self.library.Core()
+        self.core = openvino_core()
         offered = self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if self.precision in ("bf16", "fp16") and self.precision.upper() not in offered:
             raise UserError(
