@@ -26,7 +26,9 @@ from command_line import run_benchmark
 from mmengine.config import Config
 
 from ssr_mmseg.settings import paths
+from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.limits import MAX_EPOCHS
 
 SEQUENCES = ("0001TP", "0006R0")  # of CamVid's train; the third, 0016E5, has more than half of its frames
 AUXILIARY = {  # heads at 1/8 and 1/4, in training alone
@@ -59,6 +61,7 @@ class Variant:
 def variants(recipe: Config) -> dict[str, Variant]:
     """Return the variants of a recipe by name; the first is the recipe itself."""
     augmentation, hooks = recipe["train_dataloader"]["augmentation"], recipe["custom_hooks"]
+    bfloat16 = recipe["optim_wrapper"].get("enabled", True)
     loss = recipe["model"]["decode_head"]["loss_decode"]
     warmup, decay = (dict(entry) for entry in recipe["param_scheduler"])
     cosine = {key: value for key, value in decay.items() if key != "power"} | {"type": "CosineAnnealingLR"}
@@ -83,6 +86,7 @@ def variants(recipe: Config) -> dict[str, Variant]:
         "deep_supervision": Variant({"model": {"auxiliary_head": heads}}),
         "batch_doubled": Variant(batches=2),
         "longer": Variant(length=3),
+        **({"float32": Variant({"optim_wrapper": {"enabled": False}})} if bfloat16 else {}),
     }
 
 
@@ -115,9 +119,11 @@ def without(entries: Iterable[dict], kind: str) -> list[dict]:
 def experiment(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the mmengine configs of the variants, and return the experiment."""
     config = yaml.safe_load(paths.project_file(arguments.config).read_text(encoding="utf-8"))
+    if "camvid" not in config.get("datasets", {}):
+        raise UserError(f"{arguments.config} has no dataset camvid; name another --config, such as config/camvid.yaml")
     camvid = {**config["datasets"]["camvid"], "train_split": "train"}
     if arguments.size:
-        camvid["size"] = [int(side) for side in arguments.size.split("x")]
+        camvid["size"] = list(arguments.size)
     file = paths.project_file(config["retrain"]["config"])
     found = variants(Config.fromfile(file))
     configs = arguments.out / "mmseg"
@@ -154,9 +160,14 @@ def main() -> None:
     parser.add_argument(
         "--config", type=Path, default=Path("config/camvid.yaml"), help="experiment with the recipe (%(default)s)"
     )
-    parser.add_argument("--size", help="input size, such as 120x160 (that of the experiment)")
-    parser.add_argument("--epochs", type=int, default=200, help="length of each training (%(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of each variant (%(default)s)")
+    parser.add_argument("--size", type=types.image_size, help="input size, such as 120x160 (that of the experiment)")
+    parser.add_argument(
+        "--epochs",
+        type=types.whole_number(1, MAX_EPOCHS // 3),
+        default=200,
+        help="length of each training (%(default)s)",
+    )
+    parser.add_argument("--seeds", type=types.seed, nargs="+", default=[0], help="seeds of each variant (%(default)s)")
     parser.add_argument(
         "--sequences", nargs="+", default=list(SEQUENCES), help="sequences to hold out, each in turn (%(default)s)"
     )

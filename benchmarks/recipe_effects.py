@@ -8,7 +8,6 @@ are the same: a long experiment can be measured in parts, and on several machine
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -101,11 +100,10 @@ def main() -> None:
         "config": config["retrain"]["config"],
     }
     if arguments.record and arguments.record.is_file():
-        earlier = json.loads(arguments.record.read_text(encoding="utf-8"))
-        if earlier["settings"] != recipe:
-            raise UserError(
-                f"{arguments.record} is of {earlier['settings']}, but these results are of {recipe}; name another file"
-            )
+        earlier = read_json(arguments.record)
+        found = earlier.get("settings") if isinstance(earlier, dict) else None
+        if found != recipe:
+            raise UserError(f"{arguments.record} is of {found}, but these results are of {recipe}; name another file")
         runs = merged(earlier["runs"], runs)
     rows = effects(runs)
     if arguments.record:

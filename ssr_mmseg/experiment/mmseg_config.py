@@ -56,11 +56,20 @@ def heads_of(model: dict) -> list[dict]:
 
 
 def set_genotype(model: dict, genotype: Genotype) -> None:
-    """Set the network that the backbone `SSRNet` builds, and the widths of the features that the heads read."""
+    """Set the network that the backbone `SSRNet` builds, and the widths of the features that the heads read.
+
+    Raises:
+        UserError: An auxiliary head reads a feature that the network does not have.
+    """
+    widths = genotype.widths
     model["backbone"]["genotype"] = genotype.to_dict()
-    model["decode_head"]["in_channels"] = list(genotype.widths)
+    model["decode_head"]["in_channels"] = list(widths)
     for head in heads_of(model)[1:]:
-        head["in_channels"] = genotype.widths[head.get("in_index", -1)]
+        index = head.get("in_index", -1)
+        for one in index if isinstance(index, list | tuple) else [index]:
+            if one not in range(-len(widths), len(widths)):
+                raise UserError(f"auxiliary_head: in_index is {index!r:.100}, expected 0, 1 or 2 (1/2, 1/4 or 1/8)")
+        head["in_channels"] = [widths[one] for one in index] if isinstance(index, list | tuple) else widths[index]
 
 
 def cross_entropies(head: dict) -> Iterator[dict]:

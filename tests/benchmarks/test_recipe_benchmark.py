@@ -67,10 +67,29 @@ def test_each_variant_changes_one_ingredient(tmp_path, monkeypatch, base):
     assert len(identities) == len(config["datasets"]), "each variant is a separate training"
 
 
-def test_an_unknown_variant_is_one_line(tmp_path):
-    call = run("recipe.py", "--out", str(tmp_path / "own"), "--only", "sugar", status=2)
-    (line,) = call.stderr.strip().splitlines()
-    assert line.startswith("recipe: --only: found 'sugar', expected one or more of: recipe, ")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--only", "sugar"], "recipe: --only: found 'sugar', expected one or more of: recipe, "),
+        (["--size", "120"], "argument --size: expected HEIGHTxWIDTH"),
+        (["--seeds", "x"], "argument --seeds: expected an integer"),
+        (["--epochs", "0"], "argument --epochs: expected an integer from 1"),
+        (["--config", "config/config.yaml"], "config/config.yaml has no dataset camvid; name another --config"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, options, message):
+    call = run("recipe.py", "--out", str(tmp_path / "own"), *options, status=2)
+    assert message in call.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in call.stderr
+    assert not (tmp_path / "own/recipe.yaml").exists()
+
+
+def test_bfloat16_is_an_ingredient_where_the_recipe_has_it(tmp_path):
+    for base, expected in (("camvid", True), ("camvid_short", False)):
+        out = tmp_path / base
+        run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml")
+        assert (out / "mmseg/float32.py").exists() == expected
 
 
 def test_effects_are_of_the_same_sequence_and_seed_and_records_grow(tmp_path):

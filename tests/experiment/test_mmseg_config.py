@@ -3,6 +3,7 @@
 import pytest
 from mmengine.config import Config
 
+from ssr_mmseg.architecture.genotype import Genotype
 from ssr_mmseg.experiment import register  # noqa: F401  # fills the registries
 from ssr_mmseg.experiment.mmseg_config import (
     Hooks,
@@ -10,8 +11,10 @@ from ssr_mmseg.experiment.mmseg_config import (
     lay_over,
     read_mmseg_config,
     set_data,
+    set_genotype,
     share_loss,
 )
+from ssr_mmseg.settings.paths import PROJECT
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -163,3 +166,26 @@ def test_hooks_are_found_set_and_dropped():
     hooks.drop("B")
     hooks.drop("D")
     assert [hook["type"] for hook in hooks] == ["A", "C"]
+
+
+@pytest.mark.parametrize(
+    ("heads", "expected"),
+    [
+        ({"type": "FCNHead"}, [124]),  # the last feature
+        ({"in_index": 1}, [48]),
+        ([{"in_index": -3}, {"in_index": [0, 2]}], [16, [16, 124]]),
+    ],
+)
+def test_auxiliary_heads_have_the_widths_of_the_network(heads, expected):
+    model = {"backbone": {}, "decode_head": {}, "auxiliary_head": heads}
+    set_genotype(model, Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json"))
+    found = heads if isinstance(heads, list) else [heads]
+    assert [head["in_channels"] for head in found] == expected
+    assert model["decode_head"]["in_channels"] == [16, 48, 124]
+
+
+@pytest.mark.parametrize("index", [3, -4, "last", [0, 9], None])
+def test_an_auxiliary_head_of_a_missing_feature_is_refused(index):
+    model = {"backbone": {}, "decode_head": {}, "auxiliary_head": {"in_index": index}}
+    with pytest.raises(UserError, match=r"auxiliary_head: in_index is .*, expected 0, 1 or 2"):
+        set_genotype(model, Genotype.read(PROJECT / "config/genotypes/paper_cityscapes.json"))

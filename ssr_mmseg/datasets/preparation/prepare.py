@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ def prepare(settings: dict, out: Path, made_from: dict | None = None) -> None:
         for split, dataset in built.items()
     }
     notes = [*acquired.notes, *hook(settings, "check")(settings, checked)]
+    shutil.rmtree(out / held_out.FOLDER, ignore_errors=True)  # of an earlier choice
     if settings.get("hold_out"):
         held = held_out.hold_out(settings, root, out / held_out.FOLDER, splits, checked)
         root, checked = out / held_out.FOLDER, held.pairs

@@ -142,7 +142,7 @@ class DatasetEntry(Section):
         "image or on its `raw` pixels. `auto` decides by the size, and asks where that does not tell.",
     )
     hold_out: UniqueList[SequenceName] = optional(
-        "Sequences (or folders) of train that become val, in place of the source's val: networks are then judged on "
+        "Sequences (or folders) of train that become val, instead of the source's val: networks are then judged on "
         "scenes that they have not seen. A sequence is named by the part that the names of its images share, such as "
         "`0001TP` for `0001TP_006690.png`.",
         min_length=1,

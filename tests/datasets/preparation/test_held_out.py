@@ -61,6 +61,8 @@ def test_val_has_the_sequences_and_train_the_others(source, tmp_path):
 def test_another_choice_replaces_an_earlier_one(source, tmp_path):
     read(settings(source, hold_out=["a"]), tmp_path / "out")
     assert read(settings(source, hold_out=["c"]), tmp_path / "out")["train"] == ["a_001", "a_002", "b_7"]
+    assert read(settings(source), tmp_path / "out")["val"] == ["c_8", "c_9"]
+    assert not (tmp_path / "out" / "held_out").exists()
 
 
 def test_a_folder_of_sequences_is_one_name(source, tmp_path):

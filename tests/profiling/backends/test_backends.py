@@ -9,6 +9,7 @@ from torch import nn
 
 from ssr_mmseg.evaluation.logits_agreement import check_logits
 from ssr_mmseg.profiling import BACKENDS, create_backend, profile_model
+from ssr_mmseg.profiling.openvino_core import openvino_core
 from ssr_mmseg.utils.errors import UserError
 
 CPU = torch.device("cpu")
@@ -138,6 +139,11 @@ def test_openvino_refuses_other_devices_and_unsupported_precisions(network, monk
     monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])
     with pytest.raises(UserError, match="this processor does not compute in bf16; choose fp32 or int8"):
         create_backend("openvino", network, CPU, "bf16")
+
+
+def test_backend_openvino_has_the_core_of_the_process(network):
+    """A second one would break the handling of signals (tests/profiling/test_file_timing.py)."""
+    assert create_backend("openvino", network, CPU).core is openvino_core()
 
 
 def test_compile_needs_a_compiler(network, monkeypatch):
