@@ -150,7 +150,7 @@ def _networks(config: dict, dataset: str, seed: int) -> Iterator[str]:
         try:
             evaluation = read_json(paths.result_path(config, paths.EVALUATION, **names))
             doubts = accuracy_doubts((evaluation["test"] or evaluation["val"])["iou"])
-            unexported = export_doubts(evaluation["export_problem"])
+            unexported = export_doubts(evaluation.get("export_problem"))  # earlier results lack it
         except FAULTS:
             continue
         yield from (f"{network.scenario}, seed {seed}: {network.name} {doubt}" for doubt in unexported)
