@@ -59,32 +59,40 @@ class HardPixelCrossEntropy(nn.Module):
         Args:
             weight: Further weights of the pixels, (B, H, W).
         """
-        logits = logits.float()
-        loss = F.cross_entropy(
-            logits,
-            labels,
-            self.class_weight,
-            ignore_index=ignore_index,
-            reduction="none",
-            label_smoothing=self.label_smoothing,
-        )
+        logs = F.log_softmax(logits.float().contiguous(), dim=1)  # ln p; channels-last would be copied at every use
+        loss = self._losses(logs, labels, ignore_index)
         counts = (labels != ignore_index).to(loss)
         if weight is not None:
             loss, counts = loss * weight, counts * weight
         if self.keep < 1:
-            counts = counts * self._hard(logits, labels, ignore_index)
+            counts = counts * self._hard(logs, labels, ignore_index)
         weights = counts
         if self.class_weight is not None:
             weights = counts * self.class_weight[labels.clamp(0, len(self.class_weight) - 1)]
         return self.loss_weight * (loss * (counts > 0)).sum() / distributed.mean(weights.sum()).clamp_min(1e-6)
 
+    def _losses(self, logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+        """Return ℓᵢ from ln p, 0 where ignored: (B, classes, H, W) and (B, H, W) → (B, H, W)."""
+        loss = F.nll_loss(logs, labels, self.class_weight, ignore_index=ignore_index, reduction="none")
+        if not self.label_smoothing:
+            return loss
+        weighted = logs if self.class_weight is None else logs * self.class_weight.view(-1, 1, 1)
+        uniform = -weighted.sum(dim=1).masked_fill(labels == ignore_index, 0)
+        return (1 - self.label_smoothing) * loss + self.label_smoothing / logs.shape[1] * uniform
+
     @torch.no_grad()
-    def _hard(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+    def _hard(self, logs: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         """Return the mask of K, boolean, (B, H, W)."""
-        difficulty = F.cross_entropy(logits, labels, ignore_index=ignore_index, reduction="none")  # −ln p, 0 if ignored
+        difficulty = F.nll_loss(logs, labels, ignore_index=ignore_index, reduction="none")  # −ln p, 0 if ignored
         count = max(1, round(self.keep * difficulty.numel()))
-        least = difficulty.flatten().sort(descending=True).values[count - 1]  # faster on a GPU than `kthvalue`
-        return difficulty >= least.clamp_max(-math.log(self.threshold))
+        return difficulty >= largest(difficulty.flatten(), count).clamp_max(-math.log(self.threshold))
+
+
+def largest(values: Tensor, rank: int) -> Tensor:
+    """Return the value with `rank` from the top, the largest having 1: (N,) → a scalar."""
+    if values.is_cuda:
+        return values.sort(descending=True).values[rank - 1]  # faster there than `kthvalue`
+    return values.kthvalue(len(values) - rank + 1).values
 
 
 def mean_over_processes(loss: nn.Module, labels: Tensor, ignore_index: int) -> dict[str, Any]:
