@@ -26,6 +26,7 @@ from command_line import run_benchmark
 from mmengine.config import Config
 
 from ssr_mmseg.settings import paths
+from ssr_mmseg.settings.teachers import MUTUAL
 from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.limits import MAX_EPOCHS
@@ -40,6 +41,8 @@ AUXILIARY = {  # heads at 1/8 and 1/4, in training alone
     "align_corners": False,
     "num_classes": 11,
 }
+PRETRAINED, STREETS_NAME = "pretrained_on_streets", "streets"
+STREETS = {"train": 384, "val": 16, "test": 16, "seed": 0}  # images to render; they have CamVid's classes
 DEPTHS = {2: 124, 1: 48}  # index of a feature, and the width that it has in the network of the config
 
 
@@ -51,15 +54,22 @@ class Variant:
         lines: What its mmengine config adds to the recipe's.
         batches: Images per step, as a multiple of the recipe's; the number of steps stays the same.
         length: Length of the training, as a multiple of the recipe's.
+        retrain: What it adds to the section `retrain`.
     """
 
     lines: dict[str, Any] = field(default_factory=dict)
     batches: int = 1
     length: int = 1
+    retrain: dict[str, Any] = field(default_factory=dict)
 
 
-def variants(recipe: Config) -> dict[str, Variant]:
-    """Return the variants of a recipe by name; the first is the recipe itself."""
+def variants(recipe: Config, teacher: str) -> dict[str, Variant]:
+    """Return the variants of a recipe by name; the first is the recipe itself.
+
+    Args:
+        recipe: The mmengine config.
+        teacher: Network that others learn from.
+    """
     augmentation, hooks = recipe["train_dataloader"]["augmentation"], recipe["custom_hooks"]
     bfloat16 = recipe["optim_wrapper"].get("enabled", True)
     loss = recipe["model"]["decode_head"]["loss_decode"]
@@ -86,6 +96,10 @@ def variants(recipe: Config) -> dict[str, Variant]:
         "deep_supervision": Variant({"model": {"auxiliary_head": heads}}),
         "batch_doubled": Variant(batches=2),
         "longer": Variant(length=3),
+        "distilled": Variant(retrain={"distill": {"teacher": teacher}}),
+        "distilled_features": Variant(retrain={"distill": {"teacher": teacher, "features": 10.0}}),
+        "mutual": Variant(retrain={"distill": {"teacher": MUTUAL}}),
+        PRETRAINED: Variant(),  # see `experiment`
         **({"float32": Variant({"optim_wrapper": {"enabled": False}})} if bfloat16 else {}),
     }
 
@@ -125,7 +139,7 @@ def experiment(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.size:
         camvid["size"] = list(arguments.size)
     file = paths.project_file(config["retrain"]["config"])
-    found = variants(Config.fromfile(file))
+    found = variants(Config.fromfile(file), arguments.teacher)
     configs = arguments.out / "mmseg"
     configs.mkdir(parents=True, exist_ok=True)
     datasets = {}
@@ -140,7 +154,13 @@ def experiment(arguments: argparse.Namespace) -> dict[str, Any]:
             "epochs": arguments.epochs * variant.length * variant.batches,
             "min_steps": 1,
             "batch_size": config["retrain"]["batch_size"] * variant.batches,
+            **variant.retrain,
         }
+        if name == PRETRAINED:
+            streets = {"type": "streets", "size": camvid["size"], "train_split": "train", "options": STREETS}
+            datasets[STREETS_NAME] = {**streets, "retrain": dict(training)}
+            weights = paths.WEIGHTS.replace("results/", f"results/{arguments.out.name}/", 1)
+            training["weights"] = weights.replace("{dataset}", STREETS_NAME)
         for sequence in arguments.sequences:
             datasets[f"{name}_{sequence}"] = {**camvid, "hold_out": [sequence], "retrain": training}
     config.pop("ablation", None)
@@ -172,6 +192,7 @@ def main() -> None:
         "--sequences", nargs="+", default=list(SEQUENCES), help="sequences to hold out, each in turn (%(default)s)"
     )
     parser.add_argument("--network", default="paper_cityscapes", help="network to train (%(default)s)")
+    parser.add_argument("--teacher", default="paper_cityscapes", help="network that teaches (%(default)s)")
     parser.add_argument("--only", nargs="+", help="names of variants (all)")
     arguments = parser.parse_args()
 

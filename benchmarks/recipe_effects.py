@@ -33,6 +33,8 @@ def finished_runs(config: dict[str, Any]) -> list[Run]:
     (network,) = config["networks"]
     runs = []
     for name, entry in config["datasets"].items():
+        if "hold_out" not in entry:
+            continue  # what a variant is pretrained on
         (sequence,) = entry["hold_out"]
         for seed in config["seeds"]:
             file = paths.result_path(config, paths.EVALUATION, dataset=name, seed=seed, network=network)

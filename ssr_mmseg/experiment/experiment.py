@@ -41,10 +41,12 @@ from ssr_mmseg.experiment.mmseg_config import (
     share_loss,
 )
 from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
+from ssr_mmseg.experiment.teaching import TEACHING, teaching_hook
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.finished_work import mark_finished
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, NamedConfig, baseline_config, search_config
+from ssr_mmseg.settings.start_weights import inherits
 from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
@@ -228,8 +230,11 @@ class Experiment:
         hooks = Hooks(config.get("custom_hooks") or [])
         if "val" in self.train_splits:
             hooks.drop("ValidationHook")
-        changes = {"model": self.network(network, genotype), "train_cfg.max_epochs": length.epochs}
+        model = self.network(network, genotype)
+        changes = {"model": model, "train_cfg.max_epochs": length.epochs}
         fit_schedulers(config, length.epochs, length.steps_per_epoch)
+        if teaching := teaching_hook(self, network, model):
+            hooks.append(teaching)
         self._lay_over(config, changes, self.train_splits, self.settings["retrain"]["batch_size"], hooks)
         tested = "val" if self.splits["test"] is None else "test"
         if self.overlap is None:
@@ -251,15 +256,17 @@ class Experiment:
             "genotype": str(defined_by) if defined_by else None,
             "named": sorted(set(named_checkpoints(config["model"]))),
             "load_from": config.get("load_from"),
+            "search": self.settings["search"] if inherits(self.config, self.dataset, network) else None,
         }
         config["custom_hooks"] = [*config["custom_hooks"], initial]
         return self._runner(config, work, progress)
 
     def candidate_runner(self, network: str, genotype: Genotype, work: Path, progress: Path) -> Runner:
-        """Build the runner that trains a candidate of a selector from scratch, without validation."""
+        """Build the runner that trains a candidate of a selector from scratch, without validation and teacher."""
         config = self.retrain_config(network, genotype)
         hooks = Hooks(config["custom_hooks"])
-        hooks.drop("ValidationHook")
+        for kind in ("ValidationHook", *TEACHING):
+            hooks.drop(kind)
         config["custom_hooks"] = list(hooks)
         return self._runner(config, work, progress)
 

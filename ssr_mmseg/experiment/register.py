@@ -13,6 +13,8 @@ import ssr_mmseg.search.loop
 import ssr_mmseg.training.bfloat16
 import ssr_mmseg.training.data.preprocessor
 import ssr_mmseg.training.data.seeded_dataset
+import ssr_mmseg.training.distillation.mutual_hook
+import ssr_mmseg.training.distillation.teacher_hook
 import ssr_mmseg.training.hooks.compile_hook
 import ssr_mmseg.training.hooks.ema_hook
 import ssr_mmseg.training.hooks.history_hook

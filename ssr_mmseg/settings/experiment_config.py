@@ -20,7 +20,8 @@ from ssr_mmseg.settings.paths import DEFAULTS
 from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, plugin_names
 from ssr_mmseg.settings.rivals import check_rivals, trained_networks
 from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
-from ssr_mmseg.settings.start_weights import check_start_weights
+from ssr_mmseg.settings.start_weights import check_inputs_of_trainings
+from ssr_mmseg.settings.teachers import MUTUAL
 from ssr_mmseg.settings.validation import validate
 from ssr_mmseg.utils import safe_parsing
 from ssr_mmseg.utils.errors import UserError
@@ -132,7 +133,18 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         for network in trained_networks(config):
             _check_network(network)
-        check_start_weights(config, scenario.dataset, origin)
+        _check_teacher(settings["retrain"].get("distill"), origin)
+        check_inputs_of_trainings(config, scenario.dataset, origin)
+
+
+def _check_teacher(distill: dict | None, origin: str) -> None:
+    """Refuse a teacher that is no network of the workflow, such as a rival."""
+    if distill is None or distill["teacher"] == MUTUAL:
+        return
+    try:
+        _check_network(distill["teacher"])
+    except UserError as error:
+        raise UserError(f"{origin}: retrain.distill.teacher: {error}") from None
 
 
 def _check_tiles(entry: dict, origin: str) -> None:

@@ -12,7 +12,8 @@ from ssr_mmseg.settings.rivals import rival_digest, rival_entry, rival_file
 from ssr_mmseg.settings.scenario import for_dataset, scenario_named, supernet_scenario
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.stage_table import STAGES
-from ssr_mmseg.settings.start_weights import start_weights, training_of
+from ssr_mmseg.settings.start_weights import SUPERNET, inherits, start_weights, training_of
+from ssr_mmseg.settings.teachers import distillation, teacher_training
 from ssr_mmseg.utils.files import read_json, sha256
 from ssr_mmseg.utils.hashing import identity
 
@@ -125,6 +126,7 @@ def origin(config: dict, stage: str, dataset: str, seed: int = 0, network: str =
         _add_recipe(made, scenario)
         made.settings[f"{entry}.train_split"] = data["train_split"]
         _add_start(made, config, dataset, seed, network)
+        _add_teacher(made, config, dataset, seed, network)
         takes("prepare")
         _add_network(made, network, takes)
     elif stage == "evaluate":
@@ -183,7 +185,8 @@ def _read_config(made: Origin, name: str) -> None:
 
 def _add_recipe(made: Origin, scenario: dict) -> None:
     """Add the recipe of a training."""
-    made.settings["retrain"] = {key: value for key, value in scenario["retrain"].items() if key != "weights"}
+    added = ("weights", "distill")  # by functions of their own, because they do not apply to all networks
+    made.settings["retrain"] = {key: value for key, value in scenario["retrain"].items() if key not in added}
     _read_config(made, scenario["retrain"]["config"])
 
 
@@ -203,10 +206,23 @@ def _add_start(made: Origin, config: dict, dataset: str, seed: int, network: str
     path = start_weights(config, dataset, seed, network)
     if path is None:
         return
-    if made_by := training_of(config, path):
+    if inherits(config, dataset, network):
+        made.values["weights"] = SUPERNET
+        made.inputs.append(ResultKey("search", dataset, seed))
+    elif made_by := training_of(config, path):
         made.inputs.append(ResultKey("retrain", *made_by))
     else:
         made.files["the weights to start from"] = sha256(path)
+
+
+def _add_teacher(made: Origin, config: dict, dataset: str, seed: int, network: str) -> None:
+    """Add how a network learns from a teacher, and the training of the teacher."""
+    section = distillation(config, dataset, network)
+    if section is None:
+        return
+    made.settings["retrain.distill"] = section
+    if made_by := teacher_training(config, dataset, seed, network):
+        made.inputs.append(ResultKey("retrain", *made_by))
 
 
 def _add_rival(made: Origin, entry: dict[str, Any]) -> None:

@@ -1,14 +1,17 @@
-"""Weights of an earlier result that trainings start from: the pattern `retrain.weights`."""
+"""Results that a training needs: the weights that it starts from (`retrain.weights`), and those of its teacher."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ssr_mmseg.settings import paths
-from ssr_mmseg.settings.project_files import follows_search, network_names
+from ssr_mmseg.settings.project_files import SEARCHED, follows_search, network_names
 from ssr_mmseg.settings.rivals import trained_networks
 from ssr_mmseg.settings.scenario import ablation_cells, for_dataset, scenarios, table_networks
+from ssr_mmseg.settings.teachers import teacher_training
 from ssr_mmseg.utils.errors import UserError
 
+SUPERNET = "supernet"  # as the pattern: the weights that the searched network has in the supernet
 FIELDS = ("dataset", "network", "seed")
 Training = tuple[str, int, str]  # scenario, seed and network
 
@@ -23,7 +26,12 @@ def start_weights(config: dict, dataset: str, seed: int, network: str) -> Path |
     Raises:
         UserError: The pattern has an unknown field.
     """
-    pattern = for_dataset(config, dataset)["retrain"].get("weights")
+    retrain = for_dataset(config, dataset)
+    pattern = retrain["retrain"].get("weights")
+    if pattern == SUPERNET:
+        if not inherits(config, dataset, network):
+            return None
+        return paths.state_path(config, dataset, seed, retrain["search"]["shrink_stages"])
     if pattern is None:
         return None
     path = pattern
@@ -33,6 +41,11 @@ def start_weights(config: dict, dataset: str, seed: int, network: str) -> Path |
         known = ", ".join(f"{{{field}}}" for field in FIELDS)
         raise UserError(f"retrain.weights: {pattern} has an unknown field; known are {known}")
     return Path(path).expanduser()
+
+
+def inherits(config: dict, dataset: str, network: str) -> bool:
+    """Return whether a training starts from the weights that its network has in the supernet of its search."""
+    return network == SEARCHED and for_dataset(config, dataset)["retrain"].get("weights") == SUPERNET
 
 
 def training_of(config: dict, path: Path) -> Training | None:
@@ -50,45 +63,63 @@ def training_of(config: dict, path: Path) -> Training | None:
     return match["dataset"], int(match["seed"]), match["network"]
 
 
-def check_start_weights(config: dict, dataset: str, origin: str) -> None:
-    """Check that the start weights of all networks of a dataset exist, or are results of this configuration.
+def check_inputs_of_trainings(config: dict, dataset: str, origin: str) -> None:
+    """Check that the results that trainings of a dataset need exist, or are made by this configuration.
 
     Args:
         dataset: Name of a configured dataset.
         origin: Start of the messages.
 
     Raises:
-        UserError: They are missing, one file is meant for several networks, or trainings start from each other.
+        UserError: Weights are missing, one file is meant for several networks, or trainings need each other's results.
     """
     pattern = for_dataset(config, dataset)["retrain"].get("weights")
-    if pattern is None:
-        return
     trained = trained_networks(config)
     networks = [network for network in table_networks(config, dataset) if network.name in trained]
     trainings = [(network.scenario, seed, network.name) for network in networks for seed in config["seeds"]]
     ablation = config.get("ablation")
     if ablation and ablation["retrain"] and ablation["dataset"] == dataset:
-        trainings += [(cell, seed, "searched") for cell in ablation_cells(config) for seed in ablation["seeds"]]
-    if "{network}" not in pattern and len(trained) > 1:
+        trainings += [(cell, seed, SEARCHED) for cell in ablation_cells(config) for seed in ablation["seeds"]]
+    if pattern == SUPERNET:
+        if not any(network == SEARCHED for _, _, network in trainings):
+            raise UserError(
+                f"{origin}: retrain.weights: supernet has the weights of the network searched, which networks does not "
+                "name; add it, or set weights to null"
+            )
+    elif pattern is not None and "{network}" not in pattern and len(trained) > 1:
         raise UserError(
             f"{origin}: retrain.weights: {pattern} is one file for {len(trained)} networks; "
             "write {network} in place of the network's name, or configure one network"
         )
     for training in trainings:
-        _check_chain(config, training, origin)
+        _check_needs(config, [training], origin)
 
 
-def _check_chain(config: dict, training: Training, origin: str) -> None:
-    """Follow a training to the weights that it starts from, to those that these started from, and so on."""
-    chain = [training]
-    while (path := start_weights(config, *chain[-1])) is not None:
-        made_by = training_of(config, path)
-        if made_by is None:
-            if not path.is_file():
-                raise UserError(
-                    f"{origin}: retrain.weights: {path} does not exist; train that network first, or correct the path"
-                )
-            return
-        if made_by in chain:
+def _check_needs(config: dict, chain: list[Training], origin: str) -> None:
+    """Follow the last training of a chain to those whose results it needs, to those that they need, and so on."""
+    for needed in _needs(config, chain[-1], origin):
+        if needed in chain:
+            path = paths.result_path(
+                config, paths.WEIGHTS, **dict(zip(("dataset", "seed", "network"), needed, strict=True))
+            )
             raise UserError(f"{origin}: retrain.weights: the training of {path} would start from its own result")
-        chain.append(made_by)
+        _check_needs(config, [*chain, needed], origin)
+
+
+def _needs(config: dict, training: Training, origin: str) -> Iterator[Training]:
+    """Yield the trainings of this configuration whose results a training needs.
+
+    Raises:
+        UserError: It starts from a file that does not exist.
+    """
+    path = start_weights(config, *training)
+    if path is not None and not inherits(config, training[0], training[2]):
+        made_by = training_of(config, path)
+        if made_by is not None:
+            yield made_by
+        elif not path.is_file():
+            raise UserError(
+                f"{origin}: retrain.weights: {path} does not exist; train that network first, or correct the path"
+            )
+    if teacher := teacher_training(config, *training):
+        yield teacher

@@ -8,6 +8,7 @@ from ssr_mmseg.experiment.earlier_results import weights_origin
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.standalone_config import write_config
+from ssr_mmseg.experiment.teaching import teacher_text
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment
@@ -60,6 +61,7 @@ def _retrain(experiment: Experiment, config: dict, network: str, genotype: Genot
         "train_split": experiment.settings["dataset"]["train_split"],
         "pretrained": pretrained_text(initial_weights(runner)),
         "initial_weights": initial_weights(runner),
+        "teacher": teacher_text(config, dataset, seed, network),
         "epochs": loop.epoch,
         "iterations": loop.iter,
         "hours": loop.seconds / 3600,

@@ -22,6 +22,7 @@ COLUMNS = (
     "seed",
     "train_split",
     "pretrained",
+    "teacher",
     "classes",
     "input_size",
     "params",
@@ -125,6 +126,7 @@ def network_rows(config: dict, dataset: str, seed: int, network: TableNetwork) -
 def training_columns(training: Result) -> dict[str, Any]:
     """Return what the training of a network says about it."""
     columns = {key: training[key] for key in ("kind", "train_split", "pretrained")}
+    columns["teacher"] = training.value.get("teacher")  # results of before teachers do not have it
     return {**columns, "train_hours": training["hours"], "commit": training["provenance", "commit"]}
 
 

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -10,6 +10,9 @@ from mmseg.registry import HOOKS
 from torch import nn
 
 from ssr_mmseg.architecture.genotype import Genotype
+from ssr_mmseg.architecture.search_space import SearchSpace
+from ssr_mmseg.models.derived_network import SSRNet
+from ssr_mmseg.models.inheritance import inherited_weights
 from ssr_mmseg.settings.project_files import SEARCHED, follows_search
 from ssr_mmseg.training.checkpoint.fitting import not_finite, same_kind
 from ssr_mmseg.training.checkpoint.state_file import load_state
@@ -28,7 +31,7 @@ from ssr_mmseg.training.pretrained import (
     weight_names,
 )
 from ssr_mmseg.utils import distributed
-from ssr_mmseg.utils.errors import UserError
+from ssr_mmseg.utils.errors import UserError, one_line
 
 REMEDY = "to fine-tune that network, copy its genotype to config/genotypes/NAME.json and configure the network NAME"
 
@@ -42,6 +45,8 @@ class InitialWeightsHook(Hook):
     Args:
         weights: Weights of an earlier result; None for none.
         genotype: Genotype file of the network; None for a baseline, and for a network without `weights`.
+        search: Settings of the search whose state `weights` is, if it is one: the network inherits the weights that it
+            has in the supernet.
         named: Checkpoints in the config of the model, each of which must be loaded.
         load_from: Checkpoint that mmengine's runner loads.
 
@@ -58,8 +63,10 @@ class InitialWeightsHook(Hook):
         genotype: str | None = None,
         named: tuple[str, ...] = (),
         load_from: str | None = None,
+        search: dict[str, Any] | None = None,
     ) -> None:
         self.weights, self.genotype, self.named, self.load_from = weights, genotype, named, load_from
+        self.search = search
         self.record: list[dict[str, Any]] = []
 
     def before_run(self, runner: Any) -> None:
@@ -88,7 +95,10 @@ class InitialWeightsHook(Hook):
         if self.load_from:
             self.record += pretrained_records(model, [("", self.load_from)], calls[self.initialized :])
         if self.weights and not _resumes(runner):
-            self.record.append(load_start_weights(model, Path(self.weights), self.genotype))
+            if self.search:
+                self.record.append(load_inherited_weights(model, Path(self.weights), self.search))
+            else:
+                self.record.append(load_start_weights(model, Path(self.weights), self.genotype))
         for entry in self.record:
             left = f"; not {listed(entry['left'])}" if entry["left"] else ""
             count = f"{entry['taken']} of {entry['tensors']} tensors of the {entry['part']}"
@@ -148,6 +158,39 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
         )
     model.load_state_dict(fitting, strict=False)
     return record_of(str(path), WHOLE, weight_names(own), fitting)
+
+
+def load_inherited_weights(model: nn.Module, path: Path, search: dict[str, Any]) -> dict[str, Any]:
+    """Load the weights that a derived network has in the supernet in which it was found, and return the record.
+
+    The head is left as initialized: that of the search is another one.
+
+    Args:
+        model: A segmentor with the backbone `SSRNet`.
+        path: State of the search's last stage.
+        search: Settings of the search.
+
+    Raises:
+        UserError: The file is missing, damaged, or not the state of that search, or its weights are not finite.
+    """
+    backbone, prefix = cast(SSRNet, model.get_submodule("backbone")), "backbone."
+    tensors = checkpoint_tensors(load_state(path), path, ("model",))
+    supernet = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    try:
+        weights = inherited_weights(
+            supernet, SearchSpace.from_settings(search), backbone.genotype, backbone.state_dict()
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        problem = one_line(error.args[0] if error.args else error, 100)
+        raise UserError(
+            f"{path} is not the supernet of this network: {problem} is missing; search again, or set retrain.weights "
+            "to null"
+        ) from error
+    if name := not_finite(weights, backbone.state_dict()):
+        raise UserError(f"{path}: {name} has a value that is not finite; search again")
+    backbone.load_state_dict(weights)
+    taken = [f"{prefix}{name}" for name in weights]
+    return record_of(str(path), WHOLE, weight_names(model.state_dict()), taken)
 
 
 def _check_genotype(path: Path, genotype: str) -> None:

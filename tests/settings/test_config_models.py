@@ -90,7 +90,7 @@ def test_valid_values(path, value):
         (
             "retrain/epoch",
             3,
-            "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, config, epochs",
+            "unknown key epoch at retrain; did you mean epochs? known keys: batch_size, config, distill",
         ),
         (
             "datasets/streets",

@@ -81,7 +81,7 @@ def test_omitted_keys_have_their_defaults(config):
         (
             "retrain.epoch",
             3,
-            r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, config, epochs",
+            r"unknown key epoch at retrain; did you mean epochs\? known keys: batch_size, config, distill",
         ),
         ("datasets.streets.sizes", [64, 64], r"unknown key sizes at datasets\.streets; did you mean size\?"),
         ("datasets.streets.retrain", {"epoch": 3}, r"datasets\.streets: unknown key epoch at retrain"),
@@ -113,7 +113,7 @@ def test_omitted_keys_have_their_defaults(config):
         ("networks", ["searched", "unet"], "unknown network unet; .*known are: searched, .*random, .*erfnet"),
         ("device", "gpu", 'device: expected auto, cpu or cuda, found "gpu"'),
         ("retrain.epochs", "ten", r"retrain\.epochs: expected an integer from 1 to 1000000, found \"ten\""),
-        ("retrain", None, "retrain: expected a mapping of config, epochs, min_steps, batch_size, weights, found null"),
+        ("evaluate", None, "evaluate: expected a mapping of frames, exported, found null"),
         ("search.threshold", 1.5, r"search\.threshold: expected a number > 0 and < 1, found 1\.5"),
         ("search.config", "config/absent.py", r"file config/absent\.py not found in .*; check its name"),
         ("search.space.stages", [], r"search\.space\.stages: expected a list of 2 mappings"),

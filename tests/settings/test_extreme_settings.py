@@ -49,7 +49,8 @@ RIVAL = {  # with every key; a file that is only read when it is evaluated
     "classes": {"0": "a", "1": 1, "2": None},
 }
 CONFIG["networks"] = [RIVAL, "searched", "random_search"]
-CONFIG["retrain"] = {**DEFAULTS["retrain"], "weights": None}
+TEACHER = {"teacher": "erfnet", "logits": 3.0, "temperature": 4.0, "features": 0.0}
+CONFIG["retrain"] = {**DEFAULTS["retrain"], "weights": None, "distill": TEACHER}
 CONFIG["ablation"] = {
     "dataset": "town",
     "seeds": [0],

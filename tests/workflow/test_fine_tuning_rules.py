@@ -1,4 +1,4 @@
-"""Fine-tuning in the workflow: the training that another one starts from is made first."""
+"""Trainings in the workflow that need another one: to start from its weights, or to learn from it as their teacher."""
 
 CONFIG = """\
 networks: [erfnet]
@@ -47,3 +47,42 @@ def test_a_missing_file_is_one_line(checkout):
     line = "results/city/seed0/retrain/erfnet/weights.pth does not exist; train that network first, or correct the path"
     assert f"datasets.village: retrain.weights: {line}" in call.output
     assert "Traceback" not in call.output
+
+
+TEACHER = """\
+networks: [fast_scnn, searched]
+datasets:
+  town: {type: streets, size: [64, 64], retrain: {distill: {teacher: erfnet}}}
+search: {cost: {type: macs, target: [0.1, 0.2], hold: 1000}}
+"""
+
+
+def test_a_teacher_is_trained_once_before_its_students(checkout):
+    (checkout.folder / "config/teacher.yaml").write_text(TEACHER)
+    changed = ("--configfile", "config/teacher.yaml", "--config", "evaluate={frames: 0}")
+    targets = [
+        f"results/{place}/seed0/retrain/{network}/weights.pth"
+        for place, network in (("town", "fast_scnn"), ("town@0.1", "searched"), ("town@0.2", "searched"))
+    ]
+    counts = checkout.snakemake("--dry-run", *changed, "--", *targets).counts
+    assert counts["retrain"] == len(targets) + 1
+    call = checkout.snakemake(*changed, "--", *targets)
+    assert call.status == 0, call.output
+    trained = sorted(path.parent.name for path in (checkout.folder / "results").rglob("retrain/*/weights.pth"))
+    assert trained == ["erfnet", "fast_scnn", "searched", "searched"]
+    teacher = (checkout.folder / "results/town/seed0/retrain/erfnet/weights.pth").stat().st_mtime_ns
+    assert all(teacher < (checkout.folder / target).stat().st_mtime_ns for target in targets)
+    assert checkout.snakemake("--dry-run", *changed, "--", *targets).counts == {}
+    longer = (*changed[:-1], "evaluate={frames: 0}", "retrain={epochs: 7}")
+    assert checkout.snakemake("--dry-run", *longer, "--", *targets).counts["retrain"] == len(targets) + 1
+
+
+def test_a_network_that_inherits_waits_for_the_end_of_its_search(checkout):
+    text = "networks: [searched]\ndatasets: {town: {type: streets, size: [64, 64]}}\nretrain: {weights: supernet}\n"
+    (checkout.folder / "config/inherit.yaml").write_text(text)
+    target = "results/town/seed0/retrain/searched/weights.pth"
+    call = checkout.snakemake("--configfile", "config/inherit.yaml", "--", target)
+    assert call.status == 0, call.output
+    rules = [job["rule"] for job in call.jobs]
+    assert rules.index("retrain") > max(number for number, rule in enumerate(rules) if rule == "shrink")
+    assert checkout.snakemake("--dry-run", "--configfile", "config/inherit.yaml", "--", target).counts == {}

@@ -36,6 +36,7 @@ from ssr_mmseg.settings.ranking import contestants, ranked_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, supernet_of
 from ssr_mmseg.settings.source_listing import source_listing
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
+from ssr_mmseg.settings.teachers import teacher_training
 from ssr_mmseg.utils import files
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.hashing import identity

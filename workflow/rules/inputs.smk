@@ -60,6 +60,15 @@ def start_weights(wildcards) -> list[str]:
     return [] if path is None else [str(path)]
 
 
+def teacher_weights(wildcards) -> list[str]:
+    """Return the weights of the network that teaches a network during its training, if one does."""
+    training = teacher_training(CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.network)
+    if training is None:
+        return []
+    scenario, seed, network = training
+    return [result(paths.WEIGHTS).format(dataset=scenario, seed=seed, network=network)]
+
+
 def profiled_weights(wildcards) -> list[str]:
     """Return the weights of a profiled network, if it is configured to use trained ones."""
     trained = settings.for_dataset(CONFIG, wildcards.dataset)["profile"]["weights"] == "trained"

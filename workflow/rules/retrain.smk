@@ -1,4 +1,4 @@
-# Training of every network of the table, all by the same recipe: from scratch, or from the weights of another result.
+# Training of every network of the table, all by the same recipe: from scratch, or from the weights of another result, or with a teacher.
 
 
 rule retrain:
@@ -7,6 +7,7 @@ rule retrain:
         manifest,
         genotype,
         start_weights,
+        teacher_weights,
     output:
         **outputs("retrain"),
     log:

@@ -3,11 +3,42 @@
 from pydantic import Field
 
 from ssr_mmseg.settings.models.base import FilePath, Section
+from ssr_mmseg.settings.teachers import DEFAULTS
 from ssr_mmseg.utils.limits import MAX_EPOCHS, MAX_STEPS, MAX_TRAINING_BATCH
 
 
+class Distill(Section):
+    """What networks learn from a teacher, besides the labels: its logits and features on the same augmented images."""
+
+    teacher: str = Field(
+        min_length=1,
+        description="Network that teaches all others: a published one, a baseline, `searched` or one of a selector. It "
+        "is trained by the same recipe without a teacher, whether or not it is among `networks`. `mutual`: each "
+        "network learns from a second copy of itself that is trained at the same time, and the other way round.",
+    )
+    logits: float = Field(
+        default=DEFAULTS["logits"],
+        ge=0,
+        le=1000,
+        description="Weight of the channel-wise divergence of the logits (CWD).",
+    )
+    temperature: float = Field(
+        default=DEFAULTS["temperature"],
+        gt=0,
+        le=1000,
+        description="Temperature of that divergence; the higher, the more places of an image count.",
+    )
+    features: float = Field(
+        default=DEFAULTS["features"],
+        ge=0,
+        le=1000,
+        description="Weight of the difference between the similarities of all pairs of places in the last feature of "
+        "the backbone (pair-wise distillation).",
+    )
+
+
 class Retrain(Section):
-    """Training of the networks, the same for all, from scratch unless `weights` says otherwise."""
+    """Training of the networks, the same for all, from scratch unless `weights` or `distill` says otherwise."""
 
     config: FilePath = Field(
         description="mmengine config of the training: optimizer, learning rate, pipelines, loss and hooks; its model "
@@ -25,7 +56,14 @@ class Retrain(Section):
         default=None,
         description="Weights of an earlier result that each network starts from, to fine-tune it (see "
         "docs/pretrained.md). The path may contain `{network}`, `{dataset}` and `{seed}`, as in "
-        "`results/streets/seed0/retrain/{network}/weights.pth`. null: start from scratch.",
+        "`results/streets/seed0/retrain/{network}/weights.pth`. `supernet`: the searched network starts from the "
+        "weights that it has in the supernet at the end of the search, the others from scratch. null: start from "
+        "scratch.",
+    )
+    distill: Distill | None = Field(
+        default=None,
+        description="Learning from a teacher that is trained on the same images (see docs/teachers.md). null: learn "
+        "from the labels alone.",
     )
 
 
