@@ -16,6 +16,7 @@ from ssr_mmseg import data_options, settings
 from ssr_mmseg.jobs.changes import check_inputs
 from ssr_mmseg.jobs.finished_work import remove_accepted
 from ssr_mmseg.settings.stage_table import STAGES
+from ssr_mmseg.utils.deferred_imports import defer_imports
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.plain_text import check_class_names
 from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
@@ -27,9 +28,10 @@ CONFIG_VARIABLE = "SSR_MMSEG_CONFIG"  # set by the workflow: the configuration o
 def load(name: str) -> Any:
     """Import a function or class by its name, `module:name`, and set up what its import brings along.
 
-    From here on mmengine reads checkpoints as data only, and what third parties say without need is not shown.
+    From here on mmengine reads checkpoints as data only, and what third parties say or import without need is left out.
     """
     silence_warnings()
+    defer_imports()
     with quiet_standard_output():
         found = pkgutil.resolve_name(name)
         if "mmengine" in sys.modules:

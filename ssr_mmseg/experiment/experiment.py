@@ -306,6 +306,7 @@ class Experiment:
     def _runner(self, config: Config, work: Path, progress: Path | None) -> Runner:
         """Build a runner of a complete config, with the hooks and folders of the workflow laid over it."""
         monitor, hooks = self.settings["monitor"], Hooks(config["custom_hooks"])
+        backends = [{"type": name} for name in self._backends()]
         if not hooks.find("HistoryHook"):
             hooks.insert(0, {"type": "HistoryHook"})
         curve = hooks.find("ValidationHook")
@@ -329,7 +330,7 @@ class Experiment:
                 "default_hooks.checkpoint": None,  # StateHook saves
                 "default_hooks.sampler_seed": None,
                 "custom_hooks": list(hooks),
-                "visualizer": {"type": "Visualizer", "vis_backends": [{"type": name} for name in self._backends()]},
+                "visualizer": {"type": "ScalarVisualizer", "vis_backends": backends},
                 "work_dir": str(work / "log"),
                 "experiment_name": work.name,
             },

@@ -25,3 +25,4 @@ import ssr_mmseg.training.hooks.tensorboard_hook
 import ssr_mmseg.training.hooks.validation_hook
 import ssr_mmseg.training.initial_weights
 import ssr_mmseg.training.loop
+import ssr_mmseg.training.scalar_visualizer

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from ssr_mmseg.architecture.genotype import Genotype, find_choice
@@ -136,6 +135,8 @@ class LatencyModel:
             rows.append(blocks / time)
             targets.append((time - frame) / time)
         prior = np.sqrt(PRIOR) * np.eye(len(self.stages))
+        from scipy.optimize import nnls  # here, because every training imports this module
+
         return nnls(np.vstack([*rows, prior]), np.append(targets, prior.sum(axis=0)))[0]
 
     def _blocks(self, stage: int) -> np.ndarray:

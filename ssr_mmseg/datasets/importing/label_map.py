@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ssr_mmseg.datasets.importing.raw_label import GRAY, TRANSPARENT, Kind, RawLabel
 from ssr_mmseg.utils.errors import UserError
@@ -74,6 +73,8 @@ class LabelMap:
         """
         shown = self.view(raw, path)
         ids = self.ids(shown.kind)
+        import pandas as pd  # here, because every training imports this module
+
         inverse, unique = pd.factorize(shown.codes.ravel())
         codes = codes_of(shown, unique)
         unknown = [code for code in codes if code not in ids]

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from ssr_mmseg.datasets.image_files import open_header, orientation, read_image_file
 from ssr_mmseg.datasets.importing.label_file import LabelFile, bits_per_sample
@@ -87,6 +86,8 @@ def survey_pair(pair: Pair, wanted_orientation: str = "auto") -> Surveyed:
     drawn_on_raw = is_raw(
         pair.image, pair.label.path, (header.height, header.width), (height, width), turned, wanted_orientation
     )
+    import pandas as pd  # here, because every training imports this module
+
     inverse, unique = pd.factorize(raw.codes.ravel())
     if len(unique) > MAX_CODES:
         raise UserError(
