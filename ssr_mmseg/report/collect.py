@@ -225,7 +225,7 @@ def table_rows(dataset: Dataset, network: Network) -> list[dict]:
         "network": network.name,
         "seed": network.seed,
         "kind": RIVAL if network.rival else training.get("kind"),
-        **{key: training.get(key) for key in ("train_split", "pretrained")},
+        **{key: training.get(key) for key in ("train_split", "pretrained", "teacher")},
         "train_hours": training.get("hours"),
     }
     rows = []

@@ -1,4 +1,4 @@
-"""The column `pretrained` of the table and of the page: what the record of each training says."""
+"""The columns `pretrained` and `teacher` of the table and of the page: what the record of each training says."""
 
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from ssr_mmseg.settings.scenario import table_networks
 from ssr_mmseg.stages.table import network_rows
 from ssr_mmseg.utils.files import read_json, write_json
 
-TEXT = "yes: weights/r18.pth f37072fd0123 (backbone)"
-COLUMN = ">Pretrained</button>"
+TEXTS = {"pretrained": "yes: weights/r18.pth f37072fd0123 (backbone)", "teacher": "paper_cityscapes f37072fd0123"}
 
 
 @pytest.fixture
@@ -22,13 +21,16 @@ def html(config, results, monkeypatch):
     return lambda: page.render(collect(config), "config.yaml")
 
 
-def test_table_and_page_say_which_training_started_from_pretrained_weights(config, html):
-    assert COLUMN not in html()
+@pytest.mark.parametrize("key", TEXTS)
+def test_table_and_page_say_which_training_started_with_more_than_labels(config, html, key):
+    text, title = TEXTS[key], f">{key.capitalize()}</button>"
+    assert title not in html()
     path = Path(paths.TRAINING.format(dataset="town", seed=0, network="erfnet"))
-    write_json(path, {**read_json(path), "pretrained": TEXT})
+    write_json(path, {**read_json(path), key: text})
     networks = table_networks(config, "town")
     rows = [row for network in networks for row in network_rows(config, "town", 0, network)]
-    assert {(row["network"], row["pretrained"]) for row in rows if row["pretrained"] != "no"} == {("erfnet", TEXT)}
+    assert {row["network"] for row in rows if row[key] == text} == {"erfnet"}
+    assert {row[key] for row in rows if row["network"] != "erfnet"} <= {"no", None}
     shown = html()
-    assert COLUMN in shown
-    assert shown.count(TEXT) == sum(row["network"] == "erfnet" for row in rows)
+    assert title in shown
+    assert shown.count(text) == sum(row["network"] == "erfnet" for row in rows)
