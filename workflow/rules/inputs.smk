@@ -54,19 +54,15 @@ def selector_computes(wildcards) -> bool:
     return bool(class_literal("selector", name, "trains") or supernet_of(wildcards.network))
 
 
-def start_weights(wildcards) -> list[str]:
-    """Return the weights that a network's training starts from, if it is fine-tuned."""
-    path = settings.start_weights(CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.network)
-    return [] if path is None else [str(path)]
-
-
-def teacher_weights(wildcards) -> list[str]:
-    """Return the weights of the network that teaches a network during its training, if one does."""
-    training = teacher_training(CONFIG, wildcards.dataset, int(wildcards.seed), wildcards.network)
-    if training is None:
-        return []
-    scenario, seed, network = training
-    return [result(paths.WEIGHTS).format(dataset=scenario, seed=seed, network=network)]
+def earlier_weights(wildcards) -> list[str]:
+    """Return the weights that a network's training needs: those that it starts from, and those of its teacher."""
+    training = wildcards.dataset, int(wildcards.seed), wildcards.network
+    start, teacher = settings.start_weights(CONFIG, *training), teacher_training(CONFIG, *training)
+    weights = [] if start is None else [str(start)]
+    if teacher is not None:
+        scenario, seed, network = teacher
+        weights.append(result(paths.WEIGHTS).format(dataset=scenario, seed=seed, network=network))
+    return weights
 
 
 def profiled_weights(wildcards) -> list[str]:

@@ -6,8 +6,7 @@ rule retrain:
         current("retrain"),
         manifest,
         genotype,
-        start_weights,
-        teacher_weights,
+        earlier_weights,
     output:
         **outputs("retrain"),
     log:
