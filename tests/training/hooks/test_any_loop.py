@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from any_loop import CLASSES, EPOCHS, LOOPS, PALETTE, STEPS, Witness, build_runner
+from any_loop import CLASSES, EPOCHS, LOOPS, PALETTE, STEPS, Witness, build_runner, model_config
 from mmengine.hooks import CheckpointHook
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ssr_mmseg.architecture.search_space import GATES
@@ -259,3 +261,20 @@ def test_other_lacks(tmp_path):
     )
     with pytest.raises(UserError, match="does not measure mIoU: set val_evaluator"):
         runner.train()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("kind", ["TeacherHook", "MutualHook"])
+def test_a_network_learns_from_another_under_every_loop(kind, loop, tmp_path):
+    hook = {"type": kind, "model": model_config(), "features": 1.0}
+    if kind == "TeacherHook":
+        init_default_scope("mmseg")
+        teacher = MODELS.build(model_config())
+        hook["weights"] = str(tmp_path / "teacher.pth")
+        torch.save({"state_dict": teacher.state_dict()}, hook["weights"])
+    runner = build_runner(tmp_path, loop, [{"type": "HistoryHook", "interval": STEPS}, hook])
+    runner.train()
+    for record in runner.message_hub.get_info("history"):
+        assert record["distill.loss_logits"] > 0
+        assert record["distill.loss_features"] > 0
+    assert not {"loss", "extract_feat"} & vars(runner.model).keys(), "the methods are the classes' again"
