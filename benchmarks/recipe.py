@@ -41,6 +41,7 @@ AUXILIARY = {  # heads at 1/8 and 1/4, in training alone
     "align_corners": False,
     "num_classes": 11,
 }
+DISTILLED: dict[str, dict] = {"distilled": {}, "distilled_features": {"features": 10.0}}  # with a teacher
 PRETRAINED, STREETS_NAME = "pretrained_on_streets", "streets"
 STREETS = {"train": 384, "val": 16, "test": 16, "seed": 0}  # images to render; they have CamVid's classes
 DEPTHS = {2: 124, 1: 48}  # index of a feature, and the width that it has in the network of the config
@@ -63,12 +64,12 @@ class Variant:
     retrain: dict[str, Any] = field(default_factory=dict)
 
 
-def variants(recipe: Config, teacher: str) -> dict[str, Variant]:
+def variants(recipe: Config, teacher: str | None) -> dict[str, Variant]:
     """Return the variants of a recipe by name; the first is the recipe itself.
 
     Args:
         recipe: The mmengine config.
-        teacher: Network that others learn from.
+        teacher: Network that the others learn from, or None to leave out the variants with a teacher.
     """
     augmentation, hooks = recipe["train_dataloader"]["augmentation"], recipe["custom_hooks"]
     bfloat16 = recipe["optim_wrapper"].get("enabled", True)
@@ -85,6 +86,7 @@ def variants(recipe: Config, teacher: str) -> dict[str, Variant]:
         "no_scale_crop": _augmentation(without(augmentation, "RandomScaleCrop")),
         "scale_from_075": _augmentation(changed(augmentation, "RandomScaleCrop", low=0.75)),
         "no_color": _augmentation(without(augmentation, "ColorJitter")),
+        "color_always": _augmentation(changed(augmentation, "ColorJitter", prob=1.0)),
         "no_cutmix": _augmentation(without(augmentation, "CutMix")),
         "no_hard_pixels": _loss(keep=1.0),
         "no_smoothing": _loss(label_smoothing=0.0),
@@ -96,10 +98,13 @@ def variants(recipe: Config, teacher: str) -> dict[str, Variant]:
         "deep_supervision": Variant({"model": {"auxiliary_head": heads}}),
         "batch_doubled": Variant(batches=2),
         "longer": Variant(length=3),
-        "distilled": Variant(retrain={"distill": {"teacher": teacher}}),
-        "distilled_features": Variant(retrain={"distill": {"teacher": teacher, "features": 10.0}}),
         "mutual": Variant(retrain={"distill": {"teacher": MUTUAL}}),
         PRETRAINED: Variant(),  # see `experiment`
+        **(
+            {name: Variant(retrain={"distill": {"teacher": teacher, **terms}}) for name, terms in DISTILLED.items()}
+            if teacher
+            else {}
+        ),
         **({"float32": Variant({"optim_wrapper": {"enabled": False}})} if bfloat16 else {}),
     }
 
@@ -133,6 +138,8 @@ def without(entries: Iterable[dict], kind: str) -> list[dict]:
 def experiment(arguments: argparse.Namespace) -> dict[str, Any]:
     """Write the mmengine configs of the variants, and return the experiment."""
     config = yaml.safe_load(paths.project_file(arguments.config).read_text(encoding="utf-8"))
+    if arguments.teacher == arguments.network:
+        raise UserError(f"--teacher: found {arguments.teacher}, the network that is to learn; name a larger one")
     if "camvid" not in config.get("datasets", {}):
         raise UserError(f"{arguments.config} has no dataset camvid; name another --config, such as config/camvid.yaml")
     camvid = {**config["datasets"]["camvid"], "train_split": "train"}
@@ -192,7 +199,7 @@ def main() -> None:
         "--sequences", nargs="+", default=list(SEQUENCES), help="sequences to hold out, each in turn (%(default)s)"
     )
     parser.add_argument("--network", default="paper_cityscapes", help="network to train (%(default)s)")
-    parser.add_argument("--teacher", default="paper_cityscapes", help="network that teaches (%(default)s)")
+    parser.add_argument("--teacher", help="larger network to learn from, for the variants with a teacher (none)")
     parser.add_argument("--only", nargs="+", help="names of variants (all)")
     arguments = parser.parse_args()
 

@@ -36,22 +36,29 @@ def run(script: str, *arguments: str, status: int = 0, cwd: Path = paths.PROJECT
 @pytest.mark.parametrize("base", ["camvid", "camvid_short"])
 def test_each_variant_changes_one_ingredient(tmp_path, monkeypatch, base):
     out = tmp_path / "effects"
-    run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml", "--epochs", "7", "--seeds", "0", "1")
+    options = ("--epochs", "7", "--seeds", "0", "1", "--teacher", "erfnet")
+    run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml", *options)
     monkeypatch.chdir(paths.PROJECT)
     config = settings.read_config(out / "recipe.yaml")
     assert (config["name"], config["seeds"]) == ("effects", [0, 1])
     recipe = Config.fromfile(paths.PROJECT / f"config/mmseg/ssrnet_{base}.py").to_dict()
     batch = settings.read_config(paths.PROJECT / f"config/{base}.yaml")["retrain"]["batch_size"]
-    changed = {}
+    changed, added = {}, {}
     for name in settings.dataset_names(config):
         scenario = settings.for_dataset(config, name)
+        if name == "streets":
+            continue  # what a variant is pretrained on
         variant, _, sequence = name.rpartition("_")
         assert (scenario["dataset"]["train_split"], scenario["dataset"]["hold_out"]) == ("train", [sequence])
         training = scenario["retrain"]
         length = (training["epochs"], training["batch_size"])
         assert length == {"longer": (21, batch), "batch_doubled": (14, 2 * batch)}.get(variant, (7, batch))
+        added[variant] = {key: training[key] for key in ("weights", "distill") if training[key]}
         changed[variant] = differences(Config.fromfile(training["config"]).to_dict(), recipe)
-    assert {name for name, keys in changed.items() if not keys} == {"recipe", "longer", "batch_doubled"}
+    assert added["distilled_features"] == {"distill": {"teacher": "erfnet", "features": 10.0}}
+    taught = {name for name, more in added.items() if more}
+    assert taught == {"distilled", "distilled_features", "mutual", "pretrained_on_streets"}
+    assert {name for name, keys in changed.items() if not keys} == {"recipe", "longer", "batch_doubled", *taught}
     assert changed.pop("plain_loss") == {
         "model.decode_head.loss_decode.keep",
         "model.decode_head.loss_decode.label_smoothing",
@@ -76,6 +83,8 @@ def test_each_variant_changes_one_ingredient(tmp_path, monkeypatch, base):
         (["--epochs", "0"], "argument --epochs: expected an integer from 1"),
         (["--config", "config/config.yaml"], "config/config.yaml has no dataset camvid; name another --config"),
         (["--config", "missing.yaml"], "missing.yaml"),
+        (["--teacher", "paper_cityscapes"], "--teacher: found paper_cityscapes, the network that is to learn; name a "),
+        (["--only", "distilled"], "--only: found 'distilled', expected one or more of: "),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, options, message):
