@@ -5,12 +5,12 @@ from typing import Any
 from ssr_mmseg.settings.project_files import follows_search
 from ssr_mmseg.settings.scenario import for_dataset, scenario_named
 
-MUTUAL = "mutual"  # in the place of a teacher's name: two copies of the network that teach each other
+MUTUAL = "mutual"  # instead of the name of a teacher: two copies of the network teach each other
 DEFAULTS = {"logits": 3.0, "temperature": 4.0, "features": 0.0}
 
 
 def distillation(config: dict, dataset: str, network: str) -> dict[str, Any] | None:
-    """Return the complete section of a network's training; None without a teacher, which the teacher itself has not.
+    """Return the complete section of a network's training; None if it has no teacher, as the teacher itself.
 
     Args:
         dataset: Name of a scenario.

@@ -1,7 +1,8 @@
 """Imports of third-party packages put off until they are used: without this, they take a third of a short job's time.
 
-mmengine and mmsegmentation import all their components, and some of these import whole packages for one function. While
-such a module is imported, a stand-in takes the place of that package, and imports it when something of it is called.
+mmengine and mmsegmentation import all their components, and some of these import whole packages for one function. Such
+a component gets a stand-in, which imports the package when something of it is called. Optimizers import torch's compiler
+at every step, to mark that they must not be compiled; it is executed when something is compiled.
 """
 
 import contextlib
@@ -53,7 +54,7 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(Loader):
-    """Executes a module as its own loader does, while stand-ins take the place of the packages it imports."""
+    """Executes a module as its own loader does, but with stand-ins for packages that it imports."""
 
     def __init__(self, loader: Loader, name: str) -> None:
         self.loader, self.name = loader, name

@@ -24,8 +24,8 @@ OTHER_SEED = 2**31 - 1  # xor with the seed of the training: that of the other c
 class MutualHook(Hook):
     """Train a second copy of the network on the same batches; each learns from the labels and from the other's logits.
 
-    The copies differ in their initial weights and dropout. The second one is dropped at the end (Zhang et al.,
-    CVPR 2018, with the channel-wise divergence in the place of theirs). A step takes twice the time.
+    The copies differ in their initial weights and dropout. The second one is dropped at the end. This is deep mutual
+    learning (Zhang et al., CVPR 2018, arXiv 1706.00384) with the channel-wise divergence. A step takes twice the time.
 
     Args:
         model: Model config of the network.
