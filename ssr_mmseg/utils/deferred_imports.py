@@ -1,8 +1,8 @@
 """Imports of third-party packages put off until they are used: without this, they take a third of a short job's time.
 
 mmengine and mmsegmentation import all their components, and some of these import whole packages for one function. Such
-a component gets a stand-in, which imports the package when something of it is called. Optimizers import torch's compiler
-at every step, to mark that they must not be compiled; it is executed when something is compiled.
+a component gets a stand-in, which imports the package when something of it is called. Optimizers import torch's
+compiler at every step, to mark that they must not be compiled; it is executed when something is compiled.
 """
 
 import contextlib
@@ -93,11 +93,24 @@ class _LazyCompiler(ModuleType):
         if name == "graph_break":
             return lambda *_: None
         if name == "disable":
-            return lambda function, *_, **__: function
-        loader = vars(self).pop("_later")
-        self.__class__ = ModuleType  # type: ignore[assignment]
-        loader.exec_module(self)
-        return getattr(self, name)
+            return lambda *arguments, **options: _disabled(self, *arguments, **options)
+        return getattr(_executed(self), name)
+
+
+def _executed(compiler: ModuleType) -> ModuleType:
+    """Return torch's compiler after its import."""
+    if isinstance(compiler, _LazyCompiler):
+        loader = vars(compiler).pop("_later")
+        compiler.__class__ = ModuleType  # type: ignore[assignment]
+        loader.exec_module(compiler)
+    return compiler
+
+
+def _disabled(compiler: ModuleType, *arguments: Any, **options: Any) -> Any:
+    """Return what the compiler's `disable` returns, or for methods of torch's optimizers the method itself."""
+    if isinstance(compiler, _LazyCompiler) and options.get("wrapping") is False and arguments:
+        return arguments[0]  # called by the decorator `torch._disable_dynamo`
+    return _executed(compiler).disable(*arguments, **options)
 
 
 class _StandIn(ModuleType):

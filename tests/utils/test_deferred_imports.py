@@ -76,6 +76,11 @@ def test_torch_still_compiles():
     ]
 
 
+def test_the_compiler_is_imported_for_a_function_that_asks_to_be_left_out():
+    code = "import torch\nimport torch._dynamo\nfunction = torch._dynamo.disable(recursive=False)(lambda x: x)"
+    assert run(code, "[function(2), type(torch._dynamo).__name__]") == [2, "module"]
+
+
 def test_a_module_of_the_compiler_can_be_imported_first():
     code = "import torch\nimport torch._dynamo.config as config\nvalue = config.cache_size_limit"
     assert run(code, "[value > 0, torch._dynamo.optimize.__name__]") == [True, "optimize"]
