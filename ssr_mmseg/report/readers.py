@@ -111,7 +111,7 @@ def read_training(path: Path) -> dict:
     value = read_json(path)
     return {
         **{key: str(value[key]) for key in ("kind", "train_split", "pretrained", "device")},
-        "teacher": str(value.get("teacher") or ""),  # earlier results have none
+        "teacher": str(value["teacher"]) if value.get("teacher") else None,  # earlier results do not have the key
         **{key: number(value[key]) for key in ("epochs", "iterations", "hours", "peak_gb")},
         "history": [_epoch(record) for record in value["history"]],
         "provenance": _provenance(value),

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from ssr_mmseg.settings.models.base import FilePath, Section
+from ssr_mmseg.settings.models.base import FilePath, Name, Section
 from ssr_mmseg.settings.teachers import DEFAULTS
 from ssr_mmseg.utils.limits import MAX_EPOCHS, MAX_STEPS, MAX_TRAINING_BATCH
 
@@ -10,8 +10,7 @@ from ssr_mmseg.utils.limits import MAX_EPOCHS, MAX_STEPS, MAX_TRAINING_BATCH
 class Distill(Section):
     """What networks learn from a teacher, besides the labels: its logits and features on the same augmented images."""
 
-    teacher: str = Field(
-        min_length=1,
+    teacher: Name = Field(
         description="Network that teaches all others: a published one, a baseline, `searched` or one of a selector. It "
         "is trained by the same recipe without a teacher, whether or not it is among `networks`. `mutual`: each "
         "network learns from a second copy of itself that is trained at the same time, and the other way round.",
