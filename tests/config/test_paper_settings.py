@@ -82,6 +82,7 @@ def test_the_cityscapes_experiment_has_the_papers_settings():
     assert {key: search[key] for key in CITYSCAPES} == CITYSCAPES
     assert search["epochs"] + search["shrink_stages"] * search["shrink_epochs"] == 200
     assert retrain == {
-        "config": "config/mmseg/ssrnet_cityscapes.py", "epochs": 300, "min_steps": 100, "batch_size": 6, "weights": None, "distill": None
+        "config": "config/mmseg/ssrnet_cityscapes.py", "epochs": 300, "min_steps": 100, "batch_size": 6,
+        "weights": None, "distill": None,
     }  # fmt: skip
     assert config["datasets"]["cityscapes"]["size"] == [512, 1024]
