@@ -13,6 +13,7 @@ from ssr_mmseg.settings.rivals import configured_networks, rival_entry
 from ssr_mmseg.settings.scenario import cells, searches, supernet_scenario, table_networks
 from ssr_mmseg.settings.selector_supernets import KINDS, needed_supernets
 from ssr_mmseg.settings.stage_table import STAGES, search_stage
+from ssr_mmseg.settings.teachers import teacher_training
 
 JOINED = ("table", "summary", "report")  # made by default; figures, peers and the ablation are made on request
 
@@ -94,8 +95,12 @@ def jobs(config: dict) -> Iterator[Job]:
         for network in table_networks(config, dataset):
             networks.setdefault(network.scenario, []).append(network.name)
         for seed in config["seeds"]:
+            listed: set[Job] = set()
             for scenario, names in networks.items():
-                yield from _seed_jobs(config, scenario, seed, names)
+                for job in (*_teacher_jobs(config, scenario, seed, names), *_seed_jobs(config, scenario, seed, names)):
+                    if job not in listed:
+                        yield job
+                    listed.add(job)
     for stage in JOINED:
         if stage == "report" and config["recommend"]["latency_ms"] is not None:
             yield Job.of(config, "recommend")  # the page shows it
@@ -141,6 +146,13 @@ def _latency_table_jobs(config: dict, dataset: str) -> Iterator[Job]:
     path = settings.latency_table_path(config, dataset)
     if path is not None and not settings.for_dataset(config, dataset)["latency"]["table"]:
         yield Job.of(config, "latency_table", dataset)
+
+
+def _teacher_jobs(config: dict, dataset: str, seed: int, networks: list[str]) -> Iterator[Job]:
+    """Yield the training of the network that teaches others, and the jobs that it needs; none without a teacher."""
+    trainings = (teacher_training(config, dataset, seed, name) for name in networks if not rival_entry(config, name))
+    for scenario, _, teacher in dict.fromkeys(filter(None, trainings)):
+        yield from _seed_jobs(config, scenario, seed, [teacher], stages=("retrain",))
 
 
 def _seed_jobs(

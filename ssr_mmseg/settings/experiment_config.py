@@ -21,7 +21,7 @@ from ssr_mmseg.settings.plugin_names import check_plugin_name, class_arguments, 
 from ssr_mmseg.settings.rivals import check_rivals, trained_networks
 from ssr_mmseg.settings.scenario import Scenario, for_dataset, scenario_named, scenarios
 from ssr_mmseg.settings.start_weights import check_inputs_of_trainings
-from ssr_mmseg.settings.teachers import MUTUAL
+from ssr_mmseg.settings.teachers import MUTUAL, distillation
 from ssr_mmseg.settings.validation import validate
 from ssr_mmseg.utils import safe_parsing
 from ssr_mmseg.utils.errors import UserError
@@ -133,16 +133,24 @@ def _check_scenario(config: dict, scenario: Scenario, origin: str) -> None:
         project_files.mmengine_digest(paths.project_file(settings["retrain"]["config"]))
         for network in trained_networks(config):
             _check_network(network)
-        _check_teacher(settings["retrain"].get("distill"), origin)
+        _check_teacher(config, scenario.dataset, origin)
         check_inputs_of_trainings(config, scenario.dataset, origin)
 
 
-def _check_teacher(distill: dict | None, origin: str) -> None:
-    """Refuse a teacher that is no network of the workflow, such as a rival."""
-    if distill is None or distill["teacher"] == MUTUAL:
+def _check_teacher(config: dict, dataset: str, origin: str) -> None:
+    """Refuse a teacher that is no network of the workflow, such as a rival, and one from which nothing is learned."""
+    trained = trained_networks(config)
+    if for_dataset(config, dataset)["retrain"].get("distill") is None or not trained:
+        return
+    section = next(filter(None, (distillation(config, dataset, network) for network in trained)), None)
+    if section is None:
+        raise UserError(f"{origin}: retrain.distill.teacher: {trained[0]} is the only network; add one that learns")
+    if not section["logits"] and not section["features"]:
+        raise UserError(f"{origin}: retrain.distill: logits and features are 0; set one of them, or distill to null")
+    if section["teacher"] == MUTUAL:
         return
     try:
-        _check_network(distill["teacher"])
+        _check_network(section["teacher"])
     except UserError as error:
         raise UserError(f"{origin}: retrain.distill.teacher: {error}") from None
 

@@ -26,12 +26,12 @@ def start_weights(config: dict, dataset: str, seed: int, network: str) -> Path |
     Raises:
         UserError: The pattern has an unknown field.
     """
-    retrain = for_dataset(config, dataset)
-    pattern = retrain["retrain"].get("weights")
+    options = for_dataset(config, dataset)
+    pattern = options["retrain"].get("weights")
     if pattern == SUPERNET:
         if not inherits(config, dataset, network):
             return None
-        return paths.state_path(config, dataset, seed, retrain["search"]["shrink_stages"])
+        return paths.state_path(config, dataset, seed, options["search"]["shrink_stages"])
     if pattern is None:
         return None
     path = pattern
@@ -75,6 +75,7 @@ def check_inputs_of_trainings(config: dict, dataset: str, origin: str) -> None:
     """
     pattern = for_dataset(config, dataset)["retrain"].get("weights")
     trained = trained_networks(config)
+    teachers = {needed[2] for name in trained if (needed := teacher_training(config, dataset, 0, name))}
     networks = [network for network in table_networks(config, dataset) if network.name in trained]
     trainings = [(network.scenario, seed, network.name) for network in networks for seed in config["seeds"]]
     ablation = config.get("ablation")
@@ -86,9 +87,9 @@ def check_inputs_of_trainings(config: dict, dataset: str, origin: str) -> None:
                 f"{origin}: retrain.weights: supernet has the weights of the network searched, which networks does not "
                 "name; add it, or set weights to null"
             )
-    elif pattern is not None and "{network}" not in pattern and len(trained) > 1:
+    elif pattern is not None and "{network}" not in pattern and len(teachers | {*trained}) > 1:
         raise UserError(
-            f"{origin}: retrain.weights: {pattern} is one file for {len(trained)} networks; "
+            f"{origin}: retrain.weights: {pattern} is one file for {len(teachers | {*trained})} networks; "
             "write {network} in place of the network's name, or configure one network"
         )
     for training in trainings:

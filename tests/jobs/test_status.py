@@ -71,6 +71,20 @@ def test_every_job_is_listed_and_waits_at_first(config):
     assert shown(config).endswith("0 of 18 done, 18 waiting")
 
 
+def test_a_teacher_is_listed_once_before_its_students(config):
+    taught = settings.merge(config, {"retrain": {"distill": {"teacher": "stdc1"}}})
+    listed, plain = ([job.name for job in jobs(one)] for one in (taught, config))
+    added = [name for name in listed if name not in plain]
+    trained = {job.dataset for job in jobs(config) if job.stage == "retrain" and "@" not in job.dataset}
+    assert sorted(added) == sorted(
+        f"retrain/{dataset}-seed{seed}-stdc1" for dataset in trained for seed in config["seeds"]
+    )
+    assert len(set(listed)) == len(listed)
+    for name in added:
+        first = next(job for job in listed if job.startswith(name.removesuffix("stdc1")))
+        assert first == name
+
+
 def test_a_running_training_shows_its_progress(config):
     record(SHRINK, **TRAINING)
     message = "25%, epoch 2 of 8, loss 1.25, mIoU 41.2 %, 23 options alive, expected cost 0.50, 5 min left"

@@ -1,4 +1,5 @@
-# Training of every network of the table, all by the same recipe: from scratch, or from the weights of another result, or with a teacher.
+# Training of every network of the table and of teachers, all by the same recipe: from scratch, or from the weights of
+# another result.
 
 
 rule retrain:
