@@ -29,7 +29,6 @@ from ssr_mmseg.experiment.cfg_options import read_named_config
 from ssr_mmseg.experiment.config_check.check import check_config
 from ssr_mmseg.experiment.cost import cost_arguments
 from ssr_mmseg.experiment.data import PreparedData
-from ssr_mmseg.experiment.genotypes import genotype_file
 from ssr_mmseg.experiment.lengths import search_length, training_length, warmup_epochs
 from ssr_mmseg.experiment.mmseg_config import (
     Hooks,
@@ -41,17 +40,15 @@ from ssr_mmseg.experiment.mmseg_config import (
     share_loss,
 )
 from ssr_mmseg.experiment.standalone_config import WorkflowRunner, runner_arguments, standalone, write_config
-from ssr_mmseg.experiment.teaching import TEACHING, teaching_hook
+from ssr_mmseg.experiment.training_hooks import TEACHING, initial_weights_hook, teaching_hook
 from ssr_mmseg.jobs import preemption
 from ssr_mmseg.jobs.finished_work import mark_finished
 from ssr_mmseg.settings import paths, project_files
 from ssr_mmseg.settings.named_configs import DERIVED, NamedConfig, baseline_config, search_config
-from ssr_mmseg.settings.start_weights import inherits
 from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling
 from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.hooks.monitors import monitors
 from ssr_mmseg.training.hooks.tensorboard_hook import BOARD
-from ssr_mmseg.training.pretrained import named_checkpoints
 from ssr_mmseg.utils import distributed, hashing
 from ssr_mmseg.utils.devices import resolve_device
 
@@ -248,16 +245,7 @@ class Experiment:
     ) -> Runner:
         """Build the runner that trains a network, from scratch or from the weights that the settings name."""
         config = self.retrain_config(network, genotype)
-        weights = settings.start_weights(self.config, self.dataset, self.seed, network)
-        defined_by = genotype_file(self.config, network, self.dataset, self.seed) if weights else None
-        initial = {
-            "type": "InitialWeightsHook",
-            "weights": str(weights) if weights else None,
-            "genotype": str(defined_by) if defined_by else None,
-            "named": sorted(set(named_checkpoints(config["model"]))),
-            "load_from": config.get("load_from"),
-            "search": self.settings["search"] if inherits(self.config, self.dataset, network) else None,
-        }
+        initial = initial_weights_hook(self, network, config["model"], config.get("load_from"))
         config["custom_hooks"] = [*config["custom_hooks"], initial]
         return self._runner(config, work, progress)
 

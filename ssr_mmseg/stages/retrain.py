@@ -8,7 +8,7 @@ from ssr_mmseg.experiment.earlier_results import weights_origin
 from ssr_mmseg.experiment.experiment import Experiment
 from ssr_mmseg.experiment.genotypes import genotype_for
 from ssr_mmseg.experiment.standalone_config import write_config
-from ssr_mmseg.experiment.teaching import teacher_text
+from ssr_mmseg.experiment.training_hooks import teacher_text
 from ssr_mmseg.jobs.progress import progress_path
 from ssr_mmseg.jobs.provenance import provenance
 from ssr_mmseg.profiling import environment

@@ -1,6 +1,7 @@
 """Weights that a training starts from: those of mmengine's config, or of an earlier result."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from ssr_mmseg.models.derived_network import SSRNet
 from ssr_mmseg.models.inheritance import inherited_weights
 from ssr_mmseg.settings.project_files import SEARCHED, follows_search
 from ssr_mmseg.training.checkpoint.fitting import not_finite, same_kind
+from ssr_mmseg.training.checkpoint.origin import KEY, check_origin
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.hooks.state_hook import StateHook
 from ssr_mmseg.training.pretrained import (
@@ -45,8 +47,8 @@ class InitialWeightsHook(Hook):
     Args:
         weights: Weights of an earlier result; None for none.
         genotype: Genotype file of the network; None for a baseline, and for a network without `weights`.
-        search: Settings of the search whose state `weights` is, if it is one: the network inherits the weights that it
-            has in the supernet.
+        supernet: If `weights` is the state of a search, its settings as `search` and what the state must say of itself
+            as `origin` (see `check_origin`): the network inherits the weights that it has in the supernet.
         named: Checkpoints in the config of the model, each of which must be loaded.
         load_from: Checkpoint that mmengine's runner loads.
 
@@ -63,10 +65,10 @@ class InitialWeightsHook(Hook):
         genotype: str | None = None,
         named: tuple[str, ...] = (),
         load_from: str | None = None,
-        search: dict[str, Any] | None = None,
+        supernet: dict[str, Any] | None = None,
     ) -> None:
         self.weights, self.genotype, self.named, self.load_from = weights, genotype, named, load_from
-        self.search = search
+        self.supernet = supernet
         self.record: list[dict[str, Any]] = []
 
     def before_run(self, runner: Any) -> None:
@@ -95,8 +97,8 @@ class InitialWeightsHook(Hook):
         if self.load_from:
             self.record += pretrained_records(model, [("", self.load_from)], calls[self.initialized :])
         if self.weights and not _resumes(runner):
-            if self.search:
-                self.record.append(load_inherited_weights(model, Path(self.weights), self.search))
+            if self.supernet:
+                self.record.append(load_inherited_weights(model, Path(self.weights), **self.supernet))
             else:
                 self.record.append(load_start_weights(model, Path(self.weights), self.genotype))
         for entry in self.record:
@@ -160,8 +162,10 @@ def load_start_weights(model: nn.Module, path: Path, genotype: str | None) -> di
     return record_of(str(path), WHOLE, weight_names(own), fitting)
 
 
-def load_inherited_weights(model: nn.Module, path: Path, search: dict[str, Any]) -> dict[str, Any]:
-    """Load the weights that a derived network has in the supernet in which it was found, and return the record.
+def load_inherited_weights(
+    model: nn.Module, path: Path, search: dict[str, Any], origin: Mapping[str, str | int]
+) -> dict[str, Any]:
+    """Load the weights that a derived backbone has in the supernet in which it was found, and return the record.
 
     The head is left as initialized: that of the search is another one.
 
@@ -169,28 +173,30 @@ def load_inherited_weights(model: nn.Module, path: Path, search: dict[str, Any])
         model: A segmentor with the backbone `SSRNet`.
         path: State of the search's last stage.
         search: Settings of the search.
+        origin: What the state must say of itself.
 
     Raises:
         UserError: The file is missing, damaged, or not the state of that search, or its weights are not finite.
     """
-    backbone, prefix = cast(SSRNet, model.get_submodule("backbone")), "backbone."
-    tensors = checkpoint_tensors(load_state(path), path, ("model",))
-    supernet = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    backbone, part = cast(SSRNet, model.get_submodule("backbone")), "backbone"
+    state = load_state(path)
+    check_origin(path, "state", state.get(KEY), origin)
+    tensors = checkpoint_tensors(state, path, ("model",))
+    supernet = {name.removeprefix(f"{part}."): value for name, value in tensors.items() if name.startswith(f"{part}.")}
+    before = backbone.state_dict()
     try:
-        weights = inherited_weights(
-            supernet, SearchSpace.from_settings(search), backbone.genotype, backbone.state_dict()
-        )
-    except (KeyError, ValueError, IndexError) as error:
-        problem = one_line(error.args[0] if error.args else error, 100)
+        weights = inherited_weights(supernet, SearchSpace.from_settings(search), backbone.genotype, before)
+    except (KeyError, ValueError) as error:
+        missing = error.args[0] if isinstance(error, KeyError) else "an operator of the genotype"
         raise UserError(
-            f"{path} is not the supernet of this network: {problem} is missing; search again, or set retrain.weights "
-            "to null"
+            f"{path} is not the supernet of this network, because {one_line(missing, 100)} is missing; search again, "
+            "or set retrain.weights to null"
         ) from error
-    if name := not_finite(weights, backbone.state_dict()):
+    if name := not_finite(weights, before):
         raise UserError(f"{path}: {name} has a value that is not finite; search again")
     backbone.load_state_dict(weights)
-    taken = [f"{prefix}{name}" for name in weights]
-    return record_of(str(path), WHOLE, weight_names(model.state_dict()), taken)
+    names = [f"{part}.{name}" for name in weight_names(before)]
+    return record_of(str(path), part, names, names)
 
 
 def _check_genotype(path: Path, genotype: str) -> None:

@@ -16,6 +16,7 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.discretize import discretize
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.stages.search import search
+from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json
@@ -56,12 +57,11 @@ def test_the_training_starts_from_the_supernet_and_says_so(searched, monkeypatch
     record = read_json(paths.result_path(searched, paths.TRAINING, dataset=DATASET, seed=0, network=NETWORK))
     (entry,) = record["initial_weights"]
     assert entry["file"].endswith(f"shrink{last}/state.pth")
-    assert entry["part"] == "whole network"
-    assert {name.partition(".")[0] for name in entry["left"]} == {"decode_head"}
-    assert record["pretrained"].startswith("yes: results/town/seed0/shrink1/state.pth ")
+    assert (entry["part"], entry["left"]) == ("backbone", [])
+    assert record["pretrained"] == f"yes: {entry['file']} {entry['sha256'][:12]} (backbone)"
 
 
-def test_a_state_of_another_search_is_refused(searched):
+def test_a_genotype_that_the_supernet_does_not_contain_is_refused(searched):
     path = paths.result_path(searched, paths.GENOTYPE, dataset=DATASET, seed=0)
     genotype = Genotype.read(path)
     value = genotype.to_dict()
@@ -70,5 +70,14 @@ def test_a_state_of_another_search_is_refused(searched):
     Genotype.from_dict(value).write(path)
     with pytest.raises(UserError) as caught:
         retrain(searched, DATASET, 0, NETWORK)
-    assert "is not the supernet of this network: " in str(caught.value) or "another" in str(caught.value)
+    name = "stages.0.0.operators."
+    assert f"shrink1/state.pth is not the supernet of this network, because {name}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_state_of_another_seed_is_refused(searched):
+    path = paths.state_path(searched, DATASET, 0, searched["search"]["shrink_stages"])
+    state = load_state(path)
+    save_state(path, {**state, "origin": {**state["origin"], "seed": 1}})
+    with pytest.raises(UserError, match=r"is the state of another training \(seed 1, expected 0\)"):
+        retrain(searched, DATASET, 0, NETWORK)
