@@ -1,8 +1,6 @@
 """Pretrained checkpoints and fine-tuning: trainings of a few steps on rendered streets and on a folder of images."""
 
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from malicious import Payload
 from spaces import SPACE
 from tiny_experiment import EXPERIMENT as TINY
 from tiny_experiment import assert_same_state
+from training_folder import enter_copy, interrupt_third_step
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import Genotype, build_genotype, random_choice
@@ -25,7 +24,6 @@ from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.training import initial_weights
 from ssr_mmseg.training.checkpoint.state_file import load_state, save_state
 from ssr_mmseg.training.checkpoint.weights import load_weights
-from ssr_mmseg.training.checkpoint.work_lock import release
 from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.training.pretrained import pretrained_text
 from ssr_mmseg.utils.errors import UserError
@@ -80,10 +78,7 @@ def prepared(tmp_path_factory) -> Path:
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch) -> Path:
     """A copy of that folder, as the working directory."""
-    monkeypatch.setattr(preemption, "GRACE", 3600.0)
-    shutil.copytree(prepared, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+    return enter_copy(prepared, tmp_path, monkeypatch)
 
 
 def first_weights(config: dict, dataset: str = "yard", network: str = "tiny") -> dict[str, torch.Tensor]:
@@ -258,19 +253,7 @@ def test_a_resumed_fine_tuning_does_not_read_the_start_weights_again(workplace, 
     weights.unlink()
     for state in Path("results/work").rglob("state.pth"):
         state.unlink()  # otherwise the training would end again at once
-    iterate = ResumableTrainLoop.run_iter
-
-    def stop_in_third(self, idx, data_batch):
-        if self.iter == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        iterate(self, idx, data_batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableTrainLoop, "run_iter", stop_in_third)
-        with pytest.raises(SystemExit):
-            retrain(config, "yard", 0, "tiny")
-    for work in Path("results/work").iterdir():
-        release(work)  # as the end of the process would do
+    interrupt_third_step(config, "yard", "tiny")
     monkeypatch.setattr(initial_weights, "load_start_weights", lambda *_: pytest.fail("they were read again"))
     retrain(config, "yard", 0, "tiny")
     assert_same_state(load_state(weights), expected)

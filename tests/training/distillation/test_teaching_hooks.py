@@ -1,8 +1,6 @@
 """Trainings of a few steps with a teacher, or with a second copy of the network."""
 
-import os
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 from spaces import SPACE
 from tiny_experiment import DATASET, assert_same_state
 from tiny_experiment import EXPERIMENT as TINY
+from training_folder import enter_copy, interrupt_third_step
 
 from ssr_mmseg import settings
 from ssr_mmseg.architecture.genotype import build_genotype, random_choice
@@ -23,8 +22,6 @@ from ssr_mmseg.settings import paths
 from ssr_mmseg.stages.retrain import retrain
 from ssr_mmseg.training.checkpoint.state_file import load_state
 from ssr_mmseg.training.checkpoint.weights import load_weights
-from ssr_mmseg.training.checkpoint.work_lock import release
-from ssr_mmseg.training.loop import ResumableTrainLoop
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, sha256
 
@@ -71,10 +68,7 @@ def prepared(tmp_path_factory) -> Path:
 @pytest.fixture
 def workplace(prepared, tmp_path, monkeypatch) -> Path:
     """A copy of that folder, as the working directory."""
-    monkeypatch.setattr(preemption, "GRACE", 3600.0)
-    shutil.copytree(prepared, tmp_path / "work")
-    monkeypatch.chdir(tmp_path / "work")
-    return tmp_path / "work"
+    return enter_copy(prepared, tmp_path, monkeypatch)
 
 
 def result(pattern: str, network: str = "tiny") -> Path:
@@ -123,26 +117,14 @@ def test_without_weight_a_teacher_changes_nothing(workplace):
 
 
 @pytest.mark.parametrize("distill", [{"teacher": "large", "features": 1.0}, {"teacher": "mutual", "features": 1.0}])
-def test_an_interrupted_training_with_a_teacher_ends_the_same(workplace, monkeypatch, distill):
+def test_an_interrupted_training_with_a_teacher_ends_the_same(workplace, distill):
     config = complete(distill)
     expected, _ = trained(config)
     expected_state = load_state(next(Path("results/work").rglob("*tiny*/state.pth")))
     result(paths.WEIGHTS).unlink()
     for state in Path("results/work").rglob("*tiny*/state.pth"):
         state.unlink()
-    iterate = ResumableTrainLoop.run_iter
-
-    def stop_in_third(self, idx, data_batch):
-        if self.iter == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        iterate(self, idx, data_batch)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ResumableTrainLoop, "run_iter", stop_in_third)
-        with pytest.raises(SystemExit):
-            retrain(config, DATASET, 0, "tiny")
-    for work in Path("results/work").iterdir():
-        release(work)  # as the end of the process would do
+    interrupt_third_step(config, DATASET, "tiny")
     resumed, _ = trained(config)
     assert not differ(resumed, expected)
     assert_same_state(load_state(next(Path("results/work").rglob("*tiny*/state.pth"))), expected_state)
