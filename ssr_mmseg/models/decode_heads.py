@@ -89,11 +89,18 @@ class AggregationHead(BaseDecodeHead):
 
 @torch.no_grad()
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
-    """Return the percentage of the labeled pixels that logits (B, classes, H, W) classify correctly.
+    """Return the percentage of the labeled pixels for which no class has a higher logit than the label's.
 
-    Bit-identical to mmseg's `accuracy`, whose masks of variable size synchronize with the GPU.
+    Equals mmseg's `accuracy` where no two logits of a pixel are equal, and takes a twentieth of its time on a CPU, where
+    `argmax` over the classes is slow. mmseg's masks of variable size would also synchronize with the GPU.
+
+    Args:
+        logits: (B, classes, H, W).
+        labels: (B, H, W).
+        ignore_index: Label of pixels that are not labeled.
     """
     labeled = labels != ignore_index
-    correct = ((logits.argmax(dim=1) == labels) & labeled).sum()
+    of_labels = logits.gather(1, (labels * labeled).unsqueeze(1)).squeeze(1)  # class 0 where there is no label
+    correct = ((of_labels == logits.amax(dim=1)) & labeled).sum()
     epsilon = torch.finfo(torch.float32).eps
     return (correct.float() + epsilon) * (100 / (labeled.sum().double() + epsilon)).float()

@@ -1,12 +1,13 @@
-"""Memoization of configuration look-ups, active only while Snakemake builds the DAG.
+"""Memoization of configuration look-ups, active only while Snakemake builds the DAG or a configuration is checked.
 
-The DAG needs the same settings, digests and identities for each of its jobs. Elsewhere nothing is cached, because a
-file may change between two look-ups.
+The DAG needs the same settings, digests and identities for each of its jobs, and so does a check for each scenario.
+Elsewhere nothing is cached, because a file may change between two look-ups.
 """
 
 import functools
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Function = TypeVar("Function", bound=Callable)
@@ -27,6 +28,18 @@ def disable_cache() -> None:
     """Drop all cached results and compute every call again."""
     global _results
     _results = None
+
+
+@contextmanager
+def caching() -> Iterator[None]:
+    """Enable caching within a `with` block, in which neither configurations nor files may change."""
+    global _results
+    before = _results
+    enable_cache()
+    try:
+        yield
+    finally:
+        _results = before
 
 
 def cached(function: Function) -> Function:

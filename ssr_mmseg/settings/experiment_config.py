@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from ssr_mmseg.settings import paths, project_files
-from ssr_mmseg.settings.cache import cached
+from ssr_mmseg.settings.cache import cached, caching
 from ssr_mmseg.settings.extent import check_extent
 from ssr_mmseg.settings.models.datasets import DEFAULT_OVERLAP
 from ssr_mmseg.settings.overrides import merge
@@ -90,14 +90,15 @@ def complete(user: Any, origin: str = "configuration") -> dict:
         config.pop("ablation", None)
     config |= replaced
     validate(config, origin)
-    check_extent(config, origin)
-    _check_selectors(config["selectors"], f"{origin}: selectors")
-    check_rivals(config, origin)
-    for name in config["datasets"]:
-        _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")
-    for scenario in scenarios(config).values():
-        if scenario.name not in config["datasets"]:
-            _check_scenario(config, scenario, f"{origin}: {scenario.name}")
+    with caching():
+        check_extent(config, origin)
+        _check_selectors(config["selectors"], f"{origin}: selectors")
+        check_rivals(config, origin)
+        for name in config["datasets"]:
+            _check_scenario(config, scenario_named(config, name), f"{origin}: datasets.{name}")
+        for scenario in scenarios(config).values():
+            if scenario.name not in config["datasets"]:
+                _check_scenario(config, scenario, f"{origin}: {scenario.name}")
     return config
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from ssr_mmseg import settings
-from ssr_mmseg.settings.cache import cached, disable_cache, enable_cache
+from ssr_mmseg.settings import scenario
+from ssr_mmseg.settings.cache import cached, caching, disable_cache, enable_cache
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -39,6 +40,39 @@ def test_a_repeated_call_is_computed_once(cache):
     assert seeds(config, "b") == [1, "b", 0]
     assert seeds(config, "a", extra=3) == [1, "a", 3]
     assert computed == ["a", "b", "a"]
+
+
+def test_nothing_is_cached_after_a_block():
+    seeds, computed = counted()
+    config = {"seeds": [1]}
+    with caching():
+        assert seeds(config) is seeds(config)
+    config["seeds"] = [2]
+    assert seeds(config) == [2, "", 0]
+    assert computed == ["", ""]
+
+
+def test_a_block_keeps_a_cache_that_was_enabled_before(cache):
+    seeds, computed = counted()
+    config = {"seeds": [1]}
+    before = seeds(config)
+    with caching():
+        assert seeds(config) is before
+    assert seeds(config) is before
+    assert computed == [""]
+
+
+def test_a_check_reads_each_cell_of_the_ablation_once(monkeypatch):
+    """Every job checks its configuration, and each cell of an ablation is looked up many times in it."""
+    read = []
+    original = scenario._cell
+    monkeypatch.setattr(scenario, "_cell", lambda *arguments: read.append(1) or original(*arguments))
+    thresholds = {f"t{number}": {"threshold": number / 20} for number in range(1, 13)}
+    block = {"regularizer": ["ssr"], "shrink": [True], "dimensions": ["joint"], "variants": [*thresholds]}
+    ablation = {"dataset": "town", "seeds": [0, 1], "search": {}, "retrain": True, "variants": thresholds}
+    ablation |= {"dimensions": {"joint": ["depth"]}, "blocks": [block]}
+    settings.complete({"datasets": {"town": {"type": "streets", "size": [64, 64]}}, "ablation": ablation})
+    assert len(read) == 12
 
 
 def test_a_deleted_configuration_is_not_mistaken_for_another(cache):

@@ -182,6 +182,13 @@ def test_pixel_accuracy_equals_mmsegs_to_the_bit(seed):
     assert torch.equal(pixel_accuracy(logits, labels, 255), accuracy(logits, labels, ignore_index=255).squeeze())
 
 
+@pytest.mark.parametrize("value", [0.0, float("nan")])
+def test_pixels_whose_logits_are_all_equal_are_correct_and_undefined_ones_are_not(value):
+    logits, labels = prediction()
+    logits[:] = value
+    assert pixel_accuracy(logits, labels, 255) == pytest.approx(0 if value else 100, abs=1e-4)
+
+
 # --- precision, layout, compilation ----------------------------------------------------------------------------------
 
 

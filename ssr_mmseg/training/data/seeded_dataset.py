@@ -20,11 +20,17 @@ FUNCTIONS.register_module(module=preemption.quiet_loader_process)
 
 
 def seed_everything(*key: int) -> None:
-    """Seed Python, NumPy and torch from a tuple of non-negative integers such as (seed, iteration)."""
+    """Seed Python, NumPy and torch from a tuple of non-negative integers such as (seed, iteration).
+
+    `torch.manual_seed` would also seed a GPU that is not in use: it keeps the seed for later, with a stack trace, which
+    takes milliseconds, and loader processes seed each sample.
+    """
     state = np.random.SeedSequence(key).generate_state(3)
     random.seed(int(state[0]))
     np.random.seed(int(state[1]))
-    torch.manual_seed(int(state[2]))
+    torch.default_generator.manual_seed(int(state[2]))
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(int(state[2]))
 
 
 @DATASETS.register_module()

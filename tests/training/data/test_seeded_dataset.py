@@ -44,6 +44,24 @@ def test_a_position_gives_the_same_sample_whatever_was_drawn_before():
     assert epoch(loader(), 4, first=1) == whole[1:]
 
 
+def test_seeding_is_that_of_torch_and_leaves_a_gpu_that_is_not_in_use_alone(monkeypatch):
+    seed = int(np.random.SeedSequence((5, 6)).generate_state(3)[2])
+    torch.manual_seed(seed)
+    expected = torch.rand(4)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("a GPU was seeded"))
+    seed_everything(5, 6)
+    assert torch.equal(torch.rand(4), expected)
+
+
+def test_a_gpu_in_use_is_seeded(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    seed_everything(5, 6)
+    assert seeds == [int(np.random.SeedSequence((5, 6)).generate_state(3)[2])]
+
+
 def test_augmentation_differs_between_epochs_and_seeds():
     def draws(data, number):
         return {tuple(values) for batch in epoch(data, number) for values in zip(*batch, strict=True)}
