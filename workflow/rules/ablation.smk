@@ -4,8 +4,7 @@
 
 rule gap:
     input:
-        current("gap"),
-        lambda wildcards: stage_metrics(wildcards.dataset, wildcards.seed),
+        inputs("gap", searched_metrics),
         expand(result(paths.EVALUATION), network="searched", allow_missing=True),
     output:
         **outputs("gap"),

@@ -2,6 +2,7 @@
 # mmengine, because every job of a cluster parses this file again.
 
 import importlib.util
+import inspect
 import itertools
 import os
 import re
@@ -191,9 +192,16 @@ def command(name: str, threads: bool = False) -> str:
     return f'{program} --config "$SSR_MMSEG_CONFIG"{options} > {{log}} 2>&1'
 
 
+def signed(function):
+    """Keep the signature of a function for Snakemake, which looks it up several times for each job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def cfg(stage: str):
     """Return a parameter function: the identity of everything that a stage's result depends on."""
 
+    @signed
     def parameter(wildcards) -> str:
         seed, network = int(wildcards.get("seed", 0)), wildcards.get("network", "")
         return settings.stage_identity(CONFIG, stage, wildcards.dataset, seed, network)
@@ -201,23 +209,34 @@ def cfg(stage: str):
     return parameter
 
 
-def current(stage: str):
-    """Return an input function without files: it makes Snakemake rerun a result of another configuration.
+def inputs(stage: str, *functions):
+    """Return one input function that joins others: one call per job takes Snakemake less time than several.
 
-    Snakemake's own records of parameters may be missing, as in results that were copied, and name digests only.
+    It also makes Snakemake rerun a result of another configuration. Snakemake's own records of parameters may be
+    missing, as in results that were copied, and name digests only.
     """
 
-    def check(wildcards) -> list[str]:
-        if workflow.is_main_process and any(trigger.name == "PARAMS" for trigger in workflow.rerun_triggers):
-            values = {name: wildcards.get(name) for name in STAGES[stage].wildcards}
-            number, seed = int(values.pop("stage", None) or 0), values.pop("seed", None)
-            job = Job.of(CONFIG, stage, seed=None if seed is None else int(seed), number=number, **values)
-            if found := changes(CONFIG, job):
-                workflow.dag.forcefiles.update(map(str, map(job.output, STAGES[stage].outputs)))
-                explain(found)
-        return []
+    @signed
+    def joined(wildcards) -> list[str]:
+        rerun_if_changed(stage, wildcards)
+        needed = []
+        for function in functions:
+            found = function(wildcards)
+            needed += [found] if isinstance(found, str) else found
+        return needed
 
-    return check
+    return joined
+
+
+def rerun_if_changed(stage: str, wildcards) -> None:
+    """Make Snakemake rerun a job whose result is that of another configuration, and say what changed."""
+    if workflow.is_main_process and any(trigger.name == "PARAMS" for trigger in workflow.rerun_triggers):
+        values = {name: wildcards.get(name) for name in STAGES[stage].wildcards}
+        number, seed = int(values.pop("stage", None) or 0), values.pop("seed", None)
+        job = Job.of(CONFIG, stage, seed=None if seed is None else int(seed), number=number, **values)
+        if found := changes(CONFIG, job):
+            workflow.dag.forcefiles.update(map(str, map(job.output, STAGES[stage].outputs)))
+            explain(found)
 
 
 EXPLAINED = set()

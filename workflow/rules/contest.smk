@@ -4,9 +4,7 @@
 
 rule rank:
     input:
-        current("rank"),
-        manifest,
-        ranked_inputs,
+        inputs("rank", manifest, ranked_inputs),
     output:
         **outputs("rank"),
     log:

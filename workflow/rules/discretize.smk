@@ -3,9 +3,7 @@
 
 rule discretize:
     input:
-        current("discretize"),
-        last_state,
-        latency_table,
+        inputs("discretize", last_state, latency_table),
     output:
         **outputs("discretize"),
     log:
@@ -24,11 +22,7 @@ rule discretize:
 
 rule select:
     input:
-        current("select"),
-        manifest,
-        latency_table,
-        selector_supernet,
-        searched_metrics,
+        inputs("select", manifest, latency_table, selector_supernet, searched_metrics),
         result(paths.GENOTYPE),
     output:
         **outputs("select"),

@@ -4,10 +4,7 @@
 
 rule evaluate:
     input:
-        current("evaluate"),
-        manifest,
-        genotype,
-        evaluated_weights,
+        inputs("evaluate", manifest, genotype, evaluated_weights),
     output:
         **outputs("evaluate"),
     log:

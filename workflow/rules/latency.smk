@@ -4,8 +4,7 @@
 
 rule latency_table:
     input:
-        current("latency_table"),
-        manifest,
+        inputs("latency_table", manifest),
     output:
         **outputs("latency_table"),
     log:

@@ -3,7 +3,7 @@
 
 rule prepare:
     input:
-        current("prepare"),
+        inputs("prepare"),
     output:
         **outputs("prepare"),
     log:

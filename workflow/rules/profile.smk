@@ -5,10 +5,7 @@
 
 rule profile:
     input:
-        current("profile"),
-        manifest,
-        genotype,
-        profiled_weights,
+        inputs("profile", manifest, genotype, profiled_weights),
     output:
         **outputs("profile"),
     log:

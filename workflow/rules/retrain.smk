@@ -4,10 +4,7 @@
 
 rule retrain:
     input:
-        current("retrain"),
-        manifest,
-        genotype,
-        earlier_weights,
+        inputs("retrain", manifest, genotype, earlier_weights),
     output:
         **outputs("retrain"),
     log:

@@ -3,9 +3,7 @@
 
 rule search:
     input:
-        current("search"),
-        manifest,
-        latency_table,
+        inputs("search", manifest, latency_table),
     output:
         **outputs("search"),
     log:
@@ -28,10 +26,7 @@ rule search:
 
 rule shrink:
     input:
-        current("shrink"),
-        manifest,
-        latency_table,
-        previous=previous_state,
+        inputs("shrink", manifest, latency_table, previous_state),
     output:
         **outputs("shrink"),
     log:

@@ -5,6 +5,7 @@ import os
 import sys
 
 from ssr_mmseg.settings.named_configs import NamedConfig
+from ssr_mmseg.utils.deferred_imports import defer_imports
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -13,6 +14,7 @@ def main() -> None:
     output = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what third parties print is not part of the answer
     configs = [NamedConfig(**fields) for fields in json.load(sys.stdin)]
+    defer_imports()
 
     from ssr_mmseg.experiment.config_check.check import check_config
 
