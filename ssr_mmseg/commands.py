@@ -16,7 +16,7 @@ from ssr_mmseg import data_options, settings
 from ssr_mmseg.jobs.changes import check_inputs
 from ssr_mmseg.jobs.finished_work import remove_accepted
 from ssr_mmseg.settings.stage_table import STAGES
-from ssr_mmseg.utils.deferred_imports import defer_imports
+from ssr_mmseg.utils.deferred_imports import defer_imports, uncollected_imports
 from ssr_mmseg.utils.errors import UserError, one_line
 from ssr_mmseg.utils.plain_text import check_class_names
 from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_logs, silence_warnings
@@ -32,7 +32,7 @@ def load(name: str) -> Any:
     """
     silence_warnings()
     defer_imports()
-    with quiet_standard_output():
+    with quiet_standard_output(), uncollected_imports():
         found = pkgutil.resolve_name(name)
         if "mmengine" in sys.modules:
             from ssr_mmseg.training.checkpoint.mmengine_loader import forbid_unpickling

@@ -91,7 +91,7 @@ class AggregationHead(BaseDecodeHead):
 def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
     """Return the percentage of the labeled pixels for which no class has a higher logit than the label's.
 
-    Equals mmseg's `accuracy` where no two logits of a pixel are equal, and takes a twentieth of its time on a CPU, where
+    Equals mmseg's `accuracy` where no two logits of a pixel are equal, and takes a fraction of its time on a CPU, where
     `argmax` over the classes is slow. mmseg's masks of variable size would also synchronize with the GPU.
 
     Args:

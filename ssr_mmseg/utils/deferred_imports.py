@@ -6,6 +6,7 @@ compiler at every step, to mark that they must not be compiled; it is executed w
 """
 
 import contextlib
+import gc
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,23 @@ def defer_imports() -> None:
     """Put off those imports in this process, as far as they have not happened yet."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+@contextlib.contextmanager
+def uncollected_imports() -> Iterator[None]:
+    """Import without garbage collections, and spare the later ones, such as mmengine's for each dataset, the modules.
+
+    A collection walks the 200,000 objects that torch and mmseg bring along, and frees none of them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # once in a process: what is frozen is never freed
+            gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 class _Finder(MetaPathFinder):

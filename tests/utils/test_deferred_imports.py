@@ -128,6 +128,31 @@ def test_a_second_call_changes_nothing(monkeypatch):
     assert sum(type(finder).__name__ == "_Finder" for finder in sys.meta_path) == 1
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_imports_are_not_collected_and_collections_go_on_as_before(enabled):
+    """In a process of its own, because what is frozen is never freed."""
+    code = f"""
+import gc
+from ssr_mmseg.utils.deferred_imports import uncollected_imports
+gc.enable() if {enabled} else gc.disable()
+for _ in range(2):
+    try:
+        with uncollected_imports():
+            assert not gc.isenabled()
+            import json.tool
+            raise ImportError
+    except ImportError:
+        pass
+    assert gc.isenabled() == {enabled}
+frozen = gc.get_freeze_count()
+with uncollected_imports():
+    new = []
+    new.append(new)
+assert frozen and gc.get_freeze_count() == frozen and any(entry is new for entry in gc.get_objects())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_every_module_that_is_put_off_exists():
     """A new version of mmengine or mmseg may have moved it: then this list is out of date."""
     names = [*deferred_imports.FOUND - {deferred_imports.COMPILER}]

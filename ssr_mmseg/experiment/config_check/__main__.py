@@ -5,7 +5,7 @@ import os
 import sys
 
 from ssr_mmseg.settings.named_configs import NamedConfig
-from ssr_mmseg.utils.deferred_imports import defer_imports
+from ssr_mmseg.utils.deferred_imports import defer_imports, uncollected_imports
 from ssr_mmseg.utils.errors import UserError
 
 
@@ -16,7 +16,8 @@ def main() -> None:
     configs = [NamedConfig(**fields) for fields in json.load(sys.stdin)]
     defer_imports()
 
-    from ssr_mmseg.experiment.config_check.check import check_config
+    with uncollected_imports():
+        from ssr_mmseg.experiment.config_check.check import check_config
 
     mistakes: list[str | None] = []
     for config in configs:
