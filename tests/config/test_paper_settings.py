@@ -40,7 +40,7 @@ SEARCH_LOOP = {
 RETRAINING = {
     "optim_wrapper": {
         "type": "OptimWrapper",
-        "optimizer": {"type": "Adam", "lr": 5e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4},
+        "optimizer": {"type": "Adam", "lr": 5e-4, "betas": (0.9, 0.999), "weight_decay": 1e-4, "fused": True},
     },
     "param_scheduler": polynomial(300),
 }
