@@ -100,7 +100,8 @@ def pixel_accuracy(logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
         ignore_index: Label of pixels that are not labeled.
     """
     labeled = labels != ignore_index
-    of_labels = logits.gather(1, (labels * labeled).unsqueeze(1)).squeeze(1)  # class 0 where there is no label
-    correct = ((of_labels == logits.amax(dim=1)) & labeled).sum()
+    possible = labeled & (labels < logits.shape[1])  # one logit for two classes has no second
+    of_labels = logits.gather(1, (labels * possible).unsqueeze(1)).squeeze(1)
+    correct = ((of_labels == logits.amax(dim=1)) & possible).sum()
     epsilon = torch.finfo(torch.float32).eps
     return (correct.float() + epsilon) * (100 / (labeled.sum().double() + epsilon)).float()

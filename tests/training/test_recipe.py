@@ -182,6 +182,12 @@ def test_pixel_accuracy_equals_mmsegs_to_the_bit(seed):
     assert torch.equal(pixel_accuracy(logits, labels, 255), accuracy(logits, labels, ignore_index=255).squeeze())
 
 
+def test_a_label_without_a_logit_is_wrong():
+    logits, labels = prediction()
+    expected = accuracy(logits[:, :1], labels, ignore_index=255).squeeze()
+    assert torch.equal(pixel_accuracy(logits[:, :1], labels, 255), expected)
+
+
 @pytest.mark.parametrize("value", [0.0, float("nan")])
 def test_pixels_whose_logits_are_all_equal_are_correct_and_undefined_ones_are_not(value):
     logits, labels = prediction()
