@@ -1,6 +1,7 @@
 # The configuration, and functions of the rules that name outputs, logs and commands. Nothing here may import torch or
 # mmengine, because every job of a cluster parses this file again.
 
+import gc
 import importlib.util
 import inspect
 import itertools
@@ -75,6 +76,7 @@ MISSING = (
 
 os.environ.update(SSR_MMSEG_PYTHONPATH=str(python_path()))
 enable_cache()
+gc.set_threshold(50_000, 20, 100)  # collect less often: a plan of many jobs makes millions of objects, which all stay
 try:
     CONFIG = read_configuration()
     if workflow.is_main_process:  # a job that plans again leaves it to its stage
