@@ -44,6 +44,13 @@ AUXILIARY = {  # heads at 1/8 and 1/4, in training alone
 DISTILLED: dict[str, dict] = {"distilled": {}, "distilled_features": {"features": 10.0}}  # with a teacher
 PRETRAINED, STREETS_NAME = "pretrained_on_streets", "streets"
 STREETS = {"train": 384, "val": 16, "test": 16, "seed": 0}  # images to render; they have CamVid's classes
+STRONGER = {
+    "brightness": 64,
+    "contrast": 0.8,
+    "saturation": 0.8,
+    "hue": 36,
+    "prob": 1.0,
+}  # than the recipe's ColorJitter
 DEPTHS = {2: 124, 1: 48}  # index of a feature, and the width that it has in the network of the config
 
 
@@ -87,6 +94,7 @@ def variants(recipe: Config, teacher: str | None) -> dict[str, Variant]:
         "scale_from_075": _augmentation(changed(augmentation, "RandomScaleCrop", low=0.75)),
         "no_color": _augmentation(without(augmentation, "ColorJitter")),
         "color_always": _augmentation(changed(augmentation, "ColorJitter", prob=1.0)),
+        "color_stronger": _augmentation(changed(augmentation, "ColorJitter", **STRONGER)),
         "no_cutmix": _augmentation(without(augmentation, "CutMix")),
         "no_hard_pixels": _loss(keep=1.0),
         "no_smoothing": _loss(label_smoothing=0.0),
