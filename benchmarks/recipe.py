@@ -44,13 +44,8 @@ AUXILIARY = {  # heads at 1/8 and 1/4, in training alone
 DISTILLED: dict[str, dict] = {"distilled": {}, "distilled_features": {"features": 10.0}}  # with a teacher
 PRETRAINED, STREETS_NAME = "pretrained_on_streets", "streets"
 STREETS = {"train": 384, "val": 16, "test": 16, "seed": 0}  # images to render; they have CamVid's classes
-STRONGER = {
-    "brightness": 64,
-    "contrast": 0.8,
-    "saturation": 0.8,
-    "hue": 36,
-    "prob": 1.0,
-}  # than the recipe's ColorJitter
+# wider ranges than those of the recipe's ColorJitter, for every image
+STRONGER = {"brightness": 64, "contrast": 0.8, "saturation": 0.8, "hue": 36, "prob": 1.0}
 DEPTHS = {2: 124, 1: 48}  # index of a feature, and the width that it has in the network of the config
 
 
