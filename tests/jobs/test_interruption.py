@@ -17,6 +17,7 @@ RUNNER = """
 import signal, subprocess, sys, time
 from ssr_mmseg.jobs.interruption import pass_on_signals
 signal.signal(signal.SIGTERM, lambda *_: print("handled", flush=True))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 pass_on_signals()
 stage = subprocess.Popen(["bash", "-c", f"trap : TERM; {sys.executable} -m ssr_mmseg; echo ended $?"], cwd=sys.argv[1])
 other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
