@@ -1,5 +1,6 @@
 """The experiment written by benchmarks/recipe.py changes one ingredient per variant, and effects are paired."""
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import pytest
 from mmengine.config import Config
 
 from ssr_mmseg import settings
+from ssr_mmseg.datasets.camvid import upstream_hashes
+from ssr_mmseg.datasets.importing.sequences import group_keys
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.files import read_json, write_json
 
@@ -31,6 +34,14 @@ def run(script: str, *arguments: str, status: int = 0, cwd: Path = paths.PROJECT
     )
     assert call.returncode == status, call.stderr
     return call
+
+
+def test_its_folds_are_sequences_of_camvid(monkeypatch):
+    monkeypatch.syspath_prepend(paths.PROJECT / "benchmarks")
+    sequences = importlib.import_module("recipe").SEQUENCES
+    frames = [frame.removeprefix("train/") for frame in upstream_hashes() if frame.startswith("train/")]
+    groups = group_keys(frames, "sequence")
+    assert {name: len(groups[name]) for name in sequences} == {"0001TP": 62, "0006R0": 101}  # as docs/camvid.md says
 
 
 @pytest.mark.parametrize("base", ["camvid", "camvid_short"])

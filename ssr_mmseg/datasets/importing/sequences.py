@@ -12,8 +12,12 @@ from ssr_mmseg.datasets.importing.layouts.path_words import IMAGE_ENDS
 from ssr_mmseg.utils.errors import UserError
 
 HERE = "."  # name of the folder of images without a folder, and of a sequence whose frames have only numbers
-# The stem: text, separators, the last run of digits, separators, text without digits.
-NUMBERED = re.compile(r"(.*?)([_\-. ()]*)([0-9]+)([_\-. ()]*)([^0-9]*)", re.DOTALL)
+# The stem: text, separators, perhaps a word for "frame", the last run of digits, separators, text without digits.
+SEPARATORS = r"[_\-. ()]"
+NUMBERED = re.compile(
+    rf"(.*?)({SEPARATORS}*)(?:(?<={SEPARATORS})f(?:rame)?{SEPARATORS}*)?([0-9]+)({SEPARATORS}*)([^0-9]*)",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def image_key(image: Path) -> str:
@@ -26,8 +30,8 @@ def image_key(image: Path) -> str:
 def sequence_of(key: str) -> tuple[str, int | None]:
     """Return the name of an image's sequence and its frame number, None if its stem has no digits.
 
-    The name is the folder and the stem without its last run of digits: `seq1/left_0042` is frame 42 of `seq1/left`, and
-    `0016E5_07959` is frame 7959 of `0016E5`.
+    The name is the folder and the stem without its last run of digits, and without `f` or `frame` between a separator
+    and these: `seq1/left_0042` is frame 42 of `seq1/left`, and `0006R0_f00930` is frame 930 of `0006R0`.
     """
     folder, _, stem = key.rpartition("/")
     match = NUMBERED.fullmatch(stem)
