@@ -1,6 +1,7 @@
 """Complete mmengine configs as files: mmseg's own tools run them, without the experiment that they come from."""
 
 import inspect
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from pprint import pformat
@@ -27,7 +28,16 @@ DEFAULTS: dict[str, Any] = {
 
 
 class WorkflowRunner(Runner):
-    """mmengine's runner for the workflow, which writes the complete config itself and names files that fail."""
+    """mmengine's runner for the workflow, which writes the complete config itself and names files that fail.
+
+    mmengine keeps loggers, message hubs and visualizers by the experiment's name and the second of the start. A number
+    behind the name gives each runner of a process its own, however soon one follows another.
+    """
+
+    _numbers = itertools.count()
+
+    def __init__(self, *, experiment_name: str, **options: Any) -> None:
+        super().__init__(experiment_name=f"{experiment_name}-{next(self._numbers)}", **options)
 
     def dump_config(self) -> None:
         """Write nothing."""

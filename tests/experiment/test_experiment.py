@@ -1,3 +1,7 @@
+import time
+import warnings
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -56,6 +60,17 @@ def test_the_two_loaders_of_a_search_use_the_configured_images(make, split, tmp_
     seen = [set(loader.dataset.indices) for loader in (loop.dataloader, loop.architecture_dataloader)]
     assert (seen[0] & seen[1] == set()) == (split == "halves")
     assert seen[0] | seen[1] == set(range(9))
+
+
+def test_runners_of_one_second_have_loggers_hubs_and_visualizers_of_their_own(make, tmp_path, monkeypatch):
+    now = time.time()
+    monkeypatch.setattr("mmengine.runner.runner.time.time", lambda: now)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".* has been created, the method `get_instance`")
+        one, other = (make().search_runner(None, 1, 2, tmp_path / folder / "work") for folder in "ab")
+    for part in ("logger", "message_hub", "visualizer"):
+        assert getattr(one, part) is not getattr(other, part)
+    assert (one.timestamp, Path(one.log_dir)) == (other.timestamp, tmp_path / f"a/work/log/{other.timestamp}")
 
 
 def test_options_reach_the_optimizer_and_the_objective_of_a_search(make, tmp_path):
