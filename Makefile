@@ -41,11 +41,12 @@ lint: setup ## check style, workflow, imports and types
 	$(BIN)/mypy
 
 # One process per core, one thread each. A process that dies ends the run: replaced, it would let the run wait forever.
+# Bytecode is written even where the user's shell forbids it: hundreds of processes would compile the project again.
 # The browser tests are skipped if Chromium is missing and cannot be installed.
 test: lint ## run all checks and tests
 	without="--ignore tests/slurm --ignore tests/end_to_end/test_chaos.py"; \
 	sh tests/report/get_chromium.sh || without="$$without --ignore tests/report/test_browser.py"; \
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 --dist loadfile $$without
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --max-worker-restart 0 --dist loadfile $$without
 
 chaos: setup ## kill the tiny pipeline at random moments and compare its results
 	$(BIN)/python -m pytest tests/end_to_end/test_chaos.py
