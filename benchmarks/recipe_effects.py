@@ -2,8 +2,9 @@
 
     python benchmarks/recipe_effects.py --out runs/recipe --record benchmarks/records/recipe-camvid-cpu.json
 
-A pair is a held-out sequence and a seed: the variant's mIoU minus the recipe's, with the 95 % interval of the mean over
-the pairs and Holm's correction for the number of variants. The record keeps runs of earlier calls, if their settings
+A pair is a seed: the variant's mIoU minus the recipe's on a held-out sequence, with the 95 % interval of the mean over
+the pairs and Holm's correction for the number of comparisons. Sequences are not pooled, since an effect can be large on
+one and absent on another. The record keeps runs of earlier calls, if their settings
 are the same: a long experiment can be measured in parts, and on several machines.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from command_line import run_benchmark
@@ -51,17 +53,18 @@ def merged(earlier: Sequence[Run], later: Sequence[Run]) -> list[Run]:
 
 
 def effects(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the effect of each variant, the largest first."""
+    """Return the effect of each variant on each sequence: the variant with the largest mean first, then by sequence."""
     scores = {(run["variant"], run["sequence"], run["seed"]): run["miou"] for run in runs}
     rows = []
-    for variant in sorted({run["variant"] for run in runs} - {BASE}):
-        pairs = [key[1:] for key in scores if key[0] == variant and (BASE, *key[1:]) in scores]
-        if pairs:
-            ours, base = ([scores[name, *pair] for pair in pairs] for name in (variant, BASE))
+    for variant, sequence in sorted({key[:2] for key in scores if key[0] != BASE}):
+        seeds = [key[2] for key in scores if key[:2] == (variant, sequence) and (BASE, sequence, key[2]) in scores]
+        if seeds:
+            ours, base = ([scores[name, sequence, seed] for seed in seeds] for name in (variant, BASE))
             found = compare_paired(ours, base)
             rows.append(
                 {
                     "variant": variant,
+                    "sequence": sequence,
                     "pairs": found.pairs,
                     "difference": found.difference,
                     "interval": found.interval,
@@ -70,16 +73,19 @@ def effects(runs: Sequence[Run]) -> list[dict[str, Any]]:
             )
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row["p_holm"] = p
-    return sorted(rows, key=lambda row: -row["difference"])
+    found_variants = {row["variant"] for row in rows}
+    means = {name: fmean(row["difference"] for row in rows if row["variant"] == name) for name in found_variants}
+    return sorted(rows, key=lambda row: (-means[row["variant"]], row["sequence"]))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the effects as a Markdown table."""
-    lines = ["| variant | pairs | mIoU, variant minus recipe | p (Holm) |", "|---|---|---|---|"]
+    lines = ["| variant | held out | pairs | mIoU, variant minus recipe | p (Holm) |", "|---|---|---|---|---|"]
     for row in rows:
         interval = "" if row["interval"] is None else " ({:+.2f} to {:+.2f})".format(*row["interval"])
         p = "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
-        lines.append(f"| {row['variant']} | {row['pairs']} | {row['difference']:+.2f}{interval} | {p} |")
+        start = f"| {row['variant']} | {row['sequence']} | {row['pairs']}"
+        lines.append(f"{start} | {row['difference']:+.2f}{interval} | {p} |")
     return "\n".join(lines)
 
 
@@ -115,8 +121,11 @@ def main() -> None:
             arguments.record,
             {"command": command, "settings": recipe, "environment": machine, "effects": rows, "runs": runs},
         )
-    base_scores = [run["miou"] for run in runs if run["variant"] == BASE]
-    print(f"recipe: mIoU {sum(base_scores) / len(base_scores):.2f} % over {len(base_scores)} runs\n\n{table(rows)}")
+    for sequence in sorted({run["sequence"] for run in runs}):
+        scores = [run["miou"] for run in runs if (run["variant"], run["sequence"]) == (BASE, sequence)]
+        if scores:
+            print(f"recipe on {sequence}: mIoU {fmean(scores):.2f} % over {len(scores)} seeds")
+    print(f"\n{table(rows)}")
 
 
 if __name__ == "__main__":

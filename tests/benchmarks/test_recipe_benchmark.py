@@ -129,19 +129,28 @@ def test_effects_are_of_the_same_sequence_and_seed_and_records_grow(tmp_path):
                     file.parent.mkdir(parents=True)
                     write_json(file, {"val": {"miou": miou + raised}, "test": {"miou": 0.0}})
 
-    def effects() -> dict[str, tuple[int, float]]:
+    def effects() -> dict[tuple[str, str], tuple[int, float]]:
         run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path)
         rows = read_json(tmp_path / "record.json")["effects"]
-        return {row["variant"]: (row["pairs"], round(row["difference"], 6)) for row in rows}
+        return {(row["variant"], row["sequence"]): (row["pairs"], round(row["difference"], 6)) for row in rows}
 
     finish("0001TP", 0.0)
-    assert effects() == {"cosine": (3, 2.0), "no_color": (2, -1.0)}
+    one = {("cosine", "0001TP"): (3, 2.0), ("no_color", "0001TP"): (2, -1.0)}
+    assert effects() == one
     shutil.rmtree(tmp_path / "results")
+    scores["no_color"] = (90.0, 100.0, None)
     finish("0006R0", 10.0)  # elsewhere: the record has the others
-    assert effects() == {"cosine": (6, 2.0), "no_color": (4, -1.0)}
-    printed = run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path).stdout
-    assert "recipe: mIoU 55.00 % over 6 runs" in printed
-    assert "| cosine | 6 | +2.00 (+1.06 to +2.94) |" in printed
+    assert effects() == {**one, ("cosine", "0006R0"): (3, 2.0), ("no_color", "0006R0"): (2, 50.0)}
+    printed = run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path).stdout.splitlines()
+    bases = (("0001TP", "50.00"), ("0006R0", "60.00"))
+    assert printed[:2] == [f"recipe on {name}: mIoU {miou} % over 3 seeds" for name, miou in bases]
+    assert [line.split(" | ")[:3] for line in printed[5:]] == [
+        ["| no_color", "0001TP", "2"],
+        ["| no_color", "0006R0", "2"],
+        ["| cosine", "0001TP", "3"],
+        ["| cosine", "0006R0", "3"],
+    ]
+    assert printed[7].startswith("| cosine | 0001TP | 3 | +2.00 (-0.48 to +4.48) | ")
     run("recipe.py", "--out", "runs/own", *names, "--epochs", "9", cwd=tmp_path)
     call = run("recipe_effects.py", "--out", "runs/own", "--record", "record.json", cwd=tmp_path, status=2)
     assert "name another file" in call.stderr
