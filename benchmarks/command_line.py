@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from ssr_mmseg.utils.deferred_imports import defer_imports
 from ssr_mmseg.utils.errors import UserError, one_line
-from ssr_mmseg.utils.third_party_noise import quiet_standard_output, silence_warnings
+from ssr_mmseg.utils.third_party_noise import silence_warnings
 
 silence_warnings()
-with quiet_standard_output():
-    import mmseg.datasets  # noqa: F401  # prints when it is first imported
+defer_imports()
 
 
 def run_benchmark(main: Callable[[], int | None]) -> NoReturn:

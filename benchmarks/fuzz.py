@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import quiet_mmseg  # noqa: F401
 from command_line import run_benchmark
 from hypothesis import HealthCheck, Phase, given, seed, settings
 

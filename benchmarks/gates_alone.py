@@ -13,6 +13,7 @@ import json
 import math
 from types import SimpleNamespace
 
+import quiet_mmseg  # noqa: F401
 import torch
 from command_line import run_benchmark
 

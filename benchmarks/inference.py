@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import quiet_mmseg  # noqa: F401
 import torch
 from command_line import run_benchmark
 from peak import peak_steps

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import quiet_mmseg  # noqa: F401
 import torch
 from command_line import run_benchmark
 from scipy.stats import spearmanr

@@ -12,6 +12,7 @@ import json
 import math
 from pathlib import Path
 
+import quiet_mmseg  # noqa: F401
 from command_line import run_benchmark
 from our_supernet import SPACE
 

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import quiet_mmseg  # noqa: F401
 from command_line import run_benchmark
 from our_supernet import SPACE
 from workers import WARM_UP, Worker

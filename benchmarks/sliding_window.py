@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+import quiet_mmseg  # noqa: F401
 import torch
 from command_line import run_benchmark
 from mmengine.config import ConfigDict

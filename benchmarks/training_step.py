@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import quiet_mmseg  # noqa: F401
 import torch
 from command_line import run_benchmark
 from mmengine.hooks import Hook
