@@ -5,11 +5,12 @@
     python benchmarks/inherited_weights.py --out runs/inherited --record benchmarks/records/inherited-weights-cpu.json
 
 The first call writes an experiment, the last one reads its results. For each seed, the searched network is trained
-from scratch and from the supernet's weights (`retrain.weights: supernet`), for the whole length of the experiment's
-training and for a part of it. A pair is a seed; differences are of mIoU on val, with the 95 % interval of their mean.
+from scratch and from the supernet's weights (`retrain.weights: supernet`), for several lengths. A pair is a seed;
+differences are of mIoU on val, with the 95 % interval of their mean and Holm's correction for all of them.
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -19,26 +20,26 @@ import yaml
 from command_line import run_benchmark
 
 from ssr_mmseg import settings
-from ssr_mmseg.evaluation.statistics import compare_paired
+from ssr_mmseg.evaluation.statistics import compare_paired, holm
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils import option_types as types
 from ssr_mmseg.utils.devices import resolve_device
 from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
+from ssr_mmseg.utils.limits import MAX_EPOCHS
 
 NETWORK = "searched"
 SCRATCH, INHERITED = "scratch", "inherited"
-COMPARISONS = ((INHERITED, SCRATCH), (f"{INHERITED}_short", f"{SCRATCH}_short"), (f"{INHERITED}_short", SCRATCH))
 
 
-def experiment(name: str, base: Path, share: float, seeds: list[int]) -> dict[str, Any]:
+def experiment(name: str, base: Path, lengths: list[int], seeds: list[int]) -> dict[str, Any]:
     """Return the experiment: a dataset for each start and length of the training.
 
     Args:
         name: Name of the experiment.
-        base: Experiment with one dataset, whose search and retraining are used.
-        share: Length of the short trainings, as a part of the experiment's.
+        base: Experiment with one dataset, whose search and recipe are used.
+        lengths: Epochs of the trainings.
         seeds: Seeds of the searches and trainings.
 
     Raises:
@@ -48,53 +49,59 @@ def experiment(name: str, base: Path, share: float, seeds: list[int]) -> dict[st
     if len(config["datasets"]) != 1:
         raise UserError(f"--config: {base} has {len(config['datasets'])} datasets, expected one; name another file")
     (dataset,) = config["datasets"].values()
-    own = dataset.get("retrain", {})
-    whole = own.get("epochs", config["retrain"]["epochs"])
-    lengths = {"": whole, "_short": max(1, round(share * whole))}
     starts: dict[str, dict] = {SCRATCH: {}, INHERITED: {"weights": "supernet"}}
     config.pop("ablation", None)
     config["profile"] |= {"sizes": [], "runs": 1, "seconds": 0.1}  # speed is not compared
     config["evaluate"] |= {"frames": 0, "exported": False}
     datasets = {
-        f"{start}{length}": {**dataset, "retrain": {**own, "min_steps": 1, "epochs": epochs, **weights}}
-        for length, epochs in lengths.items()
+        f"{start}_{epochs}": {
+            **dataset,
+            "retrain": {**dataset.get("retrain", {}), "min_steps": 1, "epochs": epochs, **weights},
+        }
+        for epochs in lengths
         for start, weights in starts.items()
     }
     return config | {"name": name, "datasets": datasets, "seeds": seeds, "networks": [NETWORK]}
 
 
 def finished_runs(config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the start, seed, length, mIoU on val (%) and training time of every finished training."""
+    """Return start, epochs, seed and mIoU on val (%) of every finished training."""
     runs = []
     for name, entry in config["datasets"].items():
+        start, epochs = name.rpartition("_")[0], entry["retrain"]["epochs"]
         for seed in config["seeds"]:
-            place = {"dataset": name, "seed": seed, "network": NETWORK}
-            evaluation, training = (
-                paths.result_path(config, file, **place) for file in (paths.EVALUATION, paths.TRAINING)
-            )
-            if evaluation.is_file():
-                run = {"start": name, "seed": seed, "epochs": entry["retrain"]["epochs"]}
-                runs.append(run | {"miou": read_json(evaluation)["val"]["miou"], "hours": read_json(training)["hours"]})
+            file = paths.result_path(config, paths.EVALUATION, dataset=name, seed=seed, network=NETWORK)
+            if file.is_file():
+                runs.append({"start": start, "epochs": epochs, "seed": seed, "miou": read_json(file)["val"]["miou"]})
     return runs
 
 
 def comparisons(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the paired comparisons of two starts each, for which there are results of a seed."""
-    scores = {(run["start"], run["seed"]): run["miou"] for run in runs}
+    """Return the difference of the inherited start at each length from scratch at each length of at least as much."""
+    scores = {(run["start"], run["epochs"], run["seed"]): run["miou"] for run in runs}
+    lengths = sorted({run["epochs"] for run in runs})
     rows = []
-    for ours, base in COMPARISONS:
-        seeds = [seed for start, seed in scores if start == ours and (base, seed) in scores]
+    for epochs, other in itertools.combinations_with_replacement(lengths, 2):
+        seeds = [seed for *kind, seed in scores if kind == [INHERITED, epochs] and (SCRATCH, other, seed) in scores]
         if seeds:
-            found = compare_paired(*([scores[start, seed] for seed in seeds] for start in (ours, base)))
-            row = {"start": ours, "compared_with": base, "pairs": found.pairs, "difference": found.difference}
-            rows.append(row | {"interval": found.interval, "p": found.t_p})
+            ours = [scores[INHERITED, epochs, seed] for seed in seeds]
+            found = compare_paired(ours, [scores[SCRATCH, other, seed] for seed in seeds])
+            row = {"inherited_epochs": epochs, "scratch_epochs": other, "pairs": found.pairs}
+            rows.append(row | {"difference": found.difference, "interval": found.interval, "p": found.t_p})
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row["p_holm"] = p
     return rows
 
 
-def line(row: dict[str, Any]) -> str:
-    """Return a comparison as a line of text."""
-    interval = "" if row["interval"] is None else " ({:+.2f} to {:+.2f})".format(*row["interval"])
-    return f"{row['start']} minus {row['compared_with']}: {row['difference']:+.2f}{interval}, {row['pairs']} seeds"
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the comparisons as a Markdown table."""
+    lines = ["| inherited, epochs | scratch, epochs | seeds | difference of mIoU | p (Holm) |", "|---|---|---|---|---|"]
+    for row in rows:
+        interval = "" if row["interval"] is None else " ({:+.1f} to {:+.1f})".format(*row["interval"])
+        p = "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
+        start = f"| {row['inherited_epochs']} | {row['scratch_epochs']} | {row['pairs']}"
+        lines.append(f"{start} | {row['difference']:+.1f}{interval} | {p} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -103,9 +110,8 @@ def main() -> None:
     parser.add_argument(
         "--config", type=Path, default=Path("config/config.yaml"), help="experiment with one dataset (%(default)s)"
     )
-    parser.add_argument(
-        "--short", type=types.share, default=0.25, help="length of the short trainings, as a part (%(default)s)"
-    )
+    length = types.whole_number(1, MAX_EPOCHS)
+    parser.add_argument("--epochs", type=length, nargs="+", default=[4, 8, 16, 32], help="lengths (%(default)s)")
     parser.add_argument("--seeds", type=types.seed, nargs="+", default=list(range(6)), help="seeds (0 to 5)")
     parser.add_argument("--record", type=Path, help="JSON file to write the results to, at the end")
     arguments = parser.parse_args()
@@ -113,7 +119,7 @@ def main() -> None:
     target = arguments.out / "inherited.yaml"
     if arguments.record is None:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        config = experiment(arguments.out.name, arguments.config, arguments.short, arguments.seeds)
+        config = experiment(arguments.out.name, arguments.config, arguments.epochs, arguments.seeds)
         separate = json.loads(json.dumps(config))  # YAML would write a value that occurs twice as a reference
         target.write_text(yaml.safe_dump(separate, sort_keys=False), encoding="utf-8")
         print(f"{len(config['datasets'])} datasets, {len(arguments.seeds)} seeds: {target}")
@@ -126,7 +132,7 @@ def main() -> None:
     command = " ".join([Path(sys.executable).name, *sys.argv])
     machine = environment(resolve_device(config["device"]))
     write_json(arguments.record, {"command": command, "environment": machine, "comparisons": rows, "runs": runs})
-    print("\n".join(map(line, rows)))
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def run(folder: Path, *arguments: str, status: int = 0) -> str:
 
 
 def test_starts_and_lengths_are_all_that_differs(tmp_path, monkeypatch):
-    run(tmp_path, "--short", "0.5", "--seeds", "0", "3")
+    run(tmp_path, "--epochs", "3", "9", "--seeds", "0", "3")
     monkeypatch.chdir(paths.PROJECT)
     config = settings.read_config(tmp_path / "runs/own/inherited.yaml")
     assert (config["name"], config["seeds"], config["networks"]) == ("own", [0, 3], ["searched"])
@@ -36,13 +36,12 @@ def test_starts_and_lengths_are_all_that_differs(tmp_path, monkeypatch):
         trainings[name] = (training.pop("epochs"), training.pop("weights"))
         scenarios = (scenario["dataset"] | {"name": ""}, scenario["search"], training)
         assert scenarios == trainings.setdefault("the rest", scenarios)
-    whole = settings.read_config(paths.PROJECT / "config/config.yaml")["retrain"]["epochs"]
     assert trainings.pop("the rest")
     assert trainings == {
-        "scratch": (whole, None),
-        "inherited": (whole, "supernet"),
-        "scratch_short": (whole // 2, None),
-        "inherited_short": (whole // 2, "supernet"),
+        "scratch_3": (3, None),
+        "inherited_3": (3, "supernet"),
+        "scratch_9": (9, None),
+        "inherited_9": (9, "supernet"),
     }
 
 
@@ -50,25 +49,27 @@ def test_results_are_compared_seed_by_seed(tmp_path):
     run(tmp_path, "--seeds", "0", "1", "2")
     assert run(tmp_path, "--record", "own.json", status=2).startswith("inherited_weights: no results of runs/own")
     config = settings.read_config(tmp_path / "runs/own/inherited.yaml")
-    for name, scores in {"scratch": (40.0, 50.0, 60.0), "inherited": (41.0, 52.0, None)}.items():
+    results = {"scratch_4": (40.0, 50.0, 60.0), "scratch_8": (42.0, 52.0, 62.0), "inherited_4": (41.0, 52.0, None)}
+    for name, scores in results.items():
         for seed, miou in enumerate(scores):
             if miou is not None:
                 place = {"dataset": name, "seed": seed, "network": "searched"}
-                file = tmp_path / paths.result_path(config, paths.EVALUATION, **place)
-                write_json(file, {"val": {"miou": miou}})
-                write_json(tmp_path / paths.result_path(config, paths.TRAINING, **place), {"hours": 0.5})
-    printed = run(tmp_path, "--record", "own.json")
-    assert printed.startswith("inherited minus scratch: +1.50 (-4.85 to +7.85), 2 seeds")  # 1.5 ± 0.5 · 12.706
+                write_json(tmp_path / paths.result_path(config, paths.EVALUATION, **place), {"val": {"miou": miou}})
+    printed = run(tmp_path, "--record", "own.json").splitlines()
+    assert [line.split(" | p")[0].rpartition(" | ")[0] for line in printed[2:]] == [
+        "| 4 | 4 | 2 | +1.5 (-4.9 to +7.9)",  # 1.5 ± 0.5 · 12.706
+        "| 4 | 8 | 2 | -0.5 (-6.9 to +5.9)",
+    ]
     record = read_json(tmp_path / "own.json")
-    assert [row["compared_with"] for row in record["comparisons"]] == ["scratch"]
-    assert len(record["runs"]) == 5
+    assert [(row["inherited_epochs"], row["scratch_epochs"]) for row in record["comparisons"]] == [(4, 4), (4, 8)]
+    assert len(record["runs"]) == 8
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["--config", "no.yaml"], "no.yaml"),
-        (["--config", "config/camvid.yaml", "--short", "2"], "expected a number from 0 to 1"),
+        (["--epochs", "0"], "expected an integer from 1"),
         (["--record", "own.json"], "runs/own/inherited.yaml"),
     ],
 )
