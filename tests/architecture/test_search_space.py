@@ -1,3 +1,4 @@
+import itertools
 import math
 from typing import get_args
 
@@ -35,11 +36,10 @@ def test_number_of_networks_equals_enumeration():
     space = SearchSpace((StageSpace(2, 18, 1), StageSpace(1, 20, 1)), (1,), (1, 2), width_options=2)
     groups = [(gate, index) for gate in GATES for index in np.ndindex(space.gate_shape(gate)[:-1])]
     networks = set()
-    generator = np.random.default_rng(0)
-    for _ in range(20_000):  # about 30 draws per network
+    for options in itertools.product(*(np.flatnonzero(space.allowed(gate)[index]) for gate, index in groups)):
         choice = {gate: np.zeros(space.gate_shape(gate)[:-1], dtype=int) for gate in GATES}
-        for gate, index in groups:
-            choice[gate][index] = generator.choice(np.flatnonzero(space.allowed(gate)[index]))
+        for (gate, index), option in zip(groups, options, strict=True):
+            choice[gate][index] = option
         networks.add(build_genotype(space, choice))
     assert len(networks) == (8 + 8 * 8) * 8
     assert space.log10_networks() == pytest.approx(math.log10(len(networks)))
