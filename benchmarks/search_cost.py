@@ -3,8 +3,8 @@
     python benchmarks/search_cost.py --source CAMVID --reference PATH --threads 2 --out benchmarks/records/NAME.json
 
 Each stage runs in its own process, as in the workflow; the reference's supernet makes its steps between the stages, at
-the same size and batch. It never shrinks, so its whole search would take its step time × our steps. Charts of time,
-memory and parameters per stage are written next to the JSON as SVG.
+the same size, batch and cost target. It never shrinks and has no warm-up, so its whole search would take its step
+time × our steps. Charts of time, memory and parameters per stage are written next to the JSON as SVG.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from pathlib import Path
 import quiet_mmseg  # noqa: F401
 from command_line import run_benchmark
 from our_supernet import SPACE
+from reference_supernet import TARGET
 from workers import WARM_UP, Worker
 
 from ssr_mmseg import settings
@@ -52,6 +53,7 @@ def configuration(arguments: argparse.Namespace) -> dict:
                 "shrink_epochs": arguments.epochs,
                 "min_steps": 1,  # not more epochs than asked for
                 "batch_size": arguments.batch,
+                "cost": {"type": "macs", "target": TARGET},
             },
             "threads": {"search": arguments.threads},
         }
