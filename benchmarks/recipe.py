@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import quiet_mmseg  # noqa: F401  # which configs of mmengine import
 import yaml
 from command_line import run_benchmark
 from mmengine.config import Config
@@ -150,12 +151,14 @@ def experiment(arguments: argparse.Namespace) -> dict[str, Any]:
         camvid["size"] = list(arguments.size)
     file = paths.project_file(config["retrain"]["config"])
     found = variants(Config.fromfile(file), arguments.teacher)
+    names = arguments.only or list(found)
+    for name in names:
+        if name not in found:
+            raise UserError(f"--only: found {name!r:.100}, expected one or more of: {', '.join(found)}")
     configs = arguments.out / "mmseg"
     configs.mkdir(parents=True, exist_ok=True)
     datasets = {}
-    for name in arguments.only or found:
-        if name not in found:
-            raise UserError(f"--only: found {name!r:.100}, expected one or more of: {', '.join(found)}")
+    for name in names:
         variant, path = found[name], configs / f"{name}.py"
         lines = "".join(f"{key} = {value!r}\n" for key, value in variant.lines.items())
         path.write_text(f"_base_ = [{os.path.relpath(file, configs)!r}]\n{lines}", encoding="utf-8")

@@ -71,7 +71,8 @@ def check_inputs_of_trainings(config: dict, dataset: str, origin: str) -> None:
         origin: Start of the messages.
 
     Raises:
-        UserError: Weights are missing, one file is meant for several networks, or trainings need each other's results.
+        UserError: Weights are missing, a word is no keyword, one file is meant for several networks, or trainings need
+            each other's results.
     """
     pattern = for_dataset(config, dataset)["retrain"].get("weights")
     trained = trained_networks(config)
@@ -87,6 +88,11 @@ def check_inputs_of_trainings(config: dict, dataset: str, origin: str) -> None:
                 f"{origin}: retrain.weights: supernet has the weights of the network searched, which networks does not "
                 "name; add it, or set weights to null"
             )
+    elif pattern is not None and re.fullmatch(r"\w+", pattern) and not Path(pattern).exists():
+        raise UserError(
+            f"{origin}: retrain.weights: found {pattern}, expected {SUPERNET} or the path of a file; write one, "
+            f"such as {paths.WEIGHTS.replace('{dataset}', dataset)}"
+        )
     elif pattern is not None and "{network}" not in pattern and len(teachers | {*trained}) > 1:
         raise UserError(
             f"{origin}: retrain.weights: {pattern} is one file for {len(teachers | {*trained})} networks; "

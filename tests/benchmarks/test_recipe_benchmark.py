@@ -48,7 +48,8 @@ def test_its_folds_are_sequences_of_camvid(monkeypatch):
 def test_each_variant_changes_one_ingredient(tmp_path, monkeypatch, base):
     out = tmp_path / "effects"
     options = ("--epochs", "7", "--seeds", "0", "1", "--teacher", "erfnet")
-    run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml", *options)
+    call = run("recipe.py", "--out", str(out), "--config", f"config/{base}.yaml", *options)
+    assert (call.stdout.count("\n"), call.stderr) == (1, "")
     monkeypatch.chdir(paths.PROJECT)
     config = settings.read_config(out / "recipe.yaml")
     assert (config["name"], config["seeds"]) == ("effects", [0, 1])
@@ -102,7 +103,7 @@ def test_a_mistake_is_one_line(tmp_path, options, message):
     call = run("recipe.py", "--out", str(tmp_path / "own"), *options, status=2)
     assert message in call.stderr.strip().splitlines()[-1]
     assert "Traceback" not in call.stderr
-    assert not (tmp_path / "own/recipe.yaml").exists()
+    assert not (tmp_path / "own").exists()
 
 
 def test_bfloat16_is_an_ingredient_where_the_recipe_has_it(tmp_path):

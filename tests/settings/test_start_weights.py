@@ -35,6 +35,16 @@ def of(dataset: str) -> str:
     return RESULT.replace("{dataset}", dataset)
 
 
+@pytest.mark.parametrize("word", ["supernett", "Supernet", "super_net", "none"])
+def test_a_misspelled_keyword_is_named(word):
+    with pytest.raises(UserError) as caught:
+        complete(word, networks=["searched", "erfnet"])
+    assert f"retrain.weights: found {word}, expected supernet or the path of a file; write one" in str(caught.value)
+    Path(word).write_bytes(b"")
+    with pytest.raises(UserError, match="is one file for 2 networks"):
+        complete(word, networks=["searched", "erfnet"])
+
+
 # --- checkpoints in mmengine configs ---------------------------------------------------------------------------------
 
 
