@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 from command_line import run_benchmark
+from paired_effects import add_corrected, comparison, table
 
 from ssr_mmseg import settings
-from ssr_mmseg.evaluation.statistics import compare_paired, holm
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils import option_types as types
@@ -31,6 +31,7 @@ from ssr_mmseg.utils.limits import MAX_EPOCHS
 
 NETWORK = "searched"
 SCRATCH, INHERITED = "scratch", "inherited"
+COLUMNS = {"inherited_epochs": "inherited, epochs", "scratch_epochs": "scratch, epochs"}
 
 
 def experiment(name: str, base: Path, lengths: list[int], seeds: list[int]) -> dict[str, Any]:
@@ -43,16 +44,18 @@ def experiment(name: str, base: Path, lengths: list[int], seeds: list[int]) -> d
         seeds: Seeds of the searches and trainings.
 
     Raises:
-        UserError: The base has several datasets.
+        UserError: The base has another number of datasets.
     """
     config = yaml.safe_load(paths.project_file(base).read_text(encoding="utf-8"))
-    if len(config["datasets"]) != 1:
-        raise UserError(f"--config: {base} has {len(config['datasets'])} datasets, expected one; name another file")
+    found = config.get("datasets") if isinstance(config, dict) else None
+    if not isinstance(found, dict) or len(found) != 1:
+        raise UserError(f"--config: {base} has {len(found or ())} datasets, expected one; name another file")
     (dataset,) = config["datasets"].values()
     starts: dict[str, dict] = {SCRATCH: {}, INHERITED: {"weights": "supernet"}}
     config.pop("ablation", None)
-    config["profile"] |= {"sizes": [], "runs": 1, "seconds": 0.1}  # speed is not compared
-    config["evaluate"] |= {"frames": 0, "exported": False}
+    speed = {"sizes": [], "runs": 1, "seconds": 0.1}  # which is not compared
+    config["profile"] = {**config.get("profile", {}), **speed}
+    config["evaluate"] = {**config.get("evaluate", {}), "frames": 0, "exported": False}
     datasets = {
         f"{start}_{epochs}": {
             **dataset,
@@ -85,23 +88,10 @@ def comparisons(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         seeds = [seed for *kind, seed in scores if kind == [INHERITED, epochs] and (SCRATCH, other, seed) in scores]
         if seeds:
             ours = [scores[INHERITED, epochs, seed] for seed in seeds]
-            found = compare_paired(ours, [scores[SCRATCH, other, seed] for seed in seeds])
-            row = {"inherited_epochs": epochs, "scratch_epochs": other, "pairs": found.pairs}
-            rows.append(row | {"difference": found.difference, "interval": found.interval, "p": found.t_p})
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = p
+            found = comparison(ours, [scores[SCRATCH, other, seed] for seed in seeds])
+            rows.append({"inherited_epochs": epochs, "scratch_epochs": other, **found})
+    add_corrected(rows)
     return rows
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return the comparisons as a Markdown table."""
-    lines = ["| inherited, epochs | scratch, epochs | seeds | difference of mIoU | p (Holm) |", "|---|---|---|---|---|"]
-    for row in rows:
-        interval = "" if row["interval"] is None else " ({:+.1f} to {:+.1f})".format(*row["interval"])
-        p = "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
-        start = f"| {row['inherited_epochs']} | {row['scratch_epochs']} | {row['pairs']}"
-        lines.append(f"{start} | {row['difference']:+.1f}{interval} | {p} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -132,7 +122,7 @@ def main() -> None:
     command = " ".join([Path(sys.executable).name, *sys.argv])
     machine = environment(resolve_device(config["device"]))
     write_json(arguments.record, {"command": command, "environment": machine, "comparisons": rows, "runs": runs})
-    print(table(rows))
+    print(table(rows, COLUMNS, "mIoU, inherited minus scratch"))
 
 
 if __name__ == "__main__":

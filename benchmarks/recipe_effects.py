@@ -16,9 +16,9 @@ from statistics import fmean
 from typing import Any
 
 from command_line import run_benchmark
+from paired_effects import add_corrected, comparison, table
 
 from ssr_mmseg import settings
-from ssr_mmseg.evaluation.statistics import compare_paired, holm
 from ssr_mmseg.profiling.machine import environment
 from ssr_mmseg.settings import paths
 from ssr_mmseg.utils.devices import resolve_device
@@ -26,6 +26,7 @@ from ssr_mmseg.utils.errors import UserError
 from ssr_mmseg.utils.files import read_json, write_json
 
 BASE = "recipe"  # the variant that the others are compared with
+COLUMNS, HEADING = {"variant": "variant", "sequence": "held out"}, "mIoU, variant minus recipe"
 
 Run = dict[str, Any]
 
@@ -60,33 +61,11 @@ def effects(runs: Sequence[Run]) -> list[dict[str, Any]]:
         seeds = [key[2] for key in scores if key[:2] == (variant, sequence) and (BASE, sequence, key[2]) in scores]
         if seeds:
             ours, base = ([scores[name, sequence, seed] for seed in seeds] for name in (variant, BASE))
-            found = compare_paired(ours, base)
-            rows.append(
-                {
-                    "variant": variant,
-                    "sequence": sequence,
-                    "pairs": found.pairs,
-                    "difference": found.difference,
-                    "interval": found.interval,
-                    "p": found.t_p,
-                }
-            )
-    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
-        row["p_holm"] = p
+            rows.append({"variant": variant, "sequence": sequence, **comparison(ours, base)})
+    add_corrected(rows)
     found_variants = {row["variant"] for row in rows}
     means = {name: fmean(row["difference"] for row in rows if row["variant"] == name) for name in found_variants}
     return sorted(rows, key=lambda row: (-means[row["variant"]], row["sequence"]))
-
-
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Return the effects as a Markdown table."""
-    lines = ["| variant | held out | pairs | mIoU, variant minus recipe | p (Holm) |", "|---|---|---|---|---|"]
-    for row in rows:
-        interval = "" if row["interval"] is None else " ({:+.2f} to {:+.2f})".format(*row["interval"])
-        p = "" if row["p_holm"] is None else f"{row['p_holm']:.2g}"
-        start = f"| {row['variant']} | {row['sequence']} | {row['pairs']}"
-        lines.append(f"{start} | {row['difference']:+.2f}{interval} | {p} |")
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -125,7 +104,7 @@ def main() -> None:
         scores = [run["miou"] for run in runs if (run["variant"], run["sequence"]) == (BASE, sequence)]
         if scores:
             print(f"recipe on {sequence}: mIoU {fmean(scores):.2f} % over {len(scores)} seeds")
-    print(f"\n{table(rows)}")
+    print(f"\n{table(rows, COLUMNS, HEADING)}")
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def test_results_are_compared_seed_by_seed(tmp_path):
                 write_json(tmp_path / paths.result_path(config, paths.EVALUATION, **place), {"val": {"miou": miou}})
     printed = run(tmp_path, "--record", "own.json").splitlines()
     assert [line.split(" | p")[0].rpartition(" | ")[0] for line in printed[2:]] == [
-        "| 4 | 4 | 2 | +1.5 (-4.9 to +7.9)",  # 1.5 ± 0.5 · 12.706
-        "| 4 | 8 | 2 | -0.5 (-6.9 to +5.9)",
+        "| 4 | 4 | 2 | +1.50 (-4.85 to +7.85)",  # 1.5 ± 0.5 · 12.706
+        "| 4 | 8 | 2 | -0.50 (-6.85 to +5.85)",
     ]
     record = read_json(tmp_path / "own.json")
     assert [(row["inherited_epochs"], row["scratch_epochs"]) for row in record["comparisons"]] == [(4, 4), (4, 8)]
@@ -69,11 +69,13 @@ def test_results_are_compared_seed_by_seed(tmp_path):
     ("arguments", "words"),
     [
         (["--config", "no.yaml"], "no.yaml"),
+        (["--config", "empty.json"], "empty.json has 0 datasets, expected one"),
         (["--epochs", "0"], "expected an integer from 1"),
         (["--record", "own.json"], "runs/own/inherited.yaml"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, arguments, words):
+    (tmp_path / "empty.json").write_text("[]")
     printed = run(tmp_path, *arguments, status=2)
     assert words in printed
     assert "Traceback" not in printed
